@@ -1,0 +1,270 @@
+/* The gradient sweep: topological order, then one pass over it in reverse.
+ *
+ * Which of two additions into the same `grad` comes first is visible in its bits, so the order is
+ * the reference's own: the post-order of a depth-first walk through children in order, each node
+ * once. Leaves hand nothing on and stay out of it.
+ *
+ * The walk keeps its path and its result in one buffer: the order grows from the bottom, the path
+ * from the top. A node is in at most one of them and there are no more nodes than slots, so the
+ * buffer can be sized beforehand and neither end needs a bounds check. Its untouched middle is
+ * never paid for.
+ *
+ *      buffer   [ order ->            <- path ]
+ *
+ * An entry of the path is a node, tagged with which of its children is being visited.
+ */
+#include <string.h>
+
+#include "arena.h"
+#include "graph.h"
+
+#define NODES_BETWEEN_SIGNAL_CHECKS ((Py_ssize_t)1 << 16) /* under a millisecond */
+#define PREFETCH_AHEAD 8
+#define BUFFER_KEPT ((Py_ssize_t)1 << 20) /* entries; a larger buffer is freed after use */
+
+/* The tags of the path, and its bottom. */
+enum { IN_FIRST = 0, IN_SECOND = 1, IN_WIDE = 2, BOTTOM = 3 };
+
+int graph_walking;
+static uintptr_t *buffer;
+static Py_ssize_t buffer_size;
+
+typedef struct {
+    uintptr_t *order, *order_end; /* nodes, children first, each tagged with its kind */
+    uintptr_t *next_check;        /* for signals */
+    uintptr_t *path;
+} Walk;
+
+static inline Node *untagged(uintptr_t entry) { return (Node *)(entry & ~TAG_BITS); }
+
+static inline int is_open(const Node *n) { return !(n->first & MARK); }
+
+/* Whether the walk would leave the node as soon as it had entered it. */
+static inline int is_shallow(const Node *n) {
+    unsigned kind = node_kind(n);
+    return kind < WIDE && !is_open(node_first(n)) && (kind < ADD || !is_open(node_second(n)));
+}
+
+/* Fills walk->order. 0, or -1 with an exception set; the marks stay for the caller to undo. */
+static int topological_order(Node *root, Walk *walk) {
+    uintptr_t *order = walk->order, *path = walk->path;
+    int status = 0;
+    Node *node = root, *next;
+    uintptr_t entry;
+    *--path = BOTTOM;
+
+enter: /* `node` was found open */
+    if (UNLIKELY(node_kind(node) >= WIDE)) {
+        if (node_kind(node) == WIDE) {
+            node->first |= MARK;
+            node->wide->cursor = 0;
+            goto wide;
+        }
+        if ((status = node_make_constant_leaf(node)) < 0)
+            goto done;
+    }
+    node->first |= MARK;
+    next = node_first(node);
+    if (is_open(next)) {
+        *--path = (uintptr_t)node | IN_FIRST;
+        node = next;
+        goto enter;
+    }
+second:
+    if (node_kind(node) >= ADD) {
+        next = node_second(node);
+        if (is_open(next)) {
+            if (!is_shallow(next)) {
+                *--path = (uintptr_t)node | IN_SECOND;
+                node = next;
+                goto enter;
+            }
+            /* The rule in a dot product: the product of two numbers that were there before. */
+            *order++ = (uintptr_t)next | node_kind(next);
+            next->first |= MARK;
+        }
+    }
+leave:
+    *order++ = (uintptr_t)node | node_kind(node);
+    if (UNLIKELY(order > walk->next_check)) {
+        walk->next_check = order + NODES_BETWEEN_SIGNAL_CHECKS;
+        if ((status = PyErr_CheckSignals()) < 0)
+            goto done;
+    }
+    entry = *path++;
+    node = untagged(entry);
+    if (LIKELY((entry & TAG_BITS) == IN_FIRST))
+        goto second;
+    if ((entry & TAG_BITS) == IN_SECOND)
+        goto leave;
+    if ((entry & TAG_BITS) == BOTTOM)
+        goto done;
+wide:
+    while (node->wide->cursor < node->wide->n_children) {
+        next = node->wide->children[node->wide->cursor++];
+        if (is_open(next)) {
+            *--path = (uintptr_t)node | IN_WIDE;
+            node = next;
+            goto enter;
+        }
+    }
+    goto leave;
+
+done:
+    walk->order_end = order;
+    walk->path = path;
+    return status;
+}
+
+/* child.grad += local * grad, for numbers of either kind. */
+static void accumulate(Node *child, Number local, Number grad) {
+    Number sum = number_add(node_grad(child), number_mul(local, grad));
+    child->grad = sum.x;
+    if (!sum.is_int)
+        child->second &= ~GRAD_INT;
+}
+
+/* Hands on an int gradient, which is rare: the root's 1 on its way to the first float factor. */
+NOINLINE static void hand_on_int(Node *n) {
+    Number one = {1.0, 1}, grad = node_grad(n);
+    Number local0 = {n->local[0], (n->second & LOCAL0_INT) != 0};
+    Number local1 = {n->local[1], (n->second & LOCAL1_INT) != 0};
+    switch (node_kind(n)) {
+    case ADD:
+        accumulate(node_first(n), one, grad);
+        accumulate(node_second(n), one, grad);
+        break;
+    case ADD_CONST:
+        accumulate(node_first(n), one, grad);
+        break;
+    case BINARY:
+        accumulate(node_first(n), local0, grad);
+        accumulate(node_second(n), local1, grad);
+        break;
+    default:
+        accumulate(node_first(n), local0, grad);
+    }
+}
+
+NOINLINE static void hand_on_wide(Node *n) {
+    const Wide *w = n->wide;
+    Py_ssize_t n_edges = w->n_children < w->n_locals ? w->n_children : w->n_locals;
+    for (Py_ssize_t i = 0; i < n_edges; i++)
+        accumulate(w->children[i], (Number){w->locals[i], w->local_is_int[i]}, node_grad(n));
+}
+
+static inline void accumulate_float(Node *child, double contribution) {
+    child->grad += contribution;
+    child->second &= ~GRAD_INT;
+}
+
+static inline void hand_on(Node *n, unsigned kind) {
+    double grad = n->grad;
+    if (UNLIKELY(kind == WIDE))
+        hand_on_wide(n);
+    else if (UNLIKELY(n->second & GRAD_INT))
+        hand_on_int(n);
+    else if (kind == ADD) {
+        accumulate_float(node_first(n), grad);
+        accumulate_float(node_second(n), grad);
+    }
+    else if (kind == BINARY) {
+        accumulate_float(node_first(n), n->local[0] * grad);
+        accumulate_float(node_second(n), n->local[1] * grad);
+    }
+    else
+        accumulate_float(node_first(n), kind == ADD_CONST ? grad : n->local[0] * grad);
+}
+
+static inline void note_seen_constant(Node *n, unsigned kind) {
+    if (UNLIKELY(kind == ADD_CONST || kind == MUL_CONST)) {
+        n->first |= SEEN_CONST;
+        n->second |= kind == MUL_CONST ? IS_PRODUCT : 0;
+    }
+}
+
+/* Unmarks as it goes. 0, or -1 with an exception set; the marks of what is left then stay. */
+static int sweep(Walk *walk) {
+    while (walk->order_end > walk->order) {
+        uintptr_t *end = walk->order_end, *stop = walk->order;
+        if (end - stop > NODES_BETWEEN_SIGNAL_CHECKS)
+            stop = end - NODES_BETWEEN_SIGNAL_CHECKS;
+        while (end > stop) {
+            uintptr_t entry = *--end;
+            Node *n = untagged(entry);
+            unsigned kind = (unsigned)(entry & KIND_BITS);
+            PREFETCH((void *)end[-PREFETCH_AHEAD]);
+            n->first &= ~MARK;
+            hand_on(n, kind);
+            note_seen_constant(n, kind);
+        }
+        walk->order_end = end;
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* After an error: everything left in either end of the buffer is marked. */
+static void unmark(const uintptr_t *from, const uintptr_t *to) {
+    for (; from < to; from++)
+        if (untagged(*from))
+            untagged(*from)->first &= ~MARK;
+}
+
+static int reserve_buffer(Py_ssize_t n_nodes) {
+    if (n_nodes <= buffer_size)
+        return 0;
+    PyMem_RawFree(buffer);
+    buffer_size = 0;
+    buffer = PyMem_RawMalloc((size_t)n_nodes * sizeof *buffer);
+    if (buffer == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    buffer_size = n_nodes;
+    return 0;
+}
+
+static void trim_buffer(void) {
+    if (buffer_size > BUFFER_KEPT) {
+        PyMem_RawFree(buffer);
+        buffer = NULL;
+        buffer_size = 0;
+    }
+}
+
+static int walk_and_sweep(Node *root) {
+    /* Besides the nodes: the path's bottom, and what the prefetch reads below the order. */
+    if (reserve_buffer(PREFETCH_AHEAD + arena.n_slots + arena.n_subclass + 1) < 0)
+        return -1;
+    memset(buffer, 0, PREFETCH_AHEAD * sizeof *buffer);
+    uintptr_t *order = buffer + PREFETCH_AHEAD, *end = buffer + buffer_size;
+    Walk walk = {order, order, order + NODES_BETWEEN_SIGNAL_CHECKS, end};
+    int status = topological_order(root, &walk);
+    if (status == 0) {
+        root->grad = 1.0;
+        root->second |= GRAD_INT;
+        status = sweep(&walk);
+    }
+    unmark(walk.order, walk.order_end);
+    unmark(walk.path, end);
+    return status;
+}
+
+int graph_backward(Node *root) {
+    if (graph_walking) {
+        PyErr_SetString(PyExc_RuntimeError, "backward() was called during another backward()");
+        return -1;
+    }
+    if (node_kind(root) == LEAF) {
+        root->grad = 1.0;
+        root->second |= GRAD_INT;
+        return 0;
+    }
+    graph_walking = 1;
+    int status = walk_and_sweep(root);
+    trim_buffer();
+    graph_walking = 0;
+    return status;
+}

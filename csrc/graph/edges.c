@@ -1,0 +1,306 @@
+/* What hangs on a node: making edges by hand, showing them, and letting them go.
+ *
+ * Letting go is a loop over a list of doomed nodes rather than a recursion, so that the end of a
+ * chain of millions of nodes needs no stack. An exact Value on that list is linked through its
+ * free-list field. An instance of a subclass must stay whole until Python's own deallocator has
+ * run its `__del__`, so it is linked through its Wide block; it has one whenever it has children,
+ * and without children it ends on the spot. While one loop runs, deallocators called from it only
+ * add to the list.
+ */
+#include "arena.h"
+#include "graph.h"
+#include "ops.h"
+
+/* ---- making ---- */
+
+static size_t wide_size(Py_ssize_t n_children, Py_ssize_t n_locals) {
+    return sizeof(Wide) + (size_t)n_children * sizeof(Node *) +
+           (size_t)n_locals * (sizeof(double) + 1);
+}
+
+static Wide *wide_new(Node *owner, Py_ssize_t n_children, Py_ssize_t n_locals) {
+    Wide *w = PyMem_Malloc(wide_size(n_children, n_locals));
+    if (w == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    *w = (Wide){.owner = owner, .n_children = n_children, .n_locals = n_locals};
+    w->locals = (double *)(w + 1);
+    w->children = (Node **)(w->locals + n_locals);
+    w->local_is_int = (unsigned char *)(w->children + n_children);
+    return w;
+}
+
+/* Fills `out` with borrowed references. */
+static int read_children(PyObject *fast, Node **out) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast); i++) {
+        PyObject *item = PySequence_Fast_GET_ITEM(fast, i);
+        if (!Value_Check(item)) {
+            PyErr_Format(PyExc_TypeError, "children[%zd] must be a Value, not '%.200s'", i,
+                         Py_TYPE(item)->tp_name);
+            return -1;
+        }
+        out[i] = (Node *)item;
+    }
+    return 0;
+}
+
+static int read_locals(PyObject *fast, double *x, unsigned char *is_int) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast); i++) {
+        Number local;
+        PyObject *item = PySequence_Fast_GET_ITEM(fast, i);
+        int found = number_from(item, &local);
+        if (found < 0)
+            return -1;
+        if (found == 0) {
+            PyErr_Format(PyExc_TypeError, "local_grads[%zd] must be a real number, not '%.200s'", i,
+                         Py_TYPE(item)->tp_name);
+            return -1;
+        }
+        x[i] = local.x;
+        is_int[i] = (unsigned char)local.is_int;
+    }
+    return 0;
+}
+
+/* `children` and `local_grads` as a Wide block that owns nothing yet. */
+static Wide *read_edges(Node *owner, PyObject *children, PyObject *local_grads) {
+    Wide *w = wide_new(owner, PySequence_Fast_GET_SIZE(children),
+                       PySequence_Fast_GET_SIZE(local_grads));
+    if (w && (read_children(children, w->children) < 0 ||
+              read_locals(local_grads, w->locals, w->local_is_int) < 0)) {
+        PyMem_Free(w);
+        return NULL;
+    }
+    return w;
+}
+
+static int fits_inline(const Wide *w, Py_ssize_t edges) {
+    return Value_CheckExact((PyObject *)w->owner) && w->n_children == edges && w->n_locals == edges;
+}
+
+static void let_go_of_edges(Node *n);
+static void release_rest(void);
+
+/* Replaces the edges of `n` by those in `w`, which it takes over. */
+static void adopt_edges(Node *n, Wide *w) {
+    for (Py_ssize_t i = 0; i < w->n_children; i++)
+        Py_INCREF((PyObject *)w->children[i]);
+    Node old = *n;
+    uintptr_t ints = n->second & (DATA_INT | GRAD_INT);
+    if (w->n_children == 0 && w->n_locals == 0) {
+        n->first = LEAF | MARK;
+        n->second = ints;
+    }
+    else if (fits_inline(w, 1)) {
+        n->first = (uintptr_t)w->children[0] | UNARY;
+        n->second = ints | (w->local_is_int[0] ? LOCAL0_INT : 0);
+        n->local[0] = w->locals[0];
+    }
+    else if (fits_inline(w, 2)) {
+        n->first = (uintptr_t)w->children[0] | BINARY;
+        n->second = (uintptr_t)w->children[1] | ints | (w->local_is_int[0] ? LOCAL0_INT : 0) |
+                    (w->local_is_int[1] ? LOCAL1_INT : 0);
+        double local0 = w->locals[0], local1 = w->locals[1];
+        n->local[0] = local0;
+        n->local[1] = local1;
+    }
+    else {
+        n->first = WIDE;
+        n->second = ints;
+        n->wide = w;
+        w = NULL;
+    }
+    PyMem_Free(w);
+    let_go_of_edges(&old);
+    release_rest();
+}
+
+int node_set_edges(Node *n, PyObject *children, PyObject *local_grads) {
+    PyObject *fast_children = PySequence_Fast(children, "children must be a sequence of Values");
+    if (fast_children == NULL)
+        return -1;
+    PyObject *fast_locals = PySequence_Fast(local_grads, "local_grads must be a sequence of numbers");
+    Wide *w = fast_locals ? read_edges(n, fast_children, fast_locals) : NULL;
+    if (w)
+        adopt_edges(n, w);
+    Py_DECREF(fast_children);
+    Py_XDECREF(fast_locals);
+    return w ? 0 : -1;
+}
+
+/* ---- showing ---- */
+
+static int has_constant(const Node *n, int *is_product) {
+    unsigned kind = node_kind(n);
+    *is_product = kind == MUL_CONST || (kind == SEEN_CONST && (n->second & IS_PRODUCT));
+    return kind == ADD_CONST || kind == MUL_CONST || kind == SEEN_CONST;
+}
+
+/* What the sweeps so far have handed to the constant: nothing, or the last one's contribution. */
+static Number constant_grad(const Node *n, int is_product) {
+    Number zero = {0.0, 1}, one = {1.0, 1};
+    if (node_kind(n) != SEEN_CONST)
+        return zero;
+    Number other = {n->local[1], (n->second & LOCAL1_INT) != 0};
+    return number_add(zero, number_mul(is_product ? other : one, node_grad(n)));
+}
+
+int node_make_constant_leaf(Node *n) {
+    int is_product;
+    if (!has_constant(n, &is_product))
+        return 0;
+    Number grad = constant_grad(n, is_product);
+    Node *leaf = (Node *)value_leaf((Number){n->local[0], (n->second & LOCAL0_INT) != 0});
+    if (leaf == NULL)
+        return -1;
+    leaf->grad = grad.x;
+    if (!grad.is_int)
+        leaf->second &= ~GRAD_INT;
+    n->first = (n->first & ~KIND_BITS) | (is_product ? BINARY : ADD);
+    n->second = (n->second & TAG_BITS) | (uintptr_t)leaf;
+    return 0;
+}
+
+static PyObject *owned(Node *n) {
+    Py_INCREF((PyObject *)n);
+    return (PyObject *)n;
+}
+
+PyObject *node_children(Node *n) {
+    if (node_make_constant_leaf(n) < 0)
+        return NULL;
+    switch (node_kind(n)) {
+    case LEAF:
+        return PyTuple_New(0);
+    case UNARY:
+        return PyTuple_Pack(1, node_first(n));
+    case ADD:
+    case BINARY:
+        return PyTuple_Pack(2, node_first(n), node_second(n));
+    }
+    PyObject *tuple = PyTuple_New(n->wide->n_children);
+    for (Py_ssize_t i = 0; tuple && i < n->wide->n_children; i++)
+        PyTuple_SET_ITEM(tuple, i, owned(n->wide->children[i]));
+    return tuple;
+}
+
+static PyObject *numbers_as_tuple(const double *x, const unsigned char *is_int, Py_ssize_t n) {
+    PyObject *tuple = PyTuple_New(n);
+    for (Py_ssize_t i = 0; tuple && i < n; i++) {
+        PyObject *item = number_as_object((Number){x[i], is_int[i]});
+        if (item == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SET_ITEM(tuple, i, item);
+    }
+    return tuple;
+}
+
+PyObject *node_local_grads(Node *n) {
+    static const double ones[2] = {1.0, 1.0};
+    static const unsigned char are_ints[2] = {1, 1};
+    unsigned char is_int[2] = {(n->second & LOCAL0_INT) != 0, (n->second & LOCAL1_INT) != 0};
+    int is_product;
+    if (node_kind(n) == LEAF)
+        return PyTuple_New(0);
+    if (node_kind(n) == WIDE)
+        return numbers_as_tuple(n->wide->locals, n->wide->local_is_int, n->wide->n_locals);
+    if (node_kind(n) == ADD || (has_constant(n, &is_product) && !is_product))
+        return numbers_as_tuple(ones, are_ints, 2);
+    return numbers_as_tuple(n->local, is_int, node_kind(n) == UNARY ? 1 : 2);
+}
+
+/* ---- letting go ---- */
+
+static Node *doomed;         /* exact Values without references */
+static Wide *doomed_subclass; /* of instances of subclasses, whose last reference is held here */
+static int releasing;
+static Node *lowest_freed;
+
+static inline void drop(Node *child) {
+    PyObject *o = (PyObject *)child;
+    if (UNLIKELY(!Value_CheckExact(o))) {
+        if (Py_REFCNT(o) == 1 && node_kind(child) == WIDE) {
+            child->wide->next_doomed = doomed_subclass;
+            doomed_subclass = child->wide;
+        }
+        else
+            Py_DECREF(o);
+        return;
+    }
+#if defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG) || defined(Py_TRACE_REFS)
+    Py_DECREF(o); /* comes back to graph_release, which only adds to the list */
+#else
+    Py_ssize_t count = Py_REFCNT(o) - 1;
+    Py_SET_REFCNT(o, count);
+    if (count == 0) {
+        child->next_doomed = doomed;
+        doomed = child;
+    }
+#endif
+}
+
+static void let_go_of_edges(Node *n) {
+    unsigned kind = node_kind(n);
+    if (kind == WIDE) {
+        Wide *w = n->wide;
+        for (Py_ssize_t i = 0; i < w->n_children; i++)
+            drop(w->children[i]);
+        PyMem_Free(w);
+        return;
+    }
+    if (kind != LEAF)
+        drop(node_first(n));
+    if (kind == ADD || kind == BINARY)
+        drop(node_second(n));
+}
+
+static void release_one(Node *n) {
+    let_go_of_edges(n);
+    n->first = LEAF | MARK;
+    if (Value_CheckExact((PyObject *)n)) {
+        arena_push(n);
+        if (lowest_freed == NULL || n < lowest_freed)
+            lowest_freed = n;
+    }
+}
+
+static void release_doomed(void) {
+    for (;;) {
+        if (doomed) {
+            Node *n = doomed;
+            doomed = n->next_doomed;
+            release_one(n);
+        }
+        else if (doomed_subclass) {
+            Node *n = doomed_subclass->owner;
+            doomed_subclass = doomed_subclass->next_doomed;
+            Py_DECREF((PyObject *)n); /* Python's deallocator, then graph_release from within */
+        }
+        else
+            return;
+    }
+}
+
+static void release_rest(void) {
+    if (releasing)
+        return;
+    releasing = 1;
+    release_doomed();
+    releasing = 0;
+    if (lowest_freed)
+        arena_rewind(lowest_freed);
+    lowest_freed = NULL;
+    arena_trim();
+}
+
+void graph_release(Node *n) {
+    if (releasing && Value_CheckExact((PyObject *)n)) {
+        n->next_doomed = doomed;
+        doomed = n;
+        return;
+    }
+    release_one(n);
+    release_rest();
+}

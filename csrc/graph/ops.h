@@ -1,0 +1,33 @@
+/* The operators: each makes one node from its operands and stores its local derivatives.
+ *
+ * Every function returns a new reference, or NULL with an exception set and nothing changed.
+ * Operands are borrowed and may be of a subclass; results are always plain Values, as in the
+ * reference.
+ */
+#ifndef ISOGRAD_OPS_H
+#define ISOGRAD_OPS_H
+
+#include "node.h"
+
+/* 1 and *out filled if `o` is a real number; 0 if it is none; -1 with an exception set. */
+int number_from(PyObject *o, Number *out);
+/* The same as a new Python int or float. */
+PyObject *number_as_object(Number a);
+
+PyObject *value_leaf(Number data);
+PyObject *value_add(Node *a, Node *b);
+PyObject *value_mul(Node *a, Node *b);
+PyObject *value_add_const(Node *a, Number c);
+PyObject *value_mul_const(Node *a, Number c);
+PyObject *value_pow(Node *a, Number exponent);
+PyObject *value_log(Node *a);
+PyObject *value_exp(Node *a);
+PyObject *value_relu(Node *a);
+
+/* Python's `a ** b`; -1 with Python's exception set, ValueError where the result is complex. */
+int number_pow(Number a, Number b, Number *out);
+
+/* Prepares math.log and math.exp, which decide the errors. 0, or -1 with an exception set. */
+int ops_init(void);
+
+#endif

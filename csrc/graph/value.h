@@ -1,0 +1,14 @@
+/* The Python type `Value`. */
+#ifndef ISOGRAD_VALUE_H
+#define ISOGRAD_VALUE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+/* Readies the type; a new reference to it, or NULL with an exception set. */
+PyObject *value_type_ready(void);
+
+/* Live nodes: exact Values and instances of subclasses. For the tests of leaks. */
+Py_ssize_t value_live_count(void);
+
+#endif

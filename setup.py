@@ -1,0 +1,57 @@
+"""Builds the C extension. Everything else about the package is in pyproject.toml.
+
+Switches, all environment variables:
+    ISOGRAD_PURE=1      leave the extension out: the pure-Python package
+    ISOGRAD_SANITIZE=1  build it with AddressSanitizer and UndefinedBehaviorSanitizer
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HELP = (
+    "isograd: the C extension could not be built ({}); install a C compiler and the headers of this "
+    "Python (Debian: gcc python3-dev; macOS: xcode-select --install; Windows: Visual Studio Build "
+    "Tools), or get the pure-Python package with: ISOGRAD_PURE=1 pip install ."
+)
+
+# Bits before speed: no contraction into fused multiply-adds, and libm's pow and friends as they
+# are rather than the compiler's idea of them.
+EXACT = ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
+UNIX_FLAGS = ["-std=c11", "-O3", "-fno-strict-aliasing", *EXACT]
+MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
+SANITIZE = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
+
+
+class BuildExact(build_ext):
+    def build_extensions(self):
+        msvc = self.compiler.compiler_type == "msvc"
+        sanitize = [] if msvc or not os.environ.get("ISOGRAD_SANITIZE") else SANITIZE
+        for extension in self.extensions:
+            extension.extra_compile_args = (MSVC_FLAGS if msvc else UNIX_FLAGS) + sanitize
+            extension.extra_link_args = sanitize
+        try:
+            super().build_extensions()
+        except Exception as error:
+            sys.exit(HELP.format(str(error).splitlines()[0]))
+
+
+def extensions():
+    if os.environ.get("ISOGRAD_PURE"):
+        return []
+    sources = sorted(str(path) for path in Path("csrc").glob("*/*.c"))
+    headers = sorted(str(path) for path in Path("csrc").glob("*/*.h"))
+    return [
+        Extension(
+            "isograd._core",
+            sources=["src/isograd/_core.pyx", *sources],
+            depends=headers,
+            include_dirs=["csrc"],
+        )
+    ]
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExact})

@@ -1,0 +1,5 @@
+"""`python -m isograd`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,40 @@
+"""Chooses who implements `Value`: the C extension, or the pure-Python twin.
+
+The environment variable ISOGRAD_BACKEND, read once at import, may say `c` or `python`. Without it
+the extension is used where it was built. An extension that is there but does not load is an error,
+never a reason to fall back.
+"""
+
+import os
+
+__all__ = ["Value", "backend", "compiler", "vector_unit"]
+
+
+def _choose():
+    wanted = os.environ.get("ISOGRAD_BACKEND", "")
+    if wanted not in ("", "c", "python"):
+        raise ImportError(f"ISOGRAD_BACKEND must be 'c' or 'python', not {wanted!r}")
+    if wanted == "python":
+        return "python"
+    try:
+        from . import _core  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != f"{__package__}._core":
+            raise
+        if wanted == "c":
+            raise ImportError(
+                "ISOGRAD_BACKEND=c, but this isograd was installed without its C extension; "
+                "reinstall it without ISOGRAD_PURE"
+            ) from None
+        return "python"
+    return "c"
+
+
+backend = _choose()
+
+if backend == "c":
+    from ._core import Value, compiler, vector_unit
+else:
+    from .reference import Value
+
+    compiler = vector_unit = "none"

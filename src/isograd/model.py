@@ -1,0 +1,70 @@
+"""The model as users hold it: sizes, weights, and the tier that computes with them."""
+
+from dataclasses import dataclass, fields
+from random import Random
+
+from . import reference
+from .backend import Value
+
+SCALARS = {"value": Value, "reference": reference.Value}
+"""What each tier that runs on the scalar graph computes with."""
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The sizes of a GPT; ValueError if they cannot be.
+
+    `n_embd` features, split among `n_head` attention heads; at most `block_size` positions.
+    """
+
+    vocab_size: int
+    n_layer: int = 1
+    n_embd: int = 16
+    n_head: int = 4
+    block_size: int = 16
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            size = getattr(self, field.name)
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ValueError(f"{field.name} must be a whole number from 1 on, not {size!r}")
+        if self.n_embd % self.n_head:
+            raise ValueError(
+                f"n_embd must be divisible by n_head, but {self.n_embd} is not by {self.n_head}"
+            )
+
+
+class GPT:
+    """A GPT with weights drawn from `rng`, in the original program's order.
+
+    `tier` says what computes: "value" (compiled scalars, or their twin if `isograd.backend` says so)
+    or "reference" (pure Python). All tiers give the same bits. ValueError for any other.
+    """
+
+    def __init__(self, config: GPTConfig, *, rng: Random, tier: str = "value") -> None:
+        if tier not in SCALARS:
+            raise ValueError(f"tier must be one of {', '.join(SCALARS)}, not {tier!r}")
+        self.config = config
+        self.tier = tier
+        self._weights = reference.init_weights(config, rng, SCALARS[tier])
+
+    def state_dict(self) -> dict[str, list[list[Value]]]:
+        """The weight matrices by name, each a list of rows of Values; no copies.
+
+        wte (vocab_size x n_embd), wpe (block_size x n_embd), lm_head (vocab_size x n_embd), then for
+        each layer attn_wq, attn_wk, attn_wv, attn_wo (n_embd x n_embd), mlp_fc1 (4 n_embd x n_embd)
+        and mlp_fc2 (n_embd x 4 n_embd).
+        """
+        return dict(self._weights)
+
+    @property
+    def num_params(self) -> int:
+        """How many numbers the weights are."""
+        return sum(n_out * n_in for _, n_out, n_in in reference.weight_shapes(self.config))
+
+    def loss(self, tokens: list[int]) -> Value:
+        """The mean cross entropy, in nats, of predicting `tokens` one after the other, as a graph."""
+        return reference.document_loss(self._weights, self.config, tokens)
+
+    def __repr__(self) -> str:
+        return f"GPT({self.config}, tier={self.tier!r})"

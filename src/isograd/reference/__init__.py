@@ -1,0 +1,25 @@
+"""The specification of isograd, in pure Python: what every other tier must equal, bit for bit.
+
+Read it in this order: `value` (the scalar autograd), `ops` (vectors of scalars), `gpt` (the model),
+`train` (Adam, the loop, sampling). Nothing in here knows about the rest of the package.
+"""
+
+from .gpt import document_loss, empty_cache, forward, init_weights, weight_shapes
+from .ops import linear, rmsnorm, softmax
+from .train import Adam, sample_tokens, training_steps
+from .value import Value
+
+__all__ = [
+    "Adam",
+    "Value",
+    "document_loss",
+    "empty_cache",
+    "forward",
+    "init_weights",
+    "linear",
+    "rmsnorm",
+    "sample_tokens",
+    "softmax",
+    "training_steps",
+    "weight_shapes",
+]

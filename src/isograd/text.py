@@ -1,0 +1,70 @@
+"""Documents and their characters: reading a text file, turning documents into tokens and back."""
+
+import os
+from collections.abc import Iterable, Sequence
+
+NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
+
+
+def load_docs(path: str | os.PathLike | None = None) -> list[str]:
+    """The documents in a UTF-8 text file: its lines, stripped, without the empty ones.
+
+    Without `path`, the 32,033 names that come with the package, in the file's order.
+    Raises OSError if the file cannot be read, ValueError if it is not UTF-8 or holds no document.
+    """
+    path = NAMES if path is None else path
+    try:
+        with open(path, encoding="utf-8") as file:
+            docs = [line.strip() for line in file]
+    except UnicodeDecodeError:
+        raise ValueError(f"{os.fspath(path)!r} is not UTF-8 text") from None
+    docs = [doc for doc in docs if doc]
+    if not docs:
+        raise ValueError(f"{os.fspath(path)!r} holds no documents: expected one a line")
+    return docs
+
+
+class CharTokenizer:
+    """A token for each distinct character of `docs`, in sorted order, and one more: BOS.
+
+    BOS, the last id, stands before and after every document.
+    Raises ValueError if there is no character at all.
+    """
+
+    def __init__(self, docs: Iterable[str]) -> None:
+        if isinstance(docs, str):
+            raise TypeError("CharTokenizer takes a list of documents, not a single string")
+        self.chars: list[str] = sorted(set("".join(docs)))
+        if not self.chars:
+            raise ValueError("a CharTokenizer needs at least one character in its documents")
+        self._ids = {char: i for i, char in enumerate(self.chars)}
+
+    @property
+    def bos(self) -> int:
+        """The id of the token that begins and ends a document."""
+        return len(self.chars)
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of tokens, BOS included."""
+        return len(self.chars) + 1
+
+    def encode(self, doc: str) -> list[int]:
+        """[BOS, ids of the characters, BOS]; ValueError for a character outside the vocabulary."""
+        try:
+            return [self.bos, *map(self._ids.__getitem__, doc), self.bos]
+        except KeyError as error:
+            raise ValueError(
+                f"{doc!r} holds the character {error.args[0]!r}, which is not among the "
+                f"{len(self.chars)} of the vocabulary"
+            ) from None
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The characters of `ids`, BOS left out; ValueError for an id that is no token."""
+        for i in ids:
+            if not 0 <= i < self.vocab_size:
+                raise ValueError(f"{i} is no token: the vocabulary has 0 to {self.bos}")
+        return "".join(self.chars[i] for i in ids if i != self.bos)
+
+    def __repr__(self) -> str:
+        return f"CharTokenizer({''.join(self.chars)!r})"
