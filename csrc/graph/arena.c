@@ -42,6 +42,8 @@ static Block *block_allocate(void) {
 }
 
 static void block_free(Block *block) {
+    for (Py_ssize_t i = HEADER_SLOTS; i < BLOCK_SLOTS; i++)
+        UNPOISON((Node *)block + i);
 #if defined(_WIN32)
     _aligned_free(block);
 #else

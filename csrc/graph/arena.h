@@ -19,6 +19,16 @@
 #include <intrin.h>
 #endif
 
+/* Lets AddressSanitizer see the use of a freed slot. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define POISON(n) ASAN_POISON_MEMORY_REGION((n), sizeof(Node))
+#define UNPOISON(n) ASAN_UNPOISON_MEMORY_REGION((n), sizeof(Node))
+#else
+#define POISON(n) ((void)(n))
+#define UNPOISON(n) ((void)(n))
+#endif
+
 #define BLOCK_BYTES ((size_t)2 << 20)
 #define BLOCK_SLOTS ((Py_ssize_t)(BLOCK_BYTES / sizeof(Node)))
 #define BLOCK_WORDS ((BLOCK_SLOTS + 63) / 64)
@@ -76,6 +86,7 @@ static inline Node *arena_pop(void) {
         return NULL;
     Node *n = arena.base + lowest_bit(arena.bits);
     arena.bits &= arena.bits - 1;
+    UNPOISON(n);
 #if defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG) || defined(Py_TRACE_REFS)
     PyObject_Init((PyObject *)n, &Value_Type);
 #else
@@ -96,6 +107,7 @@ static inline void arena_push(Node *n) {
     block->free_bits[i / 64] |= (uint64_t)1 << (i % 64);
     if (UNLIKELY(++block->n_free == USABLE_SLOTS))
         arena.n_empty++;
+    POISON(n);
 }
 
 #endif

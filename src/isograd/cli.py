@@ -1,12 +1,13 @@
 """The `isograd` command. Results go to standard output; complaints, one sentence each, to standard
 error with exit status 2."""
 
+import os
 import platform
 import random
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
@@ -14,9 +15,9 @@ from . import __version__
 from .backend import backend, compiler, vector_unit
 from .model import GPT, SCALARS, GPTConfig
 from .text import CharTokenizer, load_docs
-from .training import sample, train
+from .training import check_temperature, check_training, sample, train
 
-SMOOTHING = 0.98
+SMOOTHING = 0.98  # weight of the past in the smoothed loss
 
 
 def about() -> str:
@@ -33,10 +34,15 @@ def about() -> str:
     )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(message=about())
-def cli() -> None:
+@click.group(
+    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, message=about())
+@click.pass_context
+def cli(context: click.Context) -> None:
     """microgpt, compiled: the same numbers as pure Python, to the last bit."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @cli.command()
@@ -74,23 +80,119 @@ def train_command(
     Piped output, like --plain, is byte for byte the original program's.
     """
     plain = plain or not sys.stdout.isatty()
-    with bad_input():
+    with refusing_bad_input():
+        check_training(steps, lr)
+        check_temperature(temperature)
+        if samples < 0:
+            raise ValueError(f"samples must be a whole number from 0 on, not {samples}")
         rng = random.Random(seed)
         docs = load_docs(data)
         rng.shuffle(docs)
         tokenizer = CharTokenizer(docs)
         config = GPTConfig(vocab_size=tokenizer.vocab_size, **sizes)
-        check_run(steps, lr, temperature, samples)
     print(f"num docs: {len(docs)}")
     print(f"vocab size: {tokenizer.vocab_size}")
     model = GPT(config, rng=rng, tier=tier)
     print(f"num params: {model.num_params}")
     tokens = [tokenizer.encode(doc) for doc in docs]
-    with Progress(steps, plain) as progress:
-        train(model, tokens, steps, lr, progress)
+    run(model, tokens, steps, lr, Progress(steps) if plain else LiveProgress(steps))
     print("\n--- inference (new, hallucinated names) ---")
     for i in range(samples):
-        print(f"sample {i + 1:2d}: {sample(model, tokenizer, rng=rng, temperature=temperature)}")
+        with giving_up(lambda: f"sample {i + 1} of {samples}"):
+            text = sample(model, tokenizer, rng=rng, temperature=temperature)
+        print(f"sample {i + 1:2d}: {text}")
+
+
+@contextmanager
+def refusing_bad_input() -> Iterator[None]:
+    """Turns what the library says of unusable input into the command's one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise click.UsageError(f"cannot read {error.filename!r}: {error.strerror}") from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def run(model: GPT, tokens: list[list[int]], steps: int, lr: float, progress: "Progress") -> None:
+    """Train with `progress`; ends the command where training is interrupted or diverges."""
+    with giving_up(lambda: f"step {progress.done + 1} of {steps}"), progress:
+        train(model, tokens, steps, lr, progress.step)
+
+
+@contextmanager
+def giving_up(place: Callable[[], str]) -> Iterator[None]:
+    """Ends the command with one sentence on Ctrl-C, or where numbers have left the finite."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        message, status = f"interrupted in {place()}", 130
+    except (ArithmeticError, ValueError) as error:
+        message, status = f"the model has diverged, in {place()}: {error}", 1
+    else:
+        return
+    sys.stdout.flush()
+    print(f"\nisograd: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+class Progress:
+    """What the original prints while it trains: the step and its loss, over and over on one line."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.done = 0
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def step(self, step: int, loss: float) -> None:
+        self.done = step
+        self.show(loss)
+
+    def show(self, loss: float) -> None:
+        print(f"step {self.done:4d} / {self.steps:4d} | loss {loss:.4f}", end="\r")
+
+
+class LiveProgress(Progress):
+    """A bar with the loss, its exponential moving average, steps a second and the time left."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(steps)
+        from rich import progress
+
+        self.smoothed = 0.0
+        self.bar = progress.Progress(
+            progress.TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+            progress.BarColumn(),
+            progress.TextColumn("loss {task.fields[loss]:.4f}"),
+            progress.TextColumn("smoothed {task.fields[smoothed]:.4f}"),
+            progress.TextColumn("{task.fields[rate]}"),
+            progress.TimeRemainingColumn(),
+        )
+        self.task = self.bar.add_task("train", total=steps, loss=0.0, smoothed=0.0, rate="")
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.stop()
+
+    def show(self, loss: float) -> None:
+        first = self.done == 1
+        self.smoothed = loss if first else SMOOTHING * self.smoothed + (1 - SMOOTHING) * loss
+        speed = self.bar.tasks[self.task].speed
+        self.bar.update(
+            self.task,
+            completed=self.done,
+            loss=loss,
+            smoothed=self.smoothed,
+            rate=f"{speed:.1f} steps/s" if speed else "",
+        )
 
 
 def main() -> None:
@@ -100,3 +202,9 @@ def main() -> None:
     except click.ClickException as error:
         print(f"isograd: {error.format_message()}", file=sys.stderr)
         sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep Python from flushing into the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

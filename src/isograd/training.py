@@ -27,9 +27,7 @@ def train(
     where training diverges, as the reference does. Ctrl-C leaves the weights as the last completed
     step left them.
     """
-    _check_steps(steps)
-    if not (math.isfinite(lr) and lr >= 0):
-        raise ValueError(f"lr must be a finite number from 0 on, not {lr!r}")
+    check_training(steps, lr)
     _check_docs(docs, steps, model.config.vocab_size)
     losses = []
     weights = model.state_dict()
@@ -49,8 +47,7 @@ def sample(
     the choice becomes more even. Raises ValueError for a temperature that is not a finite number
     above 0, or a tokenizer of another size than the model's.
     """
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"temperature must be a finite number above 0, not {temperature!r}")
+    check_temperature(temperature)
     if tokenizer.vocab_size != model.config.vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model {model.config.vocab_size}"
@@ -60,9 +57,18 @@ def sample(
     return tokenizer.decode(ids)
 
 
-def _check_steps(steps: int) -> None:
+def check_training(steps: int, lr: float) -> None:
+    """ValueError unless a run of `steps` at learning rate `lr` can be asked for."""
     if not isinstance(steps, int) or steps < 0:
         raise ValueError(f"steps must be a whole number from 0 on, not {steps!r}")
+    if not (math.isfinite(lr) and lr >= 0):
+        raise ValueError(f"lr must be a finite number from 0 on, not {lr!r}")
+
+
+def check_temperature(temperature: float) -> None:
+    """ValueError unless logits can be divided by `temperature`."""
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature must be a finite number above 0, not {temperature!r}")
 
 
 def _check_docs(docs: Sequence[Sequence[int]], steps: int, vocab_size: int) -> None:

@@ -1,0 +1,157 @@
+"""Random programs of operations, run on both twins and compared in everything that can be seen.
+
+A program is a list of instructions over a growing list of Values: arithmetic with shared operands
+and constants of every kind, operations of one's own, repeated backward(), assignments, in-place
+updates, looks at `_children` in between, and errors. ISOGRAD_EXAMPLES sets how many are tried.
+"""
+
+import os
+from fractions import Fraction
+
+import numpy as np
+from bits import bits, describe, first_difference
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from conftest import TWINS
+
+EXAMPLES = int(os.environ.get("ISOGRAD_EXAMPLES", 1000))
+PYTHON_INTS_END = 2**53  # the documented difference: from there on the compiled twin has floats
+
+floats = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 1e-310, 1e154, -1e308, 745.0, float("inf")]),
+    st.floats(-4, 4),
+    st.floats(),
+)
+ints = st.one_of(st.integers(-3, 3), st.integers(-(2**20), 2**20))
+python_numbers = st.one_of(floats, ints)  # the reference keeps what is assigned as it is
+foreign_numbers = st.one_of(
+    st.floats(-4, 4, width=32).map(np.float32),
+    st.floats(-4, 4).map(np.float64),
+    st.integers(-5, 5).map(np.int16),
+    st.fractions(-3, 3, max_denominator=9).map(Fraction),
+)
+numbers = st.one_of(python_numbers, python_numbers, foreign_numbers, st.booleans())
+exponents = st.one_of(st.integers(-4, 20), st.sampled_from([0.5, -0.5, 2.0]), floats, foreign_numbers)
+index = st.integers(0, 30)
+plain_floats = st.floats(-4, 4)
+
+instructions = st.one_of(
+    st.tuples(st.just("leaf"), numbers),
+    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), index, index),
+    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), index, index),
+    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), index, numbers.map(lambda c: ("c", c))),
+    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), numbers.map(lambda c: ("c", c)), index),
+    st.tuples(st.just("pow"), index, exponents),
+    st.tuples(st.sampled_from(["neg", "exp", "log", "relu"]), index),
+    st.tuples(st.just("sum"), st.lists(index, max_size=6)),
+    st.tuples(
+        st.just("own"),
+        python_numbers,
+        st.lists(index, max_size=4),
+        st.lists(python_numbers, max_size=4),
+    ),
+    st.tuples(st.just("backward"), index),
+    st.tuples(st.just("backward"), index),
+    st.tuples(st.just("set data"), index, python_numbers),
+    st.tuples(st.just("set grad"), index, python_numbers),
+    st.tuples(st.just("update"), index, plain_floats),
+    st.tuples(st.just("look"), index),
+    st.tuples(st.just("child"), index, index),
+)
+
+OPERATORS = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b,
+    "neg": lambda a: -a,
+    "exp": lambda a: a.exp(),
+    "log": lambda a: a.log(),
+    "relu": lambda a: a.relu(),
+}
+
+
+class Run:
+    """One twin executing a program: its Values and a trace of what came back."""
+
+    def __init__(self, Value):
+        self.Value = Value
+        self.values = [Value(1.5), Value(-2)]
+        self.trace = []
+
+    def pick(self, operand):
+        if isinstance(operand, tuple):
+            return operand[1]
+        return self.values[operand % len(self.values)]
+
+    def execute(self, instruction):
+        try:
+            outcome = self.perform(*instruction)
+        except (ArithmeticError, ValueError, TypeError) as error:
+            self.trace.append(f"{instruction}: {type(error).__name__}")
+            return
+        if isinstance(outcome, self.Value):
+            self.values.append(outcome)
+            outcome = bits(outcome.data)
+        self.trace.append(f"{instruction}: {outcome}")
+
+    def perform(self, name, *operands):
+        if name == "leaf":
+            return self.Value(operands[0])
+        if name == "own":
+            data, children, local_grads = operands
+            return self.Value(data, tuple(map(self.pick, children)), tuple(local_grads))
+        if name == "sum":
+            return sum(map(self.pick, operands[0]))
+        value = self.pick(operands[0])
+        if name == "pow":
+            return value ** operands[1]
+        if name == "backward":
+            return value.backward()
+        if name == "set data":
+            value.data = operands[1]
+        elif name == "set grad":
+            value.grad = operands[1]
+        elif name == "update":
+            value.data -= operands[1] * value.grad
+            value.grad = 0
+        elif name == "look":
+            return [bits(child.grad) for child in value._children]
+        elif name == "child":
+            return value._children[operands[1] % len(value._children)] if value._children else None
+        else:
+            return OPERATORS[name](*map(self.pick, operands))
+
+    def result(self):
+        return self.trace + describe(self.values)
+
+
+def holds_big_ints(values):
+    """Whether any number in the graph is an int beyond what both twins keep as an int."""
+    seen, todo = set(), list(values)
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        todo.extend(node._children)
+        for x in (node.data, node.grad, *node._local_grads):
+            if isinstance(x, int) and abs(x) >= PYTHON_INTS_END:
+                return True
+    return False
+
+
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+)
+@given(st.lists(instructions, min_size=1, max_size=25))
+def test_the_twins_run_every_program_alike(program):
+    reference, compiled = (Run(Value) for Value in TWINS.values())
+    for instruction in program:
+        reference.execute(instruction)
+        assume(not holds_big_ints(reference.values))
+        compiled.execute(instruction)
+    difference = first_difference(reference.result(), compiled.result())
+    assert difference is None, difference
