@@ -11,11 +11,12 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
 
 HELP = (
-    "isograd: the C extension could not be built ({}); install a C compiler and the headers of this "
-    "Python (Debian: gcc python3-dev; macOS: xcode-select --install; Windows: Visual Studio Build "
-    "Tools), or get the pure-Python package with: ISOGRAD_PURE=1 pip install ."
+    "isograd: the C extension could not be built ({}); install a C compiler and the headers of "
+    "this Python (Debian: gcc python3-dev; macOS: xcode-select --install; Windows: Visual Studio "
+    "Build Tools), or get the pure-Python package with: ISOGRAD_PURE=1 pip install ."
 )
 
 # Bits before speed: no contraction into fused multiply-adds, and libm's pow and friends as they
@@ -35,7 +36,7 @@ class BuildExact(build_ext):
             extension.extra_link_args = sanitize
         try:
             super().build_extensions()
-        except Exception as error:
+        except (CCompilerError, BaseError) as error:
             sys.exit(HELP.format(str(error).splitlines()[0]))
 
 

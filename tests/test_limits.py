@@ -177,13 +177,16 @@ def test_the_collector_never_looks_at_values():
     assert not gc.is_tracked(Value(1.0) * 2)
 
 
-@pytest.mark.parametrize("children, local_grads, message", [
-    ((1.0,), (1.0,), r"children\[0\] must be a Value, not 'float'"),
-    ((Value(1.0), "x"), (1.0, 1.0), r"children\[1\] must be a Value, not 'str'"),
-    ((Value(1.0),), ("x",), r"local_grads\[0\] must be a real number, not 'str'"),
-    (3, (), "children must be a sequence"),
-    ((), 3, "local_grads must be a sequence"),
-])
+@pytest.mark.parametrize(
+    "children, local_grads, message",
+    [
+        ((1.0,), (1.0,), r"children\[0\] must be a Value, not 'float'"),
+        ((Value(1.0), "x"), (1.0, 1.0), r"children\[1\] must be a Value, not 'str'"),
+        ((Value(1.0),), ("x",), r"local_grads\[0\] must be a real number, not 'str'"),
+        (3, (), "children must be a sequence"),
+        ((), 3, "local_grads must be a sequence"),
+    ],
+)
 def test_edges_are_checked_when_made(children, local_grads, message):
     with pytest.raises(TypeError, match=message):
         Value(1.0, children, local_grads)

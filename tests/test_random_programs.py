@@ -10,12 +10,11 @@ from fractions import Fraction
 
 import numpy as np
 from bits import bits, describe, first_difference
+from conftest import TWINS
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from conftest import TWINS
-
-EXAMPLES = int(os.environ.get("ISOGRAD_EXAMPLES", 1000))
+EXAMPLES = int(os.environ.get("ISOGRAD_EXAMPLES", "1000"))
 PYTHON_INTS_END = 2**53  # the documented difference: from there on the compiled twin has floats
 
 floats = st.one_of(
@@ -31,17 +30,21 @@ foreign_numbers = st.one_of(
     st.integers(-5, 5).map(np.int16),
     st.fractions(-3, 3, max_denominator=9).map(Fraction),
 )
+ARITHMETIC = st.sampled_from(["add", "sub", "mul", "div"])
 numbers = st.one_of(python_numbers, python_numbers, foreign_numbers, st.booleans())
-exponents = st.one_of(st.integers(-4, 20), st.sampled_from([0.5, -0.5, 2.0]), floats, foreign_numbers)
+exponents = st.one_of(
+    st.integers(-4, 20), st.sampled_from([0.5, -0.5, 2.0]), floats, foreign_numbers
+)
+constants = numbers.map(lambda c: ("c", c))
 index = st.integers(0, 30)
 plain_floats = st.floats(-4, 4)
 
 instructions = st.one_of(
     st.tuples(st.just("leaf"), numbers),
-    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), index, index),
-    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), index, index),
-    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), index, numbers.map(lambda c: ("c", c))),
-    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), numbers.map(lambda c: ("c", c)), index),
+    st.tuples(ARITHMETIC, index, index),
+    st.tuples(ARITHMETIC, index, index),
+    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), index, constants),
+    st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), constants, index),
     st.tuples(st.just("pow"), index, exponents),
     st.tuples(st.sampled_from(["neg", "exp", "log", "relu"]), index),
     st.tuples(st.just("sum"), st.lists(index, max_size=6)),
@@ -143,9 +146,7 @@ def holds_big_ints(values):
     return False
 
 
-@settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
-)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.lists(instructions, min_size=1, max_size=25))
 def test_the_twins_run_every_program_alike(program):
     reference, compiled = (Run(Value) for Value in TWINS.values())

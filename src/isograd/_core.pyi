@@ -1,7 +1,7 @@
 from collections.abc import Sequence
-from typing import SupportsFloat, SupportsIndex
+from typing import SupportsFloat, SupportsIndex, TypeAlias
 
-_Number = float | SupportsFloat | SupportsIndex
+_Number: TypeAlias = float | SupportsFloat | SupportsIndex
 
 compiler: str
 vector_unit: str

@@ -35,6 +35,6 @@ backend = _choose()
 if backend == "c":
     from ._core import Value, compiler, vector_unit
 else:
-    from .reference import Value
+    from .reference import Value  # type: ignore[assignment]
 
     compiler = vector_unit = "none"

@@ -7,7 +7,6 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import click
 
@@ -34,9 +33,7 @@ def about() -> str:
     )
 
 
-@click.group(
-    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message=about())
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -97,10 +94,10 @@ def train_command(
     tokens = [tokenizer.encode(doc) for doc in docs]
     run(model, tokens, steps, lr, Progress(steps) if plain else LiveProgress(steps))
     print("\n--- inference (new, hallucinated names) ---")
-    for i in range(samples):
-        with giving_up(lambda: f"sample {i + 1} of {samples}"):
+    with giving_up(lambda: f"sample {i + 1} of {samples}"):
+        for i in range(samples):
             text = sample(model, tokenizer, rng=rng, temperature=temperature)
-        print(f"sample {i + 1:2d}: {text}")
+            print(f"sample {i + 1:2d}: {text}")
 
 
 @contextmanager
@@ -137,7 +134,7 @@ def giving_up(place: Callable[[], str]) -> Iterator[None]:
 
 
 class Progress:
-    """What the original prints while it trains: the step and its loss, over and over on one line."""
+    """What the original prints while it trains: step and loss, over and over on one line."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps

@@ -37,8 +37,8 @@ class GPTConfig:
 class GPT:
     """A GPT with weights drawn from `rng`, in the original program's order.
 
-    `tier` says what computes: "value" (compiled scalars, or their twin if `isograd.backend` says so)
-    or "reference" (pure Python). All tiers give the same bits. ValueError for any other.
+    `tier` says what computes: "value" (compiled scalars, or their twin if `isograd.backend` says
+    so) or "reference" (pure Python). All tiers give the same bits. ValueError for any other.
     """
 
     def __init__(self, config: GPTConfig, *, rng: Random, tier: str = "value") -> None:
@@ -51,9 +51,9 @@ class GPT:
     def state_dict(self) -> dict[str, list[list[Value]]]:
         """The weight matrices by name, each a list of rows of Values; no copies.
 
-        wte (vocab_size x n_embd), wpe (block_size x n_embd), lm_head (vocab_size x n_embd), then for
-        each layer attn_wq, attn_wk, attn_wv, attn_wo (n_embd x n_embd), mlp_fc1 (4 n_embd x n_embd)
-        and mlp_fc2 (n_embd x 4 n_embd).
+        wte (vocab_size x n_embd), wpe (block_size x n_embd), lm_head (vocab_size x n_embd), then
+        for each layer attn_wq, attn_wk, attn_wv, attn_wo (n_embd x n_embd), mlp_fc1 (4 n_embd x
+        n_embd) and mlp_fc2 (n_embd x 4 n_embd).
         """
         return dict(self._weights)
 
@@ -63,7 +63,7 @@ class GPT:
         return sum(n_out * n_in for _, n_out, n_in in reference.weight_shapes(self.config))
 
     def loss(self, tokens: list[int]) -> Value:
-        """The mean cross entropy, in nats, of predicting `tokens` one after the other, as a graph."""
+        """The mean cross entropy, in nats, of predicting `tokens` one by one, as a graph."""
         return reference.document_loss(self._weights, self.config, tokens)
 
     def __repr__(self) -> str:

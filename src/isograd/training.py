@@ -38,9 +38,7 @@ def train(
     return losses
 
 
-def sample(
-    model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5
-) -> str:
+def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5) -> str:
     """Draw one document from `model`, character by character, with `rng.choices`.
 
     The logits are divided by `temperature`: towards 0 the likeliest character always wins, above 1

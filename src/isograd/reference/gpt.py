@@ -56,9 +56,7 @@ def attention(q, keys, values, n_head):
             for t in range(len(k_h))
         ]
         weights = softmax(logits)
-        out.extend(
-            sum(weights[t] * v_h[t][j] for t in range(len(v_h))) for j in range(head_dim)
-        )
+        out.extend(sum(weights[t] * v_h[t][j] for t in range(len(v_h))) for j in range(head_dim))
     return out
 
 

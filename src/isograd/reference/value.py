@@ -143,7 +143,7 @@ def number(x):
 
 
 def operand(x):
-    """What an operator computes with: `x` itself if a Value, else its `number`, else NotImplemented."""
+    """What an operator computes with: a Value, the `number` that `x` is, or NotImplemented."""
     if isinstance(x, Value):
         return x
     try:
