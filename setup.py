@@ -22,7 +22,7 @@ HELP = (
 # Bits before speed: no contraction into fused multiply-adds, and libm's pow and friends as they
 # are rather than the compiler's idea of them.
 EXACT = ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
-UNIX_FLAGS = ["-std=c11", "-O3", "-fno-strict-aliasing", *EXACT]
+UNIX_FLAGS = ["-std=c11", "-O3", "-fno-strict-aliasing", "-fvisibility=hidden", *EXACT]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
 

@@ -80,7 +80,6 @@ static int fits_inline(const Wide *w, Py_ssize_t edges) {
 }
 
 static void let_go_of_edges(Node *n);
-static void release_rest(void);
 
 /* Replaces the edges of `n` by those in `w`, which it takes over. */
 static void adopt_edges(Node *n, Wide *w) {
@@ -113,7 +112,6 @@ static void adopt_edges(Node *n, Wide *w) {
     }
     PyMem_Free(w);
     let_go_of_edges(&old);
-    release_rest();
 }
 
 int node_set_edges(Node *n, PyObject *children, PyObject *local_grads) {
@@ -213,20 +211,26 @@ PyObject *node_local_grads(Node *n) {
 
 /* ---- letting go ---- */
 
-static Node *doomed;         /* exact Values without references */
-static Wide *doomed_subclass; /* of instances of subclasses, whose last reference is held here */
+/* What waits to be let go: exact Values without references, and the Wide blocks of subclass
+ * instances whose last reference is held here. */
+static Node *doomed;
+static Wide *doomed_subclass;
 static int releasing;
-static Node *lowest_freed;
 
-static inline void drop(Node *child) {
+static void drop_subclass(Node *child) {
+    if (Py_REFCNT((PyObject *)child) == 1 && node_kind(child) == WIDE) {
+        child->wide->next_doomed = doomed_subclass;
+        doomed_subclass = child->wide;
+    }
+    else
+        Py_DECREF((PyObject *)child);
+}
+
+/* Lets go of one reference; a child without any left goes onto `list`. */
+static inline void drop(Node *child, Node **list) {
     PyObject *o = (PyObject *)child;
     if (UNLIKELY(!Value_CheckExact(o))) {
-        if (Py_REFCNT(o) == 1 && node_kind(child) == WIDE) {
-            child->wide->next_doomed = doomed_subclass;
-            doomed_subclass = child->wide;
-        }
-        else
-            Py_DECREF(o);
+        drop_subclass(child);
         return;
     }
 #if defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG) || defined(Py_TRACE_REFS)
@@ -235,72 +239,79 @@ static inline void drop(Node *child) {
     Py_ssize_t count = Py_REFCNT(o) - 1;
     Py_SET_REFCNT(o, count);
     if (count == 0) {
-        child->next_doomed = doomed;
-        doomed = child;
+        child->next_doomed = *list;
+        *list = child;
     }
 #endif
 }
 
-static void let_go_of_edges(Node *n) {
+static void drop_wide(Wide *w, Node **list) {
+    for (Py_ssize_t i = 0; i < w->n_children; i++)
+        drop(w->children[i], list);
+    PyMem_Free(w);
+}
+
+static inline void drop_edges(Node *n, Node **list) {
     unsigned kind = node_kind(n);
-    if (kind == WIDE) {
-        Wide *w = n->wide;
-        for (Py_ssize_t i = 0; i < w->n_children; i++)
-            drop(w->children[i]);
-        PyMem_Free(w);
-        return;
-    }
-    if (kind != LEAF)
-        drop(node_first(n));
-    if (kind == ADD || kind == BINARY)
-        drop(node_second(n));
-}
-
-static void release_one(Node *n) {
-    let_go_of_edges(n);
-    n->first = LEAF | MARK;
-    if (Value_CheckExact((PyObject *)n)) {
-        arena_push(n);
-        if (lowest_freed == NULL || n < lowest_freed)
-            lowest_freed = n;
+    if (UNLIKELY(kind == WIDE))
+        drop_wide(n->wide, list);
+    else if (kind != LEAF) {
+        drop(node_first(n), list);
+        if (kind == ADD || kind == BINARY)
+            drop(node_second(n), list);
     }
 }
 
-static void release_doomed(void) {
-    for (;;) {
-        if (doomed) {
-            Node *n = doomed;
-            doomed = n->next_doomed;
-            release_one(n);
+/* Frees the doomed and whatever only they kept alive. The list is local, where it stays in a
+ * register; deallocators called from here add to the global one. */
+static void free_doomed(void) {
+    const Node *lowest = doomed;
+    while (doomed) {
+        Node *list = doomed;
+        doomed = NULL;
+        while (list) {
+            Node *n = list;
+            list = n->next_doomed;
+            drop_edges(n, &list);
+            arena_push(n);
+            if (n < lowest)
+                lowest = n;
         }
-        else if (doomed_subclass) {
-            Node *n = doomed_subclass->owner;
-            doomed_subclass = doomed_subclass->next_doomed;
-            Py_DECREF((PyObject *)n); /* Python's deallocator, then graph_release from within */
-        }
-        else
-            return;
     }
+    if (lowest)
+        arena_rewind(lowest);
 }
 
 static void release_rest(void) {
     if (releasing)
         return;
     releasing = 1;
-    release_doomed();
+    while (doomed || doomed_subclass) {
+        free_doomed();
+        if (doomed_subclass) {
+            Node *n = doomed_subclass->owner;
+            doomed_subclass = doomed_subclass->next_doomed;
+            Py_DECREF((PyObject *)n); /* Python's deallocator, then graph_release from within */
+        }
+    }
     releasing = 0;
-    if (lowest_freed)
-        arena_rewind(lowest_freed);
-    lowest_freed = NULL;
     arena_trim();
 }
 
+static void let_go_of_edges(Node *n) {
+    drop_edges(n, &doomed);
+    release_rest();
+}
+
 void graph_release(Node *n) {
-    if (releasing && Value_CheckExact((PyObject *)n)) {
+    if (Value_CheckExact((PyObject *)n)) {
         n->next_doomed = doomed;
         doomed = n;
-        return;
+        release_rest();
     }
-    release_one(n);
-    release_rest();
+    else {
+        Node edges = *n;
+        n->first = LEAF | MARK;
+        let_go_of_edges(&edges);
+    }
 }
