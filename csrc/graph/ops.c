@@ -72,7 +72,7 @@ static int number_from_protocol(PyObject *o, Number *out) {
     return 0;
 }
 
-int number_from(PyObject *o, Number *out) {
+int number_from_other(PyObject *o, Number *out) {
     if (PyFloat_Check(o)) {
         *out = (Number){PyFloat_AS_DOUBLE(o), 0};
         return 1;

@@ -9,8 +9,17 @@
 
 #include "node.h"
 
+/* number_from for whatever is not exactly a float. */
+int number_from_other(PyObject *o, Number *out);
+
 /* 1 and *out filled if `o` is a real number; 0 if it is none; -1 with an exception set. */
-int number_from(PyObject *o, Number *out);
+static inline int number_from(PyObject *o, Number *out) {
+    if (PyFloat_CheckExact(o)) {
+        *out = (Number){PyFloat_AS_DOUBLE(o), 0};
+        return 1;
+    }
+    return number_from_other(o, out);
+}
 /* The same as a new Python int or float. */
 PyObject *number_as_object(Number a);
 

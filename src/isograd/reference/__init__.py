@@ -5,7 +5,7 @@ Read it in this order: `value` (the scalar autograd), `ops` (vectors of scalars)
 """
 
 from .gpt import document_loss, empty_cache, forward, init_weights, weight_shapes
-from .ops import linear, rmsnorm, softmax
+from .ops import dot, linear, rmsnorm, softmax
 from .train import Adam, sample_tokens, training_steps
 from .value import Value
 
@@ -13,6 +13,7 @@ __all__ = [
     "Adam",
     "Value",
     "document_loss",
+    "dot",
     "empty_cache",
     "forward",
     "init_weights",

@@ -6,7 +6,7 @@ attributes n_layer, n_embd, n_head, block_size and vocab_size. `keys` and `value
 layer, the vectors of the positions so far; a forward pass appends its own.
 """
 
-from .ops import linear, rmsnorm, softmax
+from .ops import dot, linear, rmsnorm, softmax
 
 WEIGHT_STD = 0.08
 
@@ -48,15 +48,9 @@ def attention(q, keys, values, n_head):
     out = []
     for start in range(0, len(q), head_dim):
         head = slice(start, start + head_dim)
-        q_h = q[head]
-        k_h = [k[head] for k in keys]
-        v_h = [v[head] for v in values]
-        logits = [
-            sum(q_h[j] * k_h[t][j] for j in range(head_dim)) / head_dim**0.5
-            for t in range(len(k_h))
-        ]
+        logits = [dot(q[head], k[head]) / head_dim**0.5 for k in keys]
         weights = softmax(logits)
-        out.extend(sum(weights[t] * v_h[t][j] for t in range(len(v_h))) for j in range(head_dim))
+        out += [dot(weights, column) for column in zip(*(v[head] for v in values))]
     return out
 
 

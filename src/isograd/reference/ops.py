@@ -1,13 +1,20 @@
-"""The three vector functions of the model, written out in scalar operations.
+"""The vector functions of the model, written out in scalar operations.
 
 They work on any scalar class with Python's operators, so the `value` tier runs this very code on
 compiled Values. Sums start at Python's int 0 and run upwards in index.
 """
 
+from operator import mul
+
+
+def dot(a, b):
+    """The sum of the products of `a` and `b`, entry by entry."""
+    return sum(map(mul, a, b))
+
 
 def linear(x, w):
     """The matrix-vector product: `x` has n_in entries, `w` n_out rows of n_in; returns n_out."""
-    return [sum(wi * xi for wi, xi in zip(row, x)) for row in w]
+    return [dot(row, x) for row in w]
 
 
 def softmax(logits):
@@ -20,6 +27,6 @@ def softmax(logits):
 
 def rmsnorm(x):
     """`x` divided by its root mean square (Zhang and Sennrich 2019), without a learned gain."""
-    mean_square = sum(xi * xi for xi in x) / len(x)
+    mean_square = dot(x, x) / len(x)
     scale = (mean_square + 1e-5) ** -0.5
     return [xi * scale for xi in x]

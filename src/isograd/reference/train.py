@@ -24,10 +24,9 @@ class Adam:
         correction1, correction2 = 1 - beta1**self.steps, 1 - beta2**self.steps
         for i, p in enumerate(self.params):
             grad = p.grad
-            m[i] = beta1 * m[i] + rest1 * grad
-            v[i] = beta2 * v[i] + rest2 * grad**2
-            m_hat = m[i] / correction1
-            v_hat = v[i] / correction2
+            m[i] = moment1 = beta1 * m[i] + rest1 * grad
+            v[i] = moment2 = beta2 * v[i] + rest2 * grad**2
+            m_hat, v_hat = moment1 / correction1, moment2 / correction2
             p.data -= lr * m_hat / (v_hat**0.5 + eps)
             p.grad = 0
 
