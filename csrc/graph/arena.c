@@ -1,7 +1,4 @@
 /* Blocks of node slots: finding free ones, growing, trimming. See arena.h for the idea. */
-#if defined(__linux__)
-#define _DEFAULT_SOURCE /* madvise */
-#endif
 #include "arena.h"
 
 #include <stdlib.h>
@@ -9,8 +6,6 @@
 
 #if defined(_WIN32)
 #include <malloc.h>
-#elif defined(__linux__)
-#include <sys/mman.h>
 #endif
 
 /* Empty blocks kept back, 64 MB: a training loop drops its graph at every step, and fetching fresh
@@ -32,12 +27,7 @@ static Block *block_allocate(void) {
 #if defined(_WIN32)
     return _aligned_malloc(BLOCK_BYTES, BLOCK_BYTES);
 #else
-    void *memory = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (memory)
-        (void)madvise(memory, BLOCK_BYTES, MADV_HUGEPAGE); /* one TLB entry for 32,768 nodes */
-#endif
-    return memory;
+    return aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
 #endif
 }
 
@@ -58,9 +48,11 @@ static void mark_all_free(Block *block) {
     block->n_free = USABLE_SLOTS;
 }
 
+static int is_below(const void *a, const void *b) { return (uintptr_t)a < (uintptr_t)b; }
+
 static void insert_block(Block *block) {
     Py_ssize_t i = n_blocks++;
-    for (; i > 0 && blocks[i - 1] > block; i--) {
+    for (; i > 0 && is_below(block, blocks[i - 1]); i--) {
         blocks[i] = blocks[i - 1];
         blocks[i]->index = i;
     }
@@ -157,7 +149,7 @@ int arena_refill(void) {
 void arena_rewind(const Node *lowest) {
     Block *block = block_of(lowest);
     Py_ssize_t word = (lowest - (Node *)block) / 64;
-    if (block > current || (block == current && word >= next_word))
+    if (is_below(current, block) || (block == current && word >= next_word))
         return;
     put_word_back();
     current = block;

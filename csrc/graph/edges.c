@@ -274,7 +274,7 @@ static void free_doomed(void) {
             list = n->next_doomed;
             drop_edges(n, &list);
             arena_push(n);
-            if (n < lowest)
+            if ((uintptr_t)n < (uintptr_t)lowest)
                 lowest = n;
         }
     }
