@@ -6,6 +6,7 @@ never a reason to fall back.
 """
 
 import os
+from importlib import import_module
 
 __all__ = ["Value", "backend", "compiler", "vector_unit"]
 
@@ -17,7 +18,7 @@ def _choose():
     if wanted == "python":
         return "python"
     try:
-        from . import _core  # noqa: F401
+        import_module("._core", __package__)
     except ModuleNotFoundError as error:
         if error.name != f"{__package__}._core":
             raise

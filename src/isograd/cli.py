@@ -5,7 +5,7 @@ import os
 import platform
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
@@ -76,8 +76,8 @@ def train_command(
 
     Piped output, like --plain, is byte for byte the original program's.
     """
-    plain = plain or not sys.stdout.isatty()
-    with refusing_bad_input():
+    plain = plain or not (sys.stdout and sys.stdout.isatty())
+    with refusing_bad_input(data):
         check_training(steps, lr)
         check_temperature(temperature)
         if samples < 0:
@@ -94,41 +94,41 @@ def train_command(
     tokens = [tokenizer.encode(doc) for doc in docs]
     run(model, tokens, steps, lr, Progress(steps) if plain else LiveProgress(steps))
     print("\n--- inference (new, hallucinated names) ---")
-    with giving_up(lambda: f"sample {i + 1} of {samples}"):
-        for i in range(samples):
+    for i in range(samples):
+        with giving_up(f"sample {i + 1} of {samples}"):
             text = sample(model, tokenizer, rng=rng, temperature=temperature)
-            print(f"sample {i + 1:2d}: {text}")
+        print(f"sample {i + 1:2d}: {text}")
 
 
 @contextmanager
-def refusing_bad_input() -> Iterator[None]:
+def refusing_bad_input(path: str | None) -> Iterator[None]:
     """Turns what the library says of unusable input into the command's one sentence."""
     try:
         yield
     except OSError as error:
-        raise click.UsageError(f"cannot read {error.filename!r}: {error.strerror}") from None
+        raise click.UsageError(f"cannot read {path!r}: {error.strerror}") from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
 
 def run(model: GPT, tokens: list[list[int]], steps: int, lr: float, progress: "Progress") -> None:
     """Train with `progress`; ends the command where training is interrupted or diverges."""
-    with giving_up(lambda: f"step {progress.done + 1} of {steps}"), progress:
+    with giving_up(progress), progress:
         train(model, tokens, steps, lr, progress.step)
 
 
 @contextmanager
-def giving_up(place: Callable[[], str]) -> Iterator[None]:
+def giving_up(place: object) -> Iterator[None]:
     """Ends the command with one sentence on Ctrl-C, or where numbers have left the finite."""
     try:
         yield
     except KeyboardInterrupt:
-        message, status = f"interrupted in {place()}", 130
+        message, status = f"interrupted in {place}", 130
     except (ArithmeticError, ValueError) as error:
-        message, status = f"the model has diverged, in {place()}: {error}", 1
+        message, status = f"the model has diverged, in {place}: {error}", 1
     else:
         return
-    sys.stdout.flush()
+    flush()
     print(f"\nisograd: {message}", file=sys.stderr)
     sys.exit(status)
 
@@ -145,6 +145,9 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         pass
+
+    def __str__(self) -> str:
+        return f"step {self.done + 1} of {self.steps}"
 
     def step(self, step: int, loss: float) -> None:
         self.done = step
@@ -192,16 +195,24 @@ class LiveProgress(Progress):
         )
 
 
+def flush() -> None:
+    if sys.stdout:
+        sys.stdout.flush()
+
+
 def main() -> None:
     """Run the command line and end the process with its status."""
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        cli.main(standalone_mode=False)
+        flush()
     except click.ClickException as error:
         print(f"isograd: {error.format_message()}", file=sys.stderr)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has gone; keep Python from flushing into the closed pipe.
+    except OSError as error:
+        # Nobody can read what is still to be written; keep Python from trying at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"isograd: cannot write the output: {error.strerror}", file=sys.stderr)
         sys.exit(1)

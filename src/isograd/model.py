@@ -1,7 +1,9 @@
 """The model as users hold it: sizes, weights, and the tier that computes with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from random import Random
+from typing import SupportsIndex
 
 from . import reference
 from .backend import Value
@@ -34,6 +36,17 @@ class GPTConfig:
             )
 
 
+def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
+    """ValueError, which calls them `name`, unless `tokens` are something to learn from."""
+    if len(tokens) < 2:
+        raise ValueError(f"{name} has {len(tokens)} tokens; the least to learn from is 2")
+    for token in tokens:
+        if not (isinstance(token, SupportsIndex) and 0 <= token < vocab_size):
+            raise ValueError(
+                f"{name} holds the token {token!r}; the model has 0 to {vocab_size - 1}"
+            )
+
+
 class GPT:
     """A GPT with weights drawn from `rng`, in the original program's order.
 
@@ -57,13 +70,21 @@ class GPT:
         """
         return dict(self._weights)
 
+    def parameters(self) -> list[Value]:
+        """All weights in one list, in the order of `state_dict`; no copies."""
+        return [p for rows in self._weights.values() for row in rows for p in row]
+
     @property
     def num_params(self) -> int:
         """How many numbers the weights are."""
         return sum(n_out * n_in for _, n_out, n_in in reference.weight_shapes(self.config))
 
-    def loss(self, tokens: list[int]) -> Value:
-        """The mean cross entropy, in nats, of predicting `tokens` one by one, as a graph."""
+    def loss(self, tokens: Sequence[int]) -> Value:
+        """The mean cross entropy, in nats, of predicting `tokens` one by one, as a graph.
+
+        ValueError for less than two tokens or one that the model does not have.
+        """
+        check_tokens(tokens, self.config.vocab_size, "the document")
         return reference.document_loss(self._weights, self.config, tokens)
 
     def __repr__(self) -> str:

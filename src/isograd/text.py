@@ -1,7 +1,7 @@
 """Documents and their characters: reading a text file, turning documents into tokens and back."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
 
@@ -59,8 +59,9 @@ class CharTokenizer:
                 f"{len(self.chars)} of the vocabulary"
             ) from None
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Iterable[int]) -> str:
         """The characters of `ids`, BOS left out; ValueError for an id that is no token."""
+        ids = list(ids)
         for i in ids:
             if not 0 <= i < self.vocab_size:
                 raise ValueError(f"{i} is no token: the vocabulary has 0 to {self.bos}")

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from . import reference
-from .model import GPT
+from .backend import Value
+from .model import GPT, check_tokens
 from .text import CharTokenizer
 
 
@@ -24,18 +25,36 @@ def train(
 
     Raises ValueError for documents, tokens, steps or a learning rate that cannot be used, before
     anything is changed; OverflowError, ZeroDivisionError or ValueError from Python's arithmetic
-    where training diverges, as the reference does. Ctrl-C leaves the weights as the last completed
-    step left them.
+    where training diverges, as the reference does. Then, and on Ctrl-C, the weights are those of
+    the last completed step. Gradients are reset to 0 before the first step and after the last.
     """
     check_training(steps, lr)
-    _check_docs(docs, steps, model.config.vocab_size)
-    losses = []
+    if not docs:
+        raise ValueError("there are no documents to train on")
+    for i, doc in enumerate(docs[:steps]):
+        check_tokens(doc, model.config.vocab_size, f"document {i}")
+    losses: list[float] = []
+    params = model.parameters()
+    _reset_gradients(params)
+    completed = [p.data for p in params]
     weights = model.state_dict()
-    for loss in reference.training_steps(weights, model.config, docs, steps, lr):
-        losses.append(loss)
-        if callback:
-            callback(len(losses), loss)
+    try:
+        for loss in reference.training_steps(weights, model.config, docs, steps, lr):
+            completed = [p.data for p in params]
+            losses.append(loss)
+            if callback:
+                callback(len(losses), loss)
+    except BaseException:
+        for p, data in zip(params, completed):
+            p.data = data
+        _reset_gradients(params)
+        raise
     return losses
+
+
+def _reset_gradients(params: list[Value]) -> None:
+    for p in params:
+        p.grad = 0
 
 
 def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5) -> str:
@@ -57,26 +76,20 @@ def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: fl
 
 def check_training(steps: int, lr: float) -> None:
     """ValueError unless a run of `steps` at learning rate `lr` can be asked for."""
-    if not isinstance(steps, int) or steps < 0:
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
         raise ValueError(f"steps must be a whole number from 0 on, not {steps!r}")
-    if not (math.isfinite(lr) and lr >= 0):
+    if not (_is_finite(lr) and lr >= 0):
         raise ValueError(f"lr must be a finite number from 0 on, not {lr!r}")
 
 
 def check_temperature(temperature: float) -> None:
     """ValueError unless logits can be divided by `temperature`."""
-    if not (math.isfinite(temperature) and temperature > 0):
+    if not (_is_finite(temperature) and temperature > 0):
         raise ValueError(f"temperature must be a finite number above 0, not {temperature!r}")
 
 
-def _check_docs(docs: Sequence[Sequence[int]], steps: int, vocab_size: int) -> None:
-    if not docs:
-        raise ValueError("there are no documents to train on")
-    for i, doc in enumerate(docs[:steps]):
-        if len(doc) < 2:
-            raise ValueError(f"document {i} has {len(doc)} tokens; the least to learn from is 2")
-        for token in doc:
-            if not 0 <= token < vocab_size:
-                raise ValueError(
-                    f"document {i} holds the token {token!r}; the model has 0 to {vocab_size - 1}"
-                )
+def _is_finite(x: float) -> bool:
+    try:
+        return math.isfinite(x)
+    except (OverflowError, TypeError):
+        return False

@@ -1,0 +1,127 @@
+"""Building and importing the package: with the extension, without it, without a compiler."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import isograd
+
+ROOT = Path(__file__).parent.parent
+
+TRAIN = """
+import random, isograd
+print(isograd.backend)
+docs = ["ann", "bob", "carol"]
+tokenizer = isograd.CharTokenizer(docs)
+config = isograd.GPTConfig(tokenizer.vocab_size, n_layer=2, n_embd=4, n_head=2, block_size=4)
+model = isograd.GPT(config, rng=random.Random(1))
+for loss in isograd.train(model, [tokenizer.encode(doc) for doc in docs], steps=5):
+    print(loss.hex())
+"""
+
+
+def python(code, **environment):
+    """Runs `code` in a new interpreter, with ISOGRAD_BACKEND only if it is given."""
+    inherited = {key: value for key, value in os.environ.items() if key != "ISOGRAD_BACKEND"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**inherited, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def pure(tmp_path_factory):
+    """A folder with the package as it is installed without its extension."""
+    folder = tmp_path_factory.mktemp("pure")
+    package = Path(isograd.__file__).parent
+    shutil.copytree(
+        package, folder / "isograd", ignore=shutil.ignore_patterns("_core*", "__pycache__")
+    )
+    return str(folder)
+
+
+def test_importing_isograd_imports_nothing_big():
+    process = python("import sys, isograd; print(*sys.modules)")
+    assert process.returncode == 0, process.stderr
+    modules = {name.partition(".")[0] for name in process.stdout.split()}
+    assert "isograd" in modules
+    assert not modules & {"click", "matplotlib", "numpy", "rich"}
+
+
+def test_the_pure_package_computes_the_same(pure):
+    expected, process = python(TRAIN), python(TRAIN, PYTHONPATH=pure)
+    assert (expected.returncode, process.returncode) == (0, 0), expected.stderr + process.stderr
+    assert process.stdout.splitlines()[0] == "python"
+    assert process.stdout.splitlines()[1:] == expected.stdout.splitlines()[1:]
+    assert len(expected.stdout.splitlines()) == 6
+
+
+def test_both_backends_compute_the_same():
+    c, pure = python(TRAIN, ISOGRAD_BACKEND="c"), python(TRAIN, ISOGRAD_BACKEND="python")
+    assert (c.stdout.split()[0], pure.stdout.split()[0]) == ("c", "python")
+    assert c.stdout.split()[1:] == pure.stdout.split()[1:]
+
+
+def test_asking_the_pure_package_for_c_is_an_error(pure):
+    process = python("import isograd", PYTHONPATH=pure, ISOGRAD_BACKEND="c")
+    assert process.returncode == 1
+    assert process.stdout == ""
+    assert process.stderr.splitlines()[-1].startswith(
+        "ImportError: ISOGRAD_BACKEND=c, but this isograd was installed without its C extension"
+    )
+
+
+def test_an_extension_that_does_not_load_is_an_error(pure, tmp_path):
+    shutil.copytree(pure, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "isograd" / "_core.py").write_text("import a_library_that_is_not_there")
+    process = python("import isograd", PYTHONPATH=str(tmp_path))
+    assert process.returncode == 1
+    assert "a_library_that_is_not_there" in process.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Builds a copy of the source tree with `environment`; returns the finished process."""
+    pytest.importorskip("setuptools", minversion="77")
+    pytest.importorskip("Cython", minversion="3.1")
+    for name in ["setup.py", "pyproject.toml", "README.md", "LICENSE"]:
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ["src", "csrc"]:
+        ignored = shutil.ignore_patterns("_core.c", "*.so", "*.pyd", "*.egg-info", "__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+
+    def build(**environment):
+        return subprocess.run(
+            [sys.executable, "setup.py", "build"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+        )
+
+    return build
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere CC does not say which compiler to use")
+def test_a_build_without_a_compiler_says_what_to_do(build):
+    process = build(CC="no-such-compiler", ISOGRAD_PURE="")
+    assert process.returncode != 0
+    sentence = process.stderr.splitlines()[-1]
+    assert sentence.startswith("isograd: the C extension could not be built (")
+    assert "install a C compiler" in sentence
+    assert sentence.endswith("ISOGRAD_PURE=1 pip install .")
+
+
+def test_the_pure_package_needs_no_compiler(build, tmp_path):
+    process = build(CC="no-such-compiler", ISOGRAD_PURE="1")
+    assert process.returncode == 0, process.stderr
+    built = {path.name for path in (tmp_path / "build").glob("lib*/isograd/**/*")}
+    assert {"__init__.py", "names.txt", "py.typed"} <= built
+    assert not [name for name in built if name.endswith((".so", ".pyd"))]

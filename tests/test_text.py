@@ -1,0 +1,136 @@
+"""Reading documents from files, and characters as tokens."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import isograd
+
+DATA = Path(isograd.__file__).parent / "data"
+
+
+def written(tmp_path, text):
+    path = tmp_path / "docs.txt"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_bundled_names_are_the_file_described():
+    described = re.search(r"sha256: `([0-9a-f]{64})`", (DATA / "README.md").read_text()).group(1)
+    assert hashlib.sha256((DATA / "names.txt").read_bytes()).hexdigest() == described
+
+
+def test_bundled_names_are_the_default():
+    docs = isograd.load_docs()
+    assert docs == isograd.load_docs(DATA / "names.txt")
+    assert len(docs) == 32033
+    assert docs[:3] == ["emma", "olivia", "ava"]
+
+
+@pytest.mark.parametrize(
+    "text, docs",
+    [
+        ("ann\nbob\n", ["ann", "bob"]),
+        ("ann\nbob", ["ann", "bob"]),
+        (" ann \t\n\u3000bob\u2028\n", ["ann", "bob"]),
+        ("\n\nann\n \t \n\x0c\nbob\n\n", ["ann", "bob"]),
+        ("ann\r\nbob\r\n", ["ann", "bob"]),
+        ("ann\rbob\r", ["ann", "bob"]),
+        ("ann lee\nbob\tray\n", ["ann lee", "bob\tray"]),
+        ("ann\nann\n", ["ann", "ann"]),
+        ("zoë\n日本\n🦊\n", ["zoë", "日本", "🦊"]),
+        ("a\0b\n", ["a\0b"]),
+        ("\ufeffann\n", ["\ufeffann"]),
+    ],
+)
+def test_a_document_a_line(tmp_path, text, docs):
+    assert isograd.load_docs(written(tmp_path, text)) == docs
+
+
+@pytest.mark.parametrize("char", "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+def test_inside_a_line_only_newlines_end_it(tmp_path, char):
+    assert isograd.load_docs(written(tmp_path, f"ann{char}lee\nbob\n")) == [f"ann{char}lee", "bob"]
+
+
+def test_a_path_may_be_text(tmp_path):
+    assert isograd.load_docs(str(written(tmp_path, "ann\n"))) == ["ann"]
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \n\t\r\n\u2028\n"])
+def test_a_file_without_documents(tmp_path, text):
+    with pytest.raises(ValueError, match=r"docs\.txt' holds no documents"):
+        isograd.load_docs(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "text", [b"ann\n\xff\xfea\n", b"zo\xeb\n", b"ann\n\xe6\x97", b"\xed\xa0\x80"]
+)
+def test_a_file_that_is_not_utf_8(tmp_path, text):
+    with pytest.raises(ValueError, match=r"docs\.txt' is not UTF-8 text") as caught:
+        isograd.load_docs(written(tmp_path, text))
+    assert type(caught.value) is ValueError
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        isograd.load_docs(tmp_path / "missing.txt")
+
+
+def test_a_directory(tmp_path):
+    with pytest.raises(OSError):
+        isograd.load_docs(tmp_path)
+
+
+def test_tokens_are_sorted_characters_and_bos():
+    tokenizer = isograd.CharTokenizer(["cab", "a b"])
+    assert tokenizer.chars == [" ", "a", "b", "c"]
+    assert tokenizer.bos == 4
+    assert tokenizer.vocab_size == 5
+    assert tokenizer.encode("cab") == [4, 3, 1, 2, 4]
+    assert tokenizer.encode("") == [4, 4]
+    assert tokenizer.decode([4, 3, 1, 2, 4]) == "cab"
+    assert tokenizer.decode([3, 4, 1]) == "ca"
+    assert tokenizer.decode([]) == ""
+
+
+def test_documents_may_come_from_any_iterable():
+    assert isograd.CharTokenizer(iter(["b", "a"])).chars == ["a", "b"]
+
+
+@given(st.lists(st.text(), min_size=1).filter(any))
+def test_round_trip(docs):
+    tokenizer = isograd.CharTokenizer(docs)
+    for doc in docs:
+        ids = tokenizer.encode(doc)
+        assert tokenizer.decode(ids) == doc
+        assert len(ids) == len(doc) + 2
+        assert ids[0] == ids[-1] == tokenizer.bos
+        assert all(0 <= i < tokenizer.bos for i in ids[1:-1])
+    assert len(tokenizer.chars) == tokenizer.bos == tokenizer.vocab_size - 1
+
+
+@pytest.mark.parametrize("doc, char", [("cax", "x"), ("A", "A"), ("a\n", "\n"), ("🦊", "🦊")])
+def test_a_character_outside_the_vocabulary(doc, char):
+    with pytest.raises(ValueError, match=re.escape(f"{doc!r} holds the character {char!r}")):
+        isograd.CharTokenizer(["abc"]).encode(doc)
+
+
+@pytest.mark.parametrize("ids", [[-1], [0, 4], [0, 1, 10**30]])
+def test_ids_that_are_no_tokens(ids):
+    with pytest.raises(ValueError, match=f"{ids[-1]} is no token: the vocabulary has 0 to 3"):
+        isograd.CharTokenizer(["abc"]).decode(ids)
+
+
+@pytest.mark.parametrize("docs", [[], [""], ["", ""]])
+def test_a_tokenizer_needs_a_character(docs):
+    with pytest.raises(ValueError, match="at least one character"):
+        isograd.CharTokenizer(docs)
+
+
+def test_a_single_string_is_no_list_of_documents():
+    with pytest.raises(TypeError, match="list of documents"):
+        isograd.CharTokenizer("abc")
