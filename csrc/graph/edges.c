@@ -160,6 +160,14 @@ int node_make_constant_leaf(Node *n) {
     return 0;
 }
 
+int node_set_grad(Node *n, Number grad) {
+    if (UNLIKELY(node_kind(n) == SEEN_CONST) && node_make_constant_leaf(n) < 0)
+        return -1;
+    n->grad = grad.x;
+    n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
+    return 0;
+}
+
 static PyObject *owned(Node *n) {
     Py_INCREF((PyObject *)n);
     return (PyObject *)n;

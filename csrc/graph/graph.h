@@ -17,6 +17,9 @@ PyObject *node_local_grads(Node *n);
  * nothing to other kinds. 0, or -1 with MemoryError set. */
 int node_make_constant_leaf(Node *n);
 
+/* What assigning to `grad` does. 0, or -1 with MemoryError set and nothing changed. */
+int node_set_grad(Node *n, Number grad);
+
 /* Value.backward. 0, or -1 with an exception set: MemoryError before any gradient was touched,
  * RuntimeError when a signal handler calls it during another backward, or whatever a signal handler
  * raised, after which the gradients are undefined. */

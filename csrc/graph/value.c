@@ -33,11 +33,6 @@ static void set_data(Node *n, Number data) {
     n->second = (n->second & ~DATA_INT) | (data.is_int ? DATA_INT : 0);
 }
 
-static void set_grad(Node *n, Number grad) {
-    n->grad = grad.x;
-    n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
-}
-
 static PyObject *value_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     Number zero = {0.0, 1};
     if (type == &Value_Type)
@@ -66,8 +61,7 @@ static int initialise(Node *n, PyObject *data, PyObject *children, PyObject *loc
             return -1;
     }
     set_data(n, number);
-    set_grad(n, (Number){0.0, 1});
-    return 0;
+    return node_set_grad(n, (Number){0.0, 1});
 }
 
 static int refuse_while_walking(void) {
@@ -360,7 +354,8 @@ static PyObject *method_setstate(PyObject *self, PyObject *state) {
         initialise((Node *)self, own[0], own[2], own[3]) < 0 ||
         restore_subclass(self, attributes, slots) < 0)
         return NULL;
-    set_grad((Node *)self, grad);
+    if (node_set_grad((Node *)self, grad) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -414,14 +409,10 @@ static int assign_data(PyObject *self, PyObject *value, void *unused) {
 }
 
 static int assign_grad(PyObject *self, PyObject *value, void *unused) {
-    Node *n = (Node *)self;
     Number number;
     if (attribute_number(value, "grad", &number) < 0)
         return -1;
-    if (node_kind(n) == SEEN_CONST && node_make_constant_leaf(n) < 0)
-        return -1;
-    set_grad(n, number);
-    return 0;
+    return node_set_grad((Node *)self, number);
 }
 
 static PyObject *get_children(PyObject *self, void *unused) { return node_children((Node *)self); }

@@ -1,6 +1,6 @@
 """isograd: microgpt's scalar autograd, compiled, without changing one bit of what it computes."""
 
-from .backend import Value, backend
+from .backend import Adam, Value, backend
 from .model import GPT, GPTConfig
 from .text import CharTokenizer, load_docs
 from .training import sample, train
@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "GPT",
+    "Adam",
     "CharTokenizer",
     "GPTConfig",
     "Value",

@@ -1,3 +1,4 @@
+from array import array
 from collections.abc import Sequence
 from typing import SupportsFloat, SupportsIndex, TypeAlias
 
@@ -41,3 +42,15 @@ class Value:
     def backward(self) -> None: ...
 
 def live_values() -> int: ...
+def adam_step(
+    params: tuple[Value, ...],
+    m: array[float],
+    v: array[float],
+    lr: float,
+    beta1: float,
+    beta2: float,
+    correction1: float,
+    correction2: float,
+    eps: float,
+) -> None: ...
+def zero_grad(params: tuple[Value, ...]) -> None: ...

@@ -5,30 +5,63 @@ from .ops import softmax
 
 
 class Adam:
-    """Adam (Kingma and Ba 2015) with bias correction, one Python loop over `params`."""
+    """Adam (Kingma and Ba 2015) with bias correction, over the Values `params`.
 
-    def __init__(self, params, betas=(0.85, 0.99), eps=1e-8):
-        self.params = list(params)
-        self.betas = betas
+    The original program's update and defaults. ValueError for no params, betas outside [0, 1) or a
+    negative eps.
+    """
+
+    def __init__(self, params, lr=0.01, betas=(0.85, 0.99), eps=1e-8):
+        self.params = tuple(params)
+        if not self.params:
+            raise ValueError("params must hold at least one Value")
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must be two numbers from 0 to below 1, not {betas!r}")
+        if not eps >= 0:
+            raise ValueError(f"eps must be a number from 0 on, not {eps!r}")
+        self.lr = lr
+        self.betas = tuple(betas)
         self.eps = eps
-        self.m = [0.0] * len(self.params)
-        self.v = [0.0] * len(self.params)
         self.steps = 0
+        self._m = [0.0] * len(self.params)
+        self._v = [0.0] * len(self.params)
 
-    def step(self, lr):
-        """Move every parameter against its gradient, then reset the gradient to 0."""
+    def step(self, lr=None):
+        """Move every parameter against its gradient, at rate `lr` or else `self.lr`."""
         self.steps += 1
-        m, v, eps = self.m, self.v, self.eps
+        beta1, beta2 = self.betas
+        self._update(self.lr if lr is None else lr, 1 - beta1**self.steps, 1 - beta2**self.steps)
+
+    def _update(self, lr, correction1, correction2):
+        m, v, eps = self._m, self._v, self.eps
         beta1, beta2 = self.betas
         rest1, rest2 = 1 - beta1, 1 - beta2
-        correction1, correction2 = 1 - beta1**self.steps, 1 - beta2**self.steps
         for i, p in enumerate(self.params):
             grad = p.grad
             m[i] = moment1 = beta1 * m[i] + rest1 * grad
             v[i] = moment2 = beta2 * v[i] + rest2 * grad**2
             m_hat, v_hat = moment1 / correction1, moment2 / correction2
             p.data -= lr * m_hat / (v_hat**0.5 + eps)
+
+    def zero_grad(self):
+        """Reset every parameter's gradient to 0."""
+        for p in self.params:
             p.grad = 0
+
+    def state_dict(self):
+        """The number of steps and the moments, as plain lists: copies, ready to be saved."""
+        return {"steps": self.steps, "m": list(self._m), "v": list(self._v)}
+
+    def load_state_dict(self, state):
+        """Go on from what `state_dict` returned; ValueError if it is for other parameters."""
+        n = len(self.params)
+        if len(state["m"]) != n or len(state["v"]) != n:
+            raise ValueError(f"this state has {len(state['m'])} moments, not {n}")
+        if state["steps"] < 0 or any(x < 0 for x in state["v"]):
+            raise ValueError("neither steps nor second moments can be negative")
+        self.steps = state["steps"]
+        for i in range(n):
+            self._m[i], self._v[i] = float(state["m"][i]), float(state["v"][i])
 
 
 def training_steps(weights, config, docs, steps, lr):
@@ -41,6 +74,7 @@ def training_steps(weights, config, docs, steps, lr):
         loss = document_loss(weights, config, docs[step % len(docs)])
         loss.backward()
         optimizer.step(lr * (1 - step / steps))
+        optimizer.zero_grad()
         yield loss.data
 
 

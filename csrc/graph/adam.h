@@ -1,0 +1,22 @@
+/* Adam's update of parameters that are nodes of the graph. */
+#ifndef ISOGRAD_ADAM_H
+#define ISOGRAD_ADAM_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+typedef struct {
+    double lr, beta1, beta2, rest1, rest2; /* rest = 1 - beta */
+    double correction1, correction2;       /* 1 - beta**step */
+    double eps;
+} AdamRates;
+
+/* One step over n parameters with their moments m and v, in order. Borrows all three. 0, or -1 with
+ * the reference's exception set, TypeError for what is no Value; what comes before is updated then, as
+ * the reference leaves it. */
+int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const AdamRates *rates);
+
+/* Sets every grad to the int 0. 0, or -1 with MemoryError set. */
+int adam_zero_grad(PyObject *const *params, Py_ssize_t n);
+
+#endif

@@ -1,0 +1,65 @@
+/* x**2 and x**0.5 with the bits of libm's pow, mostly without calling it.
+ *
+ * Python's `**` is libm's pow, which is not correctly rounded: its result is one of the two doubles
+ * around the exact value, and the nearer one unless both are about equally near. So compute the
+ * nearest double r and the exact distance e from it to the true value. Let u be the spacing of
+ * doubles at r and let pow err by less than 0.53 u (glibc states 0.52, and errs by 0.508 at most in
+ * what has been measured). If |e| <= 0.47 u, then every other double is at least u - 0.47 u = 0.53 u
+ * away from the true value, so pow cannot return it: it returns r. Otherwise, in some 6 % of cases,
+ * pow itself is asked.
+ *
+ * At a power of two the spacing below r is u / 2 and the argument fails; pow is asked there, too.
+ * Outside [SAFE_MIN, SAFE_MAX] the distance could overflow or lose bits, and callers must not come
+ * here. Method: Dekker's exact product (1971), which needs no fused multiply-add and no flag but the
+ * absence of contraction.
+ */
+#ifndef ISOGRAD_POWERS_H
+#define ISOGRAD_POWERS_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define SAFE_MIN 0x1p-400
+#define SAFE_MAX 0x1p+400
+#define SURELY_NEAREST 0.47
+
+/* The spacing of doubles at the normal number r, or NaN where r is a power of two. */
+static inline double spacing_at(double r) {
+    uint64_t bits, exponent;
+    double spacing;
+    memcpy(&bits, &r, sizeof bits);
+    exponent = bits & 0x7ff0000000000000u;
+    if ((bits & 0x000fffffffffffffu) == 0)
+        return NAN;
+    bits = exponent - ((uint64_t)52 << 52);
+    memcpy(&spacing, &bits, sizeof spacing);
+    return spacing;
+}
+
+/* x * x - square exactly, for square = x * x rounded. */
+static inline double square_residue(double x, double square) {
+    double scaled = 134217729.0 * x; /* 2**27 + 1 splits 53 bits into 26 and 26 */
+    double high = scaled - (scaled - x), low = x - high;
+    return ((high * high - square) + 2.0 * high * low) + low * low;
+}
+
+/* pow(x, 2.0) for SAFE_MIN <= |x| <= SAFE_MAX. */
+static inline double pow_2(double x) {
+    double square = x * x;
+    if (fabs(square_residue(x, square)) <= SURELY_NEAREST * spacing_at(square))
+        return square;
+    return pow(x, 2.0);
+}
+
+/* pow(x, 0.5) for SAFE_MIN <= x <= SAFE_MAX. With d = x - root**2, the true root is root + d / (2 root)
+ * less a term in d**2, below root * 2**-106 and thus far below the margin. */
+static inline double pow_half(double x) {
+    double root = sqrt(x), square = root * root;
+    double d = (x - square) - square_residue(root, square);
+    if (fabs(d) <= 2.0 * SURELY_NEAREST * root * spacing_at(root))
+        return root;
+    return pow(x, 0.5);
+}
+
+#endif
