@@ -104,7 +104,7 @@ def test_gradients_at_the_edges(grad):
 
 
 def test_squares_and_roots_next_to_the_middle_of_two_doubles():
-    """200,000 of each, against the very pow of this machine, which sometimes rounds the other way."""
+    """200,000 of each, against this machine's very pow, which at times rounds the other way."""
     rng = random.Random(3)
     n, not_nearest = 20_000, 0
     for _ in range(10):

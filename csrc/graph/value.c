@@ -13,7 +13,7 @@
 #include "graph.h"
 #include "ops.h"
 
-static PyObject *name_data, *name_grad, *name_dict, *copyreg_newobj, *copyreg_slotnames;
+static PyObject *int_zero, *name_data, *name_grad, *name_dict, *copyreg_newobj, *copyreg_slotnames;
 
 Py_ssize_t value_live_count(void) { return arena_live_slots() + arena.n_subclass; }
 
@@ -429,7 +429,8 @@ static PyGetSetDef value_attributes[] = {
 };
 
 /* `data` and `grad` are most of what an optimiser written in Python does, and finding their
- * descriptors in the type costs more than the rest of the access. */
+ * descriptors in the type costs more than the rest of the access. `p.grad = 0` is half of all
+ * assignments; Python's small ints are single objects. */
 static PyObject *value_getattro(PyObject *self, PyObject *name) {
     if (LIKELY(Value_CheckExact(self))) {
         if (name == name_data)
@@ -444,8 +445,11 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *value) {
     if (LIKELY(Value_CheckExact(self))) {
         if (name == name_data)
             return assign_data(self, value, NULL);
-        if (name == name_grad)
+        if (name == name_grad) {
+            if (value == int_zero)
+                return node_set_grad((Node *)self, (Number){0.0, 1});
             return assign_grad(self, value, NULL);
+        }
     }
     return PyObject_GenericSetAttr(self, name, value);
 }
@@ -501,10 +505,12 @@ static int look_up_names(void) {
     Py_XSETREF(copyreg_newobj, PyObject_GetAttrString(copyreg, "__newobj__"));
     Py_XSETREF(copyreg_slotnames, PyObject_GetAttrString(copyreg, "_slotnames"));
     Py_DECREF(copyreg);
+    Py_XSETREF(int_zero, PyLong_FromLong(0));
     Py_XSETREF(name_data, PyUnicode_InternFromString("data"));
     Py_XSETREF(name_grad, PyUnicode_InternFromString("grad"));
     Py_XSETREF(name_dict, PyUnicode_InternFromString("__dict__"));
-    return copyreg_newobj && copyreg_slotnames && name_data && name_grad && name_dict ? 0 : -1;
+    int complete = copyreg_newobj && copyreg_slotnames && int_zero && name_data && name_grad;
+    return complete && name_dict ? 0 : -1;
 }
 
 PyObject *value_type_ready(void) {

@@ -1,6 +1,6 @@
 """isograd: microgpt's scalar autograd, compiled, without changing one bit of what it computes."""
 
-from .backend import Adam, Value, backend
+from ._backend import Adam, Value, backend
 from .model import GPT, GPTConfig
 from .text import CharTokenizer, load_docs
 from .training import sample, train

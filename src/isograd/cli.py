@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import click
 
 from . import __version__
-from .backend import backend, compiler, vector_unit
+from ._backend import backend, compiler, vector_unit
 from .model import GPT, SCALARS, GPTConfig
 from .text import CharTokenizer, load_docs
 from .training import check_temperature, check_training, sample, train

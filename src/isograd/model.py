@@ -6,7 +6,7 @@ from random import Random
 from typing import SupportsIndex
 
 from . import reference
-from .backend import Value
+from ._backend import Value
 
 SCALARS = {"value": Value, "reference": reference.Value}
 """What each tier that runs on the scalar graph computes with."""

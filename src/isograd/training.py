@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from . import reference
-from .backend import Value
+from ._backend import Value
 from .model import GPT, check_tokens
 from .text import CharTokenizer
 

@@ -64,6 +64,15 @@ class Adam:
             self._m[i], self._v[i] = float(state["m"][i]), float(state["v"][i])
 
 
+def training_step(weights, config, tokens, optimizer, lr):
+    """Learn from one document; its loss, a float. The graph ends with the step."""
+    loss = document_loss(weights, config, tokens)
+    loss.backward()
+    optimizer.step(lr)
+    optimizer.zero_grad()
+    return loss.data
+
+
 def training_steps(weights, config, docs, steps, lr):
     """Train on one document a step, in order and round again; yields each step's loss, a float.
 
@@ -71,11 +80,8 @@ def training_steps(weights, config, docs, steps, lr):
     """
     optimizer = Adam(p for rows in weights.values() for row in rows for p in row)
     for step in range(steps):
-        loss = document_loss(weights, config, docs[step % len(docs)])
-        loss.backward()
-        optimizer.step(lr * (1 - step / steps))
-        optimizer.zero_grad()
-        yield loss.data
+        lr_now = lr * (1 - step / steps)
+        yield training_step(weights, config, docs[step % len(docs)], optimizer, lr_now)
 
 
 def sample_tokens(weights, config, bos, rng, temperature):

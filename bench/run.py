@@ -1,0 +1,294 @@
+"""The performance study: pure Python, the `reference` tier, against the `value` tier, in Markdown.
+
+`python bench/run.py [--quick] [whole] [parts] [op] [backward] [memory]`. steps.py and nodes.py
+measure; this file decides on sizes and rounds, compares and prints. It is no test of speed: it
+fails only where the tiers differ in a number.
+
+The machine is assumed to be noisy. So the tiers take turns, each in a process of its own, and a
+ratio is the median of the ratios of the rounds, with the lowest and the highest beside it.
+"""
+
+import argparse
+import platform
+import sys
+import sysconfig
+import textwrap
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from multiprocessing import get_context
+from multiprocessing.managers import BaseManager
+from statistics import median
+
+import nodes
+import pyperf
+import steps
+
+from isograd import __version__
+from isograd._backend import backend, compiler, vector_unit
+
+SPAWN = get_context("spawn")
+TIERS = ("reference", "value")
+VALUE_LAPS = 15  # makes the value tier's share of `parts` long enough to time
+REFERENCE_NODES = 10**5  # as far as `backward` times pure Python: beyond, it takes too long
+
+
+def fresh(measure, *args):
+    """What `measure(*args)` returns in a new process, where nothing has run before it."""
+    with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
+        return pool.submit(measure, *args).result()
+
+
+class Worker(BaseManager):
+    """A process that keeps a `steps.Run` between calls."""
+
+
+Worker.register("Run", steps.Run)
+
+
+def announced(rounds, title):
+    """Yields `rounds` times and says so on standard error, so that Markdown alone is printed."""
+    for i in range(rounds):
+        print(f"{title}: round {i + 1} of {rounds}", file=sys.stderr)
+        yield i
+
+
+def check_equal(what, reference, value):
+    """Ends the study where the tiers differ, which would make their speed meaningless."""
+    for i, (r, v) in enumerate(zip(reference, value, strict=True)):
+        if r != v:
+            sys.exit(f"{what} {i} differs: reference {r!r}, value {v!r}")
+
+
+def add(tuples):
+    """The sum of pairs (reference, value)."""
+    return tuple(map(sum, zip(*tuples)))
+
+
+def table(*rows):
+    """Print `rows`, the first of them the heading, in Markdown: labels left, figures right."""
+    print()
+    for i, row in enumerate(rows):
+        print("|", " | ".join(row), "|")
+        if i == 0:
+            print("|---|" + "---:|" * (len(row) - 1))
+    print()
+
+
+def ratio(slow, fast):
+    """`slow` / `fast`, round by round: the median, the lowest and the highest."""
+    ratios = [s / f for s, f in zip(slow, fast)]
+    return f"**{median(ratios):.3g}** ({min(ratios):.3g} to {max(ratios):.3g})"
+
+
+def comparison(rounds, unit):
+    """Print the table of `rounds`, each of them {label: (reference, value)}."""
+    rows = [("", f"reference, {unit}", f"value, {unit}", "reference / value")]
+    for label in rounds[0]:
+        reference, value = zip(*(measured[label] for measured in rounds))
+        figures = f"{median(reference):.3f}", f"{median(value):.3f}"
+        rows.append((label, *figures, ratio(reference, value)))
+    table(*rows)
+
+
+def note(text):
+    """Print the paragraph below a table."""
+    print(textwrap.fill(text, 100, break_on_hyphens=False) + "\n")
+
+
+def machine():
+    """Print what is measured, on what, and when."""
+    metadata = pyperf.Run([1.0], collect_metadata=True).get_metadata()
+    cpu = metadata.get("cpu_model_name", platform.processor() or platform.machine())
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    configured = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    optimized = "with" if "--enable-optimizations" in configured else "without"
+    table(
+        ("machine", f"{cpu}, {metadata.get('cpu_count', '?')} CPUs"),
+        ("system", " ".join((platform.system(), platform.machine(), *platform.libc_ver()))),
+        ("load before", f"{metadata.get('load_avg_1min', 'unknown')}"),
+        ("Python", f"{python}, {platform.python_compiler()}"),
+        ("configured", f"{optimized} --enable-optimizations"),
+        ("isograd", f"{__version__}, {compiler}, vector unit {vector_unit}"),
+        ("date", metadata["date"][:16]),
+    )
+
+
+def whole(quick):
+    """The default run; the reference trains for its first `n` steps only."""
+    n, rounds = (10, 1) if quick else (40, 3)
+    operations = fresh(steps.operations)
+    longer = sum(operations) / sum(operations[:n])
+    measured = []
+    for _ in announced(rounds, "whole"):
+        with Worker(ctx=SPAWN) as one, Worker(ctx=SPAWN) as other:
+            reference, value = one.Run("reference"), other.Run("value")
+            set_up = reference.set_up(), value.set_up()
+            first, training = train_in_turns(reference, value, n)
+            samples = sample_in_turns(reference, value)
+        training = first * longer, training
+        measured.append(
+            {
+                "set-up": set_up,
+                f"{steps.STEPS:,} steps (reference extrapolated)": training,
+                f"{steps.SAMPLES} samples": samples,
+                "whole run (reference extrapolated)": add([set_up, training, samples]),
+            }
+        )
+    print(f"## The default run: seed {steps.SEED}, {steps.STEPS:,} steps, {steps.SAMPLES} samples")
+    comparison(measured, "s")
+    note(
+        f"The value tier runs all of it. The reference's {steps.STEPS:,} steps are an "
+        f"extrapolation from its first {n}: their seconds for each of the {sum(operations[:n]):,} "
+        f"operations in their graphs, times the {sum(operations):,} in all {steps.STEPS:,} graphs. "
+        f"Set-up and samples are measured on both tiers, the samples with the weights after step "
+        f"{steps.STEPS:,}. One step of the reference and {steps.STEPS // n} of the value tier take "
+        f"turns. The losses of the first {n} steps and all samples are equal (`==`)."
+    )
+
+
+def train_in_turns(reference, value, n):
+    """The seconds that the reference takes for `n` steps and the value tier for all."""
+    seconds, losses = [0, 0], [[], []]
+    for _ in range(n):
+        for i, (run, steps_a_turn) in enumerate(((reference, 1), (value, steps.STEPS // n))):
+            more_seconds, more_losses = run.train(steps_a_turn)
+            seconds[i] += more_seconds
+            losses[i] += more_losses
+    check_equal("loss", losses[0], losses[1][:n])
+    return seconds
+
+
+def sample_in_turns(reference, value):
+    """The seconds of all samples, (reference, value), with the weights of `value`."""
+    reference.finish(value.finish())
+    samples = [(reference.sample(), value.sample()) for _ in range(steps.SAMPLES)]
+    check_equal("sample", *([name for _, name in tier] for tier in zip(*samples)))
+    return tuple(sum(seconds for seconds, _ in tier) for tier in zip(*samples))
+
+
+def parts(quick):
+    """What each part of a step costs, over the same documents on both tiers."""
+    n, rounds = (5, 3) if quick else (10, 9)
+    operations = sum(fresh(steps.operations)[1 : n + 1]) / n
+    measured, collecting, floors = [], [], []
+    for _ in announced(rounds, "parts"):
+        reference, collector, losses = fresh(steps.step_parts, "reference", n, 1)
+        value, value_collector, value_losses = fresh(steps.step_parts, "value", n, VALUE_LAPS)
+        check_equal("loss", losses, value_losses[: n + 1])
+        ms = {part: (1e3 * reference[part], 1e3 * value[part]) for part in steps.PARTS}
+        measured.append({**ms, "whole step": add(ms.values())})
+        collecting.append((1e3 * collector, 1e3 * value_collector))
+        floor = 1e3 * fresh(steps.float_products, n, VALUE_LAPS)
+        floors.append((floor, ms["forward"][1] / floor))
+    print("## One step of one document")
+    comparison(measured, "ms")
+    note(
+        f"Means of {n} steps after an untimed one, {operations:,.0f} operations a step; the value "
+        f"tier goes over the same documents {VALUE_LAPS} times. Python's garbage collector takes "
+        f"{median(ms for ms, _ in collecting):.1f} ms of the reference's step and "
+        f"{median(ms for _, ms in collecting):.1f} ms of the value tier's. A floor "
+        f"for the forward pass: its matrix-vector products alone take the interpreter "
+        f"{median(ms for ms, _ in floors):.3f} ms on built-in floats; the value tier's whole "
+        f"forward pass takes {median(times for _, times in floors):.2f} times that. The losses "
+        f"are equal (`==`)."
+    )
+
+
+def op(quick):
+    """A scalar operation of each tier next to one of the built-in float."""
+    rounds, seconds = (2, 0.3) if quick else (5, 0.8)
+    kinds, lengths = ("float", "value", "reference"), (nodes.WIDTH, 1000)
+    measured = {length: [] for length in lengths}
+    for _ in announced(rounds, "op"):
+        for length in lengths:
+            ns = {kind: fresh(nodes.operation, kind, length, seconds) for kind in kinds}
+            check_equal("sum", ns["reference"][2:], ns["value"][2:])
+            measured[length].append(ns)
+    rows = [("ns an operation", *kinds, "value / float", "reference / value")]
+    for length in lengths:
+        for i, results in enumerate(("kept", "dropped (deallocation included)")):
+            floats, values, references = ([ns[k][i] for ns in measured[length]] for k in kinds)
+            times = (f"{median(times):.1f}" for times in (floats, values, references))
+            ratios = ratio(values, floats), ratio(references, values)
+            rows.append((f"{length:,} terms, results {results}", *times, *ratios))
+    print("## One scalar operation: `sum(w * x for w, x in zip(ws, xs))`")
+    table(*rows)
+    note(
+        f"Two operations a term. About {nodes.OPERATIONS:,} of them are timed together, as many as "
+        f"the graph of a document has; kept results are let go of after the time is taken. From "
+        f"Python 3.12 on `sum` compensates the rounding of floats, which costs it time."
+    )
+
+
+def backward(quick):
+    """Whether backward() is linear in the size of the graph."""
+    rounds, seconds, largest = (1, 0.2, 6) if quick else (3, 0.5, 7)
+    sizes = [10**k for k in range(3, largest + 1)]
+    graphs = ("v * c", "linear layers")
+    times = {(graph, tier): {} for graph in graphs for tier in TIERS}
+    for _ in announced(rounds, "backward"):
+        for size, graph in product(sizes, graphs):
+            for tier, ns in time_backward(graph, size, seconds).items():
+                times[graph, tier].setdefault(size, []).append(ns)
+    print("## `backward()`, ns a node")
+    rows = [("nodes", *(f"`{graph}`: {tier}" for graph, tier in times))]
+    for size in sizes:
+        cells = (f"{median(ns[size]):.1f}" if size in ns else "-" for ns in times.values())
+        rows.append((f"{size:,}", *cells))
+    medians = [[median(ns) for ns in by_size.values()] for by_size in times.values()]
+    rows.append(("max / min", *(f"**{max(ns) / min(ns):.2f}**" for ns in medians)))
+    table(*rows)
+    note(
+        f"Every call is on a new graph. `v * c` is the chain `v = v * c`; `linear layers` are "
+        f"{nodes.WIDTH} x {nodes.WIDTH} matrix-vector products, one on the other, rounded up to "
+        f"whole layers. The reference is timed up to {REFERENCE_NODES:,} nodes, and there the "
+        f"leaves' gradients are equal (`==`)."
+    )
+
+
+def time_backward(graph, size, seconds):
+    """Nanoseconds a node, by tier; the reference only where it does not take too long."""
+    tiers = TIERS if size <= REFERENCE_NODES else TIERS[1:]
+    measured = {tier: fresh(nodes.backward, tier, graph, size, seconds) for tier in tiers}
+    check_equal("gradient", measured[tiers[0]][1], measured["value"][1])
+    return {tier: ns for tier, (ns, _) in measured.items()}
+
+
+def memory(quick):
+    """By how much the process grows for each node."""
+    rows = [("graph", "nodes", *(f"{tier}, {when}" for tier in TIERS for when in nodes.WHEN))]
+    for size, graph in product([10**6] if quick else [10**6, 10**7], nodes.GRAPHS):
+        print(f"memory: {graph}, {size:,} nodes", file=sys.stderr)
+        cells = ["-"] * len(nodes.WHEN) if size > 10**6 else []
+        for tier in TIERS if size == 10**6 else TIERS[1:]:
+            cells += [f"{weight:.1f}" for weight in fresh(nodes.memory, tier, graph, size)]
+        rows.append((f"`{graph}`", f"{size:,}", *cells))
+    print("## Bytes a node")
+    table(*rows)
+    note(
+        "Growth of the most memory that the process has held: when the graph is built, and at the "
+        "end of its backward(), which needs working space. Each line and tier in a fresh process."
+    )
+
+
+STUDY = {"whole": whole, "parts": parts, "op": op, "backward": backward, "memory": memory}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measure isograd against pure Python.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"any of {', '.join(STUDY)}")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller graphs")
+    arguments = parser.parse_args()
+    unknown = [part for part in arguments.parts if part not in STUDY]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}")
+    if backend != "c":
+        parser.error("there is nothing to compare: this isograd runs without its C extension")
+    print(f"# isograd {__version__}{', measured with --quick' if arguments.quick else ''}")
+    machine()
+    for part in arguments.parts or STUDY:
+        STUDY[part](arguments.quick)
+
+
+if __name__ == "__main__":
+    main()
