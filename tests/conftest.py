@@ -1,4 +1,4 @@
-"""The twins: the pure-Python Value and the compiled one, under the same tests."""
+"""The twins: Value and the vector functions in pure Python and compiled, under the same tests."""
 
 import pytest
 
@@ -6,9 +6,16 @@ import isograd._core
 import isograd.reference
 
 TWINS = {"python": isograd.reference.Value, "c": isograd._core.Value}
+OPS = {"python": isograd.reference.ops, "c": isograd._core}
 
 
 @pytest.fixture(params=TWINS)
 def Value(request):
     """One of the twins; a test that takes it runs on both."""
     return TWINS[request.param]
+
+
+@pytest.fixture(params=TWINS)
+def twin(request):
+    """One of the twins: its Value and its vector functions."""
+    return TWINS[request.param], OPS[request.param]

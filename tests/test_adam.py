@@ -15,7 +15,7 @@ ADAMS = {"python": isograd.reference.Adam, "c": isograd.optim.Adam}
 
 
 @pytest.fixture(params=TWINS)
-def twin(request):
+def pair(request):
     """A Value class and the Adam that goes with it."""
     return TWINS[request.param], ADAMS[request.param]
 
@@ -127,8 +127,8 @@ def test_no_gradient_no_step_back_without_eps():
     check([1.0], [[0.0]], eps=0.0)
 
 
-def test_lr_of_a_step(twin):
-    Value, Adam = twin
+def test_lr_of_a_step(pair):
+    Value, Adam = pair
     p = Value(1.0)
     optimizer = Adam([p], lr=0.5)
     p.grad = 1.0
@@ -140,8 +140,8 @@ def test_lr_of_a_step(twin):
     assert bits(p.grad) == bits(0)
 
 
-def test_state_can_be_saved_and_loaded(twin):
-    Value, Adam = twin
+def test_state_can_be_saved_and_loaded(pair):
+    Value, Adam = pair
     first, second = [Value(1.0), Value(2.0)], [Value(1.0), Value(2.0)]
     a, b = Adam(first), Adam(second)
     for step in range(6):
@@ -165,8 +165,8 @@ def test_state_can_be_saved_and_loaded(twin):
         {"steps": 1, "m": [0.0, 0.0], "v": [0.0, -1.0]},
     ],
 )
-def test_a_state_that_cannot_be(twin, state):
-    Value, Adam = twin
+def test_a_state_that_cannot_be(pair, state):
+    Value, Adam = pair
     with pytest.raises(ValueError):
         Adam([Value(1.0), Value(2.0)]).load_state_dict(state)
 
@@ -181,8 +181,8 @@ def test_a_state_that_cannot_be(twin, state):
         {"eps": math.nan},
     ],
 )
-def test_bad_options(twin, options):
-    Value, Adam = twin
+def test_bad_options(pair, options):
+    Value, Adam = pair
     with pytest.raises(ValueError):
         Adam([Value(1.0)], **options)
     with pytest.raises(ValueError):
@@ -194,8 +194,8 @@ def test_only_values_are_parameters():
         isograd.optim.Adam([TWINS["c"](1.0), 2.0])
 
 
-def test_a_result_as_parameter(twin):
-    Value, Adam = twin
+def test_a_result_as_parameter(pair):
+    Value, Adam = pair
     p = Value(3.0) * 2
     p.backward()
     optimizer = Adam([p])

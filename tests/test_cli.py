@@ -118,7 +118,7 @@ BAD_OPTIONS = [
     ("--n-embd=6", "n_embd must be divisible by n_head, but 6 is not by 4"),
     ("--steps=-1", "steps must be a whole number from 0 on, not -1"),
     ("--samples=-1", "samples must be a whole number from 0 on, not -1"),
-    ("--tier=gpu", "'gpu' is not one of 'value', 'reference'"),
+    ("--tier=gpu", "'gpu' is not one of 'fused', 'value', 'reference'"),
     ("--steps=many", "'many' is not a valid integer"),
     ("--lr=fast", "'fast' is not a valid float"),
     ("--data", "'--data' requires an argument"),
@@ -156,7 +156,7 @@ def test_divergence_is_one_sentence(data):
 
 
 @NOT_WINDOWS
-@pytest.mark.parametrize("tier", ["value", "reference"])
+@pytest.mark.parametrize("tier", isograd.model.TIERS)
 def test_ctrl_c_names_the_step(data, tier):
     with subprocess.Popen(
         isograd_command("train", "--plain", "--data", data, "--steps=999999", "--tier", tier),

@@ -1,8 +1,9 @@
 """Random programs of operations, run on both twins and compared in everything that can be seen.
 
 A program is a list of instructions over a growing list of Values: arithmetic with shared operands
-and constants of every kind, operations of one's own, repeated backward(), assignments, in-place
-updates, looks at `_children` in between, and errors. ISOGRAD_EXAMPLES sets how many are tried.
+and constants of every kind, vector functions in any wiring, operations of one's own, repeated
+backward(), assignments, in-place updates, looks at `_children` in between, and errors.
+ISOGRAD_EXAMPLES sets how many are tried.
 """
 
 import os
@@ -10,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 from bits import bits, describe, first_difference
-from conftest import TWINS
+from conftest import OPS, TWINS
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +38,8 @@ exponents = st.one_of(
 )
 constants = numbers.map(lambda c: ("c", c))
 index = st.integers(0, 30)
+vectors = st.integers(0, 4).flatmap(lambda n: st.lists(index, min_size=n, max_size=n))
+squares = st.lists(index, min_size=4, max_size=4)
 plain_floats = st.floats(-4, 4)
 
 instructions = st.one_of(
@@ -53,6 +56,17 @@ instructions = st.one_of(
         python_numbers,
         st.lists(index, max_size=4),
         st.lists(python_numbers, max_size=4),
+    ),
+    st.tuples(st.sampled_from(["softmax", "rmsnorm", "relu of"]), vectors),
+    st.tuples(st.just("add entries"), vectors, vectors),
+    st.tuples(st.just("cross entropy"), vectors, st.integers(-1, 5)),
+    st.tuples(st.just("linear"), vectors, st.lists(vectors, max_size=3)),
+    st.tuples(
+        st.just("attention"),
+        squares,
+        st.lists(squares, max_size=3),
+        st.lists(squares, max_size=3),
+        st.integers(0, 4),
     ),
     st.tuples(st.just("backward"), index),
     st.tuples(st.just("backward"), index),
@@ -79,8 +93,9 @@ OPERATORS = {
 class Run:
     """One twin executing a program: its Values and a trace of what came back."""
 
-    def __init__(self, Value):
-        self.Value = Value
+    def __init__(self, twin):
+        self.Value = Value = TWINS[twin]
+        self.ops = OPS[twin]
         self.values = [Value(1.5), Value(-2)]
         self.trace = []
 
@@ -98,6 +113,9 @@ class Run:
         if isinstance(outcome, self.Value):
             self.values.append(outcome)
             outcome = bits(outcome.data)
+        elif isinstance(outcome, list):
+            self.values += outcome
+            outcome = [bits(value.data) for value in outcome]
         self.trace.append(f"{instruction}: {outcome}")
 
     def perform(self, name, *operands):
@@ -108,6 +126,8 @@ class Run:
             return self.Value(data, tuple(map(self.pick, children)), tuple(local_grads))
         if name == "sum":
             return sum(map(self.pick, operands[0]))
+        if isinstance(operands[0], list):
+            return self.perform_on_vectors(name, *operands)
         value = self.pick(operands[0])
         if name == "pow":
             return value ** operands[1]
@@ -121,11 +141,29 @@ class Run:
             value.data -= operands[1] * value.grad
             value.grad = 0
         elif name == "look":
-            return [bits(child.grad) for child in value._children]
+            return str([bits(child.grad) for child in value._children])
         elif name == "child":
             return value._children[operands[1] % len(value._children)] if value._children else None
         else:
             return OPERATORS[name](*map(self.pick, operands))
+
+    def perform_on_vectors(self, name, x, *operands):
+        x = self.vector(x)
+        if name == "linear":
+            return self.ops.linear(x, list(map(self.vector, operands[0])))
+        if name == "add entries":
+            return self.ops.add(x, self.vector(operands[0]))
+        if name == "cross entropy":
+            return self.ops.cross_entropy(x, operands[0])
+        if name == "attention":
+            keys, values, n_head = operands
+            rows = list(map(self.vector, keys)), list(map(self.vector, values))
+            return self.ops.attention(x, *rows, n_head)
+        functions = {"softmax": self.ops.softmax, "rmsnorm": self.ops.rmsnorm}
+        return functions.get(name, self.ops.relu)(x)
+
+    def vector(self, indices):
+        return list(map(self.pick, indices))
 
     def result(self):
         return self.trace + describe(self.values)
@@ -149,7 +187,7 @@ def holds_big_ints(values):
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.lists(instructions, min_size=1, max_size=25))
 def test_the_twins_run_every_program_alike(program):
-    reference, compiled = (Run(Value) for Value in TWINS.values())
+    reference, compiled = map(Run, TWINS)
     for instruction in program:
         reference.execute(instruction)
         assume(not holds_big_ints(reference.values))

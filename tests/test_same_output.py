@@ -21,7 +21,7 @@ import isograd
 
 PROGRAM = Path(__file__).parent / "programs" / "names_gpt.py"
 NAMES = Path(isograd.__file__).parent / "data" / "names.txt"
-TIERS = ["value", "reference"]
+TIERS = list(isograd.model.TIERS)
 
 CONFIGS = [
     {"seed": 1, "steps": 8, "n_embd": 8, "n_head": 2, "samples": 4},

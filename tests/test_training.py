@@ -10,7 +10,7 @@ from bits import bits
 
 import isograd
 
-TIERS = ["value", "reference"]
+TIERS = list(isograd.model.TIERS)
 SIZES = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4}
 TOKENIZER = isograd.CharTokenizer(["abc"])
 DOCS = [TOKENIZER.encode(doc) for doc in ["ab", "cabba", "", "c"]]
@@ -61,7 +61,7 @@ def test_heads_share_the_features_evenly(n_embd, n_head):
 
 @pytest.mark.parametrize("tier", ["", "Value", "gpu", None])
 def test_unknown_tiers(tier):
-    with pytest.raises(ValueError, match="tier must be one of value, reference"):
+    with pytest.raises(ValueError, match="tier must be one of fused, value, reference"):
         new_model(tier)
 
 

@@ -100,7 +100,7 @@ static PyObject *add_term(PyObject *sum, PyObject *term) {
     return next;
 }
 
-/* The sum of a[i * stride] * b[i] over n entries, n from 1 on. */
+/* The sum of a[i] * b[i] over n entries, n from 1 on. */
 static PyObject *dot(Node *const *a, Node *const *b, Py_ssize_t n) {
     PyObject *sum = NULL;
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -342,7 +342,7 @@ static int read_positions(PyObject *sequence, const char *name, const char *one,
     PyObject *tuple = PySequence_Tuple(sequence);
     int status = tuple ? READ : FAILED;
     if (tuple && PyTuple_GET_SIZE(tuple) != n) {
-        PyErr_Format(PyExc_ValueError, "%s has %zd positions where %zd are expected", name,
+        PyErr_Format(PyExc_ValueError, "%s has %zd entries where %zd are expected", name,
                      PyTuple_GET_SIZE(tuple), n);
         status = FAILED;
     }

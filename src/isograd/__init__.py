@@ -1,11 +1,19 @@
 """isograd: microgpt's scalar autograd, compiled, without changing one bit of what it computes."""
 
-from ._backend import Adam, Value, backend
+from ._backend import Adam, Value, backend, ops
 from .model import GPT, GPTConfig
 from .text import CharTokenizer, load_docs
 from .training import sample, train
 
 __version__ = "0.1.0"
+
+add = ops.add
+attention = ops.attention
+cross_entropy = ops.cross_entropy
+linear = ops.linear
+relu = ops.relu
+rmsnorm = ops.rmsnorm
+softmax = ops.softmax
 
 __all__ = [
     "GPT",
@@ -13,8 +21,15 @@ __all__ = [
     "CharTokenizer",
     "GPTConfig",
     "Value",
+    "add",
+    "attention",
     "backend",
+    "cross_entropy",
+    "linear",
     "load_docs",
+    "relu",
+    "rmsnorm",
     "sample",
+    "softmax",
     "train",
 ]

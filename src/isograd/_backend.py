@@ -1,4 +1,4 @@
-"""Chooses who implements `Value` and `Adam`: the C extension, or the pure-Python twin.
+"""Chooses who implements `Value`, `Adam` and the vector functions: C, or the pure-Python twins.
 
 The environment variable ISOGRAD_BACKEND, read once at import, may say `c` or `python`. Without it
 the extension is used where it was built. An extension that is there but does not load is an error,
@@ -8,7 +8,7 @@ never a reason to fall back.
 import os
 from importlib import import_module
 
-__all__ = ["Adam", "Value", "backend", "compiler", "vector_unit"]
+__all__ = ["Adam", "Value", "backend", "compiler", "ops", "vector_unit"]
 
 
 def _choose():
@@ -34,9 +34,10 @@ def _choose():
 backend = _choose()
 
 if backend == "c":
+    from . import _core as ops
     from ._core import Value, compiler, vector_unit
     from .optim import Adam
 else:
-    from .reference import Adam, Value  # type: ignore[assignment]
+    from .reference import Adam, Value, ops  # type: ignore[assignment, no-redef]
 
     compiler = vector_unit = "none"

@@ -12,7 +12,7 @@ import click
 
 from . import __version__
 from ._backend import backend, compiler, vector_unit
-from .model import GPT, SCALARS, GPTConfig
+from .model import GPT, TIERS, GPTConfig
 from .text import CharTokenizer, load_docs
 from .training import check_temperature, check_training, sample, train
 
@@ -52,7 +52,7 @@ def info() -> None:
 @click.option("--data", metavar="PATH", help="UTF-8 text, a document a line [default: the names]")
 @click.option("--steps", default=1000, show_default=True, help="training steps, a document each")
 @click.option("--seed", default=42, show_default=True, help="of the random number generator")
-@click.option("--tier", default="value", show_default=True, type=click.Choice(list(SCALARS)))
+@click.option("--tier", default="value", show_default=True, type=click.Choice(list(TIERS)))
 @click.option("--n-layer", default=1, show_default=True, help="transformer layers")
 @click.option("--n-embd", default=16, show_default=True, help="features")
 @click.option("--n-head", default=4, show_default=True, help="attention heads")

@@ -3,13 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from random import Random
-from typing import SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 from . import reference
-from ._backend import Value
+from ._backend import Adam, Value, ops
 
-SCALARS = {"value": Value, "reference": reference.Value}
-"""What each tier that runs on the scalar graph computes with."""
+
+class Tier(NamedTuple):
+    """What a tier computes with: the scalar class, the vector functions, the optimizer."""
+
+    scalar: Any
+    ops: Any
+    adam: Any
+
+
+TIERS = {
+    "fused": Tier(Value, ops, Adam),
+    "value": Tier(Value, reference.ops, reference.Adam),
+    "reference": Tier(reference.Value, reference.ops, reference.Adam),
+}
 
 
 @dataclass(frozen=True)
@@ -50,16 +62,17 @@ def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
 class GPT:
     """A GPT with weights drawn from `rng`, in the original program's order.
 
-    `tier` says what computes: "value" (compiled scalars, or their twin if `isograd.backend` says
-    so) or "reference" (pure Python). All tiers give the same bits. ValueError for any other.
+    `tier` says what computes: "fused" (compiled scalars, vector functions and Adam), "value"
+    (compiled scalars only) or "reference" (pure Python); what is compiled is so if
+    `isograd.backend` says "c". All tiers give the same bits. ValueError for any other.
     """
 
     def __init__(self, config: GPTConfig, *, rng: Random, tier: str = "value") -> None:
-        if tier not in SCALARS:
-            raise ValueError(f"tier must be one of {', '.join(SCALARS)}, not {tier!r}")
+        if tier not in TIERS:
+            raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
         self.config = config
         self.tier = tier
-        self._weights = reference.init_weights(config, rng, SCALARS[tier])
+        self._weights = reference.init_weights(config, rng, TIERS[tier].scalar)
 
     def state_dict(self) -> dict[str, list[list[Value]]]:
         """The weight matrices by name, each a list of rows of Values; no copies.
@@ -85,7 +98,8 @@ class GPT:
         ValueError for less than two tokens or one that the model does not have.
         """
         check_tokens(tokens, self.config.vocab_size, "the document")
-        return reference.document_loss(self._weights, self.config, tokens)
+        ops = TIERS[self.tier].ops
+        return reference.document_loss(self._weights, self.config, tokens, ops)
 
     def __repr__(self) -> str:
         return f"GPT({self.config}, tier={self.tier!r})"

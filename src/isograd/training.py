@@ -6,7 +6,7 @@ from random import Random
 
 from . import reference
 from ._backend import Value
-from .model import GPT, check_tokens
+from .model import GPT, TIERS, check_tokens
 from .text import CharTokenizer
 
 
@@ -37,9 +37,11 @@ def train(
     params = model.parameters()
     _reset_gradients(params)
     completed = [p.data for p in params]
-    weights = model.state_dict()
+    weights, tier = model.state_dict(), TIERS[model.tier]
     try:
-        for loss in reference.training_steps(weights, model.config, docs, steps, lr):
+        for loss in reference.training_steps(
+            weights, model.config, docs, steps, lr, tier.ops, tier.adam
+        ):
             completed = [p.data for p in params]
             losses.append(loss)
             if callback:
@@ -69,8 +71,8 @@ def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: fl
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model {model.config.vocab_size}"
         )
-    weights = model.state_dict()
-    ids = reference.sample_tokens(weights, model.config, tokenizer.bos, rng, temperature)
+    weights, ops = model.state_dict(), TIERS[model.tier].ops
+    ids = reference.sample_tokens(weights, model.config, tokenizer.bos, rng, temperature, ops)
     return tokenizer.decode(ids)
 
 

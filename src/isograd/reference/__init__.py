@@ -5,22 +5,27 @@ Read it in this order: `value` (the scalar autograd), `ops` (vectors of scalars)
 """
 
 from .gpt import document_loss, empty_cache, forward, init_weights, weight_shapes
-from .ops import dot, linear, rmsnorm, softmax
-from .train import Adam, sample_tokens, training_steps
+from .ops import add, attention, cross_entropy, dot, linear, relu, rmsnorm, softmax
+from .train import Adam, sample_tokens, training_step, training_steps
 from .value import Value
 
 __all__ = [
     "Adam",
     "Value",
+    "add",
+    "attention",
+    "cross_entropy",
     "document_loss",
     "dot",
     "empty_cache",
     "forward",
     "init_weights",
     "linear",
+    "relu",
     "rmsnorm",
     "sample_tokens",
     "softmax",
+    "training_step",
     "training_steps",
     "weight_shapes",
 ]

@@ -3,10 +3,11 @@
 GPT-2's layout (Radford et al. 2019) with RMSNorm for LayerNorm, relu for GeLU and no biases.
 `weights` maps the names of the original program to lists of rows. `config` is anything with the
 attributes n_layer, n_embd, n_head, block_size and vocab_size. `keys` and `values` hold, for each
-layer, the vectors of the positions so far; a forward pass appends its own.
+layer, the vectors of the positions so far; a forward pass appends its own. `ops` is what computes
+with vectors: the module of that name, or another one with the same functions.
 """
 
-from .ops import dot, linear, rmsnorm, softmax
+from . import ops
 
 WEIGHT_STD = 0.08
 
@@ -38,43 +39,27 @@ def empty_cache(config):
     return [[] for _ in range(config.n_layer)], [[] for _ in range(config.n_layer)]
 
 
-def attention(q, keys, values, n_head):
-    """Causal attention of one position's query `q` to `keys` and `values`, head by head.
-
-    `q` has n_embd entries, `keys` and `values` one such vector for each position so far.
-    Returns the heads' outputs one after the other: n_embd entries.
-    """
-    head_dim = len(q) // n_head
-    out = []
-    for start in range(0, len(q), head_dim):
-        head = slice(start, start + head_dim)
-        logits = [dot(q[head], k[head]) / head_dim**0.5 for k in keys]
-        weights = softmax(logits)
-        out += [dot(weights, column) for column in zip(*(v[head] for v in values))]
-    return out
-
-
-def forward(weights, config, token_id, pos_id, keys, values):
+def forward(weights, config, token_id, pos_id, keys, values, ops=ops):
     """The logits (vocab_size of them) for what follows `token_id` at position `pos_id`."""
-    x = [t + p for t, p in zip(weights["wte"][token_id], weights["wpe"][pos_id])]
-    x = rmsnorm(x)
+    x = ops.add(weights["wte"][token_id], weights["wpe"][pos_id])
+    x = ops.rmsnorm(x)
     for i in range(config.n_layer):
-        residual, x = x, rmsnorm(x)
-        q = linear(x, weights[f"layer{i}.attn_wq"])
-        keys[i].append(linear(x, weights[f"layer{i}.attn_wk"]))
-        values[i].append(linear(x, weights[f"layer{i}.attn_wv"]))
-        x = attention(q, keys[i], values[i], config.n_head)
-        x = linear(x, weights[f"layer{i}.attn_wo"])
-        x = [a + b for a, b in zip(x, residual)]
-        residual, x = x, rmsnorm(x)
-        x = linear(x, weights[f"layer{i}.mlp_fc1"])
-        x = [xi.relu() for xi in x]
-        x = linear(x, weights[f"layer{i}.mlp_fc2"])
-        x = [a + b for a, b in zip(x, residual)]
-    return linear(x, weights["lm_head"])
+        residual, x = x, ops.rmsnorm(x)
+        q = ops.linear(x, weights[f"layer{i}.attn_wq"])
+        keys[i].append(ops.linear(x, weights[f"layer{i}.attn_wk"]))
+        values[i].append(ops.linear(x, weights[f"layer{i}.attn_wv"]))
+        x = ops.attention(q, keys[i], values[i], config.n_head)
+        x = ops.linear(x, weights[f"layer{i}.attn_wo"])
+        x = ops.add(x, residual)
+        residual, x = x, ops.rmsnorm(x)
+        x = ops.linear(x, weights[f"layer{i}.mlp_fc1"])
+        x = ops.relu(x)
+        x = ops.linear(x, weights[f"layer{i}.mlp_fc2"])
+        x = ops.add(x, residual)
+    return ops.linear(x, weights["lm_head"])
 
 
-def document_loss(weights, config, tokens):
+def document_loss(weights, config, tokens, ops=ops):
     """The mean cross entropy, in nats, of predicting each of `tokens` from those before it.
 
     Documents longer than block_size are cut off there.
@@ -83,7 +68,6 @@ def document_loss(weights, config, tokens):
     keys, values = empty_cache(config)
     losses = []
     for pos_id in range(n):
-        logits = forward(weights, config, tokens[pos_id], pos_id, keys, values)
-        probs = softmax(logits)
-        losses.append(-probs[tokens[pos_id + 1]].log())
+        logits = forward(weights, config, tokens[pos_id], pos_id, keys, values, ops)
+        losses.append(ops.cross_entropy(logits, tokens[pos_id + 1]))
     return (1 / n) * sum(losses)

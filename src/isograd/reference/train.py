@@ -1,7 +1,7 @@
 """Training and sampling: Adam, one document a step, and the draw of one name."""
 
+from . import ops
 from .gpt import document_loss, empty_cache, forward
-from .ops import softmax
 
 
 class Adam:
@@ -64,33 +64,33 @@ class Adam:
             self._m[i], self._v[i] = float(state["m"][i]), float(state["v"][i])
 
 
-def training_step(weights, config, tokens, optimizer, lr):
+def training_step(weights, config, tokens, optimizer, lr, ops=ops):
     """Learn from one document; its loss, a float. The graph ends with the step."""
-    loss = document_loss(weights, config, tokens)
+    loss = document_loss(weights, config, tokens, ops)
     loss.backward()
     optimizer.step(lr)
     optimizer.zero_grad()
     return loss.data
 
 
-def training_steps(weights, config, docs, steps, lr):
+def training_steps(weights, config, docs, steps, lr, ops=ops, adam=Adam):
     """Train on one document a step, in order and round again; yields each step's loss, a float.
 
     The learning rate falls linearly from `lr` to 0 over `steps`.
     """
-    optimizer = Adam(p for rows in weights.values() for row in rows for p in row)
+    optimizer = adam(p for rows in weights.values() for row in rows for p in row)
     for step in range(steps):
         lr_now = lr * (1 - step / steps)
-        yield training_step(weights, config, docs[step % len(docs)], optimizer, lr_now)
+        yield training_step(weights, config, docs[step % len(docs)], optimizer, lr_now, ops)
 
 
-def sample_tokens(weights, config, bos, rng, temperature):
+def sample_tokens(weights, config, bos, rng, temperature, ops=ops):
     """Draw tokens from the model until it ends the document or block_size is reached."""
     keys, values = empty_cache(config)
     token_id, sample = bos, []
     for pos_id in range(config.block_size):
-        logits = forward(weights, config, token_id, pos_id, keys, values)
-        probs = softmax([logit / temperature for logit in logits])
+        logits = forward(weights, config, token_id, pos_id, keys, values, ops)
+        probs = ops.softmax([logit / temperature for logit in logits])
         token_id = rng.choices(range(config.vocab_size), weights=[p.data for p in probs])[0]
         if token_id == bos:
             break

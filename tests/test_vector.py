@@ -1,0 +1,147 @@
+"""The vector functions on both twins: whole graphs equal, shapes checked, subclasses respected."""
+
+import random
+
+import pytest
+from bits import describe, first_difference
+from conftest import OPS, TWINS
+
+CASES = {
+    "linear": lambda ops, v: ops.linear(v[:4], [v[4:8], v[:4], v[2:6]]),
+    "linear of one": lambda ops, v: ops.linear(v[:1], [v[1:2]]),
+    "linear without rows": lambda ops, v: ops.linear(v[:2], []),
+    "linear of a matrix with itself": lambda ops, v: ops.linear(v[:3], [v[:3]] * 3),
+    "softmax": lambda ops, v: ops.softmax(v),
+    "softmax of one": lambda ops, v: ops.softmax(v[:1]),
+    "softmax of equal ones": lambda ops, v: ops.softmax([v[3], v[3], v[0]]),
+    "softmax of a softmax": lambda ops, v: ops.softmax(ops.softmax(v)),
+    "rmsnorm": lambda ops, v: ops.rmsnorm(v),
+    "rmsnorm of a shared one": lambda ops, v: ops.rmsnorm([v[1], v[1], v[2]]),
+    "attention": lambda ops, v: ops.attention(v[:4], [v[4:8], v[:4]], [v[1:5], v[3:7]], 2),
+    "attention to one position": lambda ops, v: ops.attention(v[:4], [v[:4]], [v[:4]], 4),
+    "attention with one head": lambda ops, v: ops.attention(v[:3], [v[:3]] * 3, [v[3:6]] * 3, 1),
+    "add": lambda ops, v: ops.add(v, v),
+    "relu": lambda ops, v: ops.relu(v),
+    "cross_entropy": lambda ops, v: [ops.cross_entropy(v, 3)],
+    "tuples": lambda ops, v: ops.linear(tuple(v[:2]), (tuple(v[2:4]),)),
+    "one after the other": lambda ops, v: ops.relu(ops.add(ops.rmsnorm(v), ops.linear(v, [v] * 8))),
+    "mixed with scalars": lambda ops, v: ops.softmax([x * 2 - v[0] for x in ops.linear(v, [v, v])]),
+}
+NUMBERS = {
+    "floats": [0.5, -1.25, 3.0, 0.1, -0.7, 2.5, -0.0, 1e-3],
+    "ints and floats": [1, -2, 0, 0.5, 3, -0.0, 0.0, 2],
+    "tiny ones": [1e-310, -5e-324, 0.0, 1e-200, 2e-308, -1e-160, 1e-155, 1e-162],
+    "large ones": [1e150, -1e120, 1e100, 3.0, -1e99, 2e80, 1e10, 1e-3],
+}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("use", ["all", "one", "backwards", "twice"])
+def test_the_graphs_are_the_same(case, numbers, use):
+    graphs = []
+    for twin, Value in TWINS.items():
+        inputs = [Value(x) for x in numbers]
+        try:
+            out = case(OPS[twin], inputs)
+            if out:
+                used = {"one": out[-1:], "backwards": out[::-1]}.get(use, out)
+                loss = sum(y * (i + 0.5) for i, y in enumerate(used))
+                loss.backward()
+                if use == "twice":
+                    loss.backward()
+            graphs.append(describe([*inputs, *out]))
+        except (ArithmeticError, ValueError) as error:
+            graphs.append([type(error).__name__])
+    assert first_difference(*graphs) is None, first_difference(*graphs)
+
+
+def vector(Value, n):
+    return [Value(float(i + 1)) for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    "message, call",
+    [
+        ("x is empty", lambda ops, v: ops.linear([], [])),
+        ("a row of w has 2 entries where 3 are expected", lambda ops, v: ops.linear(v(3), [v(2)])),
+        ("a row of w is empty", lambda ops, v: ops.linear(v(3), [[]])),
+        ("logits is empty", lambda ops, v: ops.softmax([])),
+        ("x is empty", lambda ops, v: ops.rmsnorm([])),
+        ("x is empty", lambda ops, v: ops.relu([])),
+        ("a is empty", lambda ops, v: ops.add([], [])),
+        ("b has 3 entries where 2 are expected", lambda ops, v: ops.add(v(2), v(3))),
+        ("target must be from 0 to 1, not 2", lambda ops, v: ops.cross_entropy(v(2), 2)),
+        ("target must be from 0 to 1, not -1", lambda ops, v: ops.cross_entropy(v(2), -1)),
+        ("q is empty", lambda ops, v: ops.attention([], [], [], 1)),
+        ("q has 4 entries, which 3 heads", lambda ops, v: ops.attention(v(4), [v(4)], [v(4)], 3)),
+        ("q has 4 entries, which 0 heads", lambda ops, v: ops.attention(v(4), [v(4)], [v(4)], 0)),
+        ("keys is empty", lambda ops, v: ops.attention(v(4), [], [], 2)),
+        ("values has 2 entries where 1", lambda ops, v: ops.attention(v(4), [v(4)], [v(4)] * 2, 2)),
+        ("a key has 3 entries where 4", lambda ops, v: ops.attention(v(4), [v(3)], [v(4)], 2)),
+        ("a value has 5 entries where 4", lambda ops, v: ops.attention(v(4), [v(4)], [v(5)], 2)),
+    ],
+)
+def test_shapes_are_checked(twin, message, call):
+    Value, ops = twin
+    with pytest.raises(ValueError, match=message):
+        call(ops, lambda n: vector(Value, n))
+
+
+@pytest.mark.parametrize(
+    "message, call",
+    [
+        (r"x\[1\] must be a Value, not 'float'", lambda ops, v: ops.rmsnorm([v, 1.0])),
+        (r"logits\[0\] must be a Value, not 'str'", lambda ops, v: ops.softmax("ab")),
+        (r"a row of w\[0\] must be a Value, not 'int'", lambda ops, v: ops.linear([v], [[1]])),
+        ("x must be a sequence of Values, not 'int'", lambda ops, v: ops.relu(3)),
+        ("b must be a sequence of Values, not 'NoneType'", lambda ops, v: ops.add([v], None)),
+    ],
+)
+def test_only_values_are_accepted(message, call):
+    with pytest.raises(TypeError, match=message):
+        call(OPS["c"], TWINS["c"](1.0))
+
+
+def test_operators_of_a_subclass_are_asked(twin):
+    Value, ops = twin
+    calls = []
+
+    class Loud(Value):
+        def __mul__(self, other):
+            calls.append(self.data)
+            return super().__mul__(other)
+
+    ops.linear(vector(Value, 2), [[Loud(5.0), Value(6.0)]])
+    ops.rmsnorm([Loud(7.0)])
+    assert calls == [5.0, 7.0, 7.0]
+
+
+def test_a_failure_leaks_nothing():
+    live_values = OPS["c"].live_values
+    values = [TWINS["c"](x) for x in (800.0, 1e200, -1e200, 0.0)]
+    before = live_values()
+    for _ in range(1000):
+        for call in (
+            lambda: OPS["c"].rmsnorm([values[1], values[2], values[1]]),
+            lambda: OPS["c"].cross_entropy([values[0], values[3]], 1),
+            lambda: OPS["c"].linear(values, [values, values[:2]]),
+            lambda: OPS["c"].attention(values, [values], [values[:3]], 2),
+        ):
+            try:
+                call()
+            except (ArithmeticError, ValueError):
+                pass
+    assert live_values() == before
+
+
+def test_a_long_vector():
+    rng = random.Random(5)
+    numbers = [rng.gauss(0, 1) for _ in range(2000)]
+    results = []
+    for twin, Value in TWINS.items():
+        x = [Value(n) for n in numbers]
+        y = OPS[twin].softmax(x)
+        sum(a * b for a, b in zip(OPS[twin].rmsnorm(x), y)).backward()
+        results.append([v.grad.hex() for v in x])
+    assert results[0] == results[1]
