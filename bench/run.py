@@ -1,6 +1,6 @@
-"""The performance study: pure Python, the `reference` tier, against the `value` tier, in Markdown.
+"""The performance study: pure Python, the `reference` tier, against a compiled one, in Markdown.
 
-`python bench/run.py [--quick] [whole] [parts] [op] [backward] [memory]`. steps.py and nodes.py
+`python bench/run.py [--quick] [--tier value] [whole] [parts] [op] [backward] [memory]`. steps.py and nodes.py
 measure; this file decides on sizes and rounds, compares and prints. It is no test of speed: it
 fails only where the tiers differ in a number.
 
@@ -28,7 +28,7 @@ from isograd._backend import backend, compiler, vector_unit
 
 SPAWN = get_context("spawn")
 TIERS = ("reference", "value")
-VALUE_LAPS = 15  # makes the value tier's share of `parts` long enough to time
+COMPILED_LAPS = 15  # makes the compiled tier's share of `parts` long enough to time
 REFERENCE_NODES = 10**5  # as far as `backward` times pure Python: beyond, it takes too long
 
 
@@ -80,9 +80,9 @@ def ratio(slow, fast):
     return f"**{median(ratios):.3g}** ({min(ratios):.3g} to {max(ratios):.3g})"
 
 
-def comparison(rounds, unit):
-    """Print the table of `rounds`, each of them {label: (reference, value)}."""
-    rows = [("", f"reference, {unit}", f"value, {unit}", "reference / value")]
+def comparison(rounds, unit, tier):
+    """Print the table of `rounds`, each of them {label: (reference, tier)}."""
+    rows = [("", f"reference, {unit}", f"{tier}, {unit}", f"reference / {tier}")]
     for label in rounds[0]:
         reference, value = zip(*(measured[label] for measured in rounds))
         figures = f"{median(reference):.3f}", f"{median(value):.3f}"
@@ -113,7 +113,7 @@ def machine():
     )
 
 
-def whole(quick):
+def whole(quick, tier):
     """The default run; the reference trains for its first `n` steps only."""
     n, rounds = (10, 1) if quick else (40, 3)
     operations = fresh(steps.operations)
@@ -121,7 +121,7 @@ def whole(quick):
     measured = []
     for _ in announced(rounds, "whole"):
         with Worker(ctx=SPAWN) as one, Worker(ctx=SPAWN) as other:
-            reference, value = one.Run("reference"), other.Run("value")
+            reference, value = one.Run("reference"), other.Run(tier)
             set_up = reference.set_up(), value.set_up()
             first, training = train_in_turns(reference, value, n)
             samples = sample_in_turns(reference, value)
@@ -135,13 +135,13 @@ def whole(quick):
             }
         )
     print(f"## The default run: seed {steps.SEED}, {steps.STEPS:,} steps, {steps.SAMPLES} samples")
-    comparison(measured, "s")
+    comparison(measured, "s", tier)
     note(
-        f"The value tier runs all of it. The reference's {steps.STEPS:,} steps are an "
+        f"The {tier} tier runs all of it. The reference's {steps.STEPS:,} steps are an "
         f"extrapolation from its first {n}: their seconds for each of the {sum(operations[:n]):,} "
         f"operations in their graphs, times the {sum(operations):,} in all {steps.STEPS:,} graphs. "
         f"Set-up and samples are measured on both tiers, the samples with the weights after step "
-        f"{steps.STEPS:,}. One step of the reference and {steps.STEPS // n} of the value tier take "
+        f"{steps.STEPS:,}. One step of the reference and {steps.STEPS // n} of the other take "
         f"turns. The losses of the first {n} steps and all samples are equal (`==`)."
     )
 
@@ -166,35 +166,35 @@ def sample_in_turns(reference, value):
     return tuple(sum(seconds for seconds, _ in tier) for tier in zip(*samples))
 
 
-def parts(quick):
+def parts(quick, tier):
     """What each part of a step costs, over the same documents on both tiers."""
     n, rounds = (5, 3) if quick else (10, 9)
     operations = sum(fresh(steps.operations)[1 : n + 1]) / n
     measured, collecting, floors = [], [], []
     for _ in announced(rounds, "parts"):
         reference, collector, losses = fresh(steps.step_parts, "reference", n, 1)
-        value, value_collector, value_losses = fresh(steps.step_parts, "value", n, VALUE_LAPS)
+        value, value_collector, value_losses = fresh(steps.step_parts, tier, n, COMPILED_LAPS)
         check_equal("loss", losses, value_losses[: n + 1])
         ms = {part: (1e3 * reference[part], 1e3 * value[part]) for part in steps.PARTS}
         measured.append({**ms, "whole step": add(ms.values())})
         collecting.append((1e3 * collector, 1e3 * value_collector))
-        floor = 1e3 * fresh(steps.float_products, n, VALUE_LAPS)
+        floor = 1e3 * fresh(steps.float_products, n, COMPILED_LAPS)
         floors.append((floor, ms["forward"][1] / floor))
     print("## One step of one document")
-    comparison(measured, "ms")
+    comparison(measured, "ms", tier)
     note(
-        f"Means of {n} steps after an untimed one, {operations:,.0f} operations a step; the value "
-        f"tier goes over the same documents {VALUE_LAPS} times. Python's garbage collector takes "
+        f"Means of {n} steps after an untimed one, {operations:,.0f} operations a step; the {tier} "
+        f"tier goes over the same documents {COMPILED_LAPS} times. Python's garbage collector takes "
         f"{median(ms for ms, _ in collecting):.1f} ms of the reference's step and "
-        f"{median(ms for _, ms in collecting):.1f} ms of the value tier's. A floor "
+        f"{median(ms for _, ms in collecting):.1f} ms of the other's. A floor "
         f"for the forward pass: its matrix-vector products alone take the interpreter "
-        f"{median(ms for ms, _ in floors):.3f} ms on built-in floats; the value tier's whole "
+        f"{median(ms for ms, _ in floors):.3f} ms on built-in floats; the {tier} tier's whole "
         f"forward pass takes {median(times for _, times in floors):.2f} times that. The losses "
         f"are equal (`==`)."
     )
 
 
-def op(quick):
+def op(quick, tier):
     """A scalar operation of each tier next to one of the built-in float."""
     rounds, seconds = (2, 0.3) if quick else (5, 0.8)
     kinds, lengths = ("float", "value", "reference"), (nodes.WIDTH, 1000)
@@ -220,7 +220,7 @@ def op(quick):
     )
 
 
-def backward(quick):
+def backward(quick, tier):
     """Whether backward() is linear in the size of the graph."""
     rounds, seconds, largest = (1, 0.2, 6) if quick else (3, 0.5, 7)
     sizes = [10**k for k in range(3, largest + 1)]
@@ -254,7 +254,7 @@ def time_backward(graph, size, seconds):
     return {tier: ns for tier, (ns, _) in measured.items()}
 
 
-def memory(quick):
+def memory(quick, tier):
     """By how much the process grows for each node."""
     rows = [("graph", "nodes", *(f"{tier}, {when}" for tier in TIERS for when in nodes.WHEN))]
     for size, graph in product([10**6] if quick else [10**6, 10**7], nodes.GRAPHS):
@@ -277,6 +277,7 @@ STUDY = {"whole": whole, "parts": parts, "op": op, "backward": backward, "memory
 def main():
     parser = argparse.ArgumentParser(description="Measure isograd against pure Python.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"any of {', '.join(STUDY)}")
+    parser.add_argument("--tier", default="value", choices=["value", "fused"], help="compiled")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller graphs")
     arguments = parser.parse_args()
     unknown = [part for part in arguments.parts if part not in STUDY]
@@ -287,7 +288,7 @@ def main():
     print(f"# isograd {__version__}{', measured with --quick' if arguments.quick else ''}")
     machine()
     for part in arguments.parts or STUDY:
-        STUDY[part](arguments.quick)
+        STUDY[part](arguments.quick, arguments.tier)
 
 
 if __name__ == "__main__":

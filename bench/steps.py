@@ -5,7 +5,7 @@ every `Run` and every function call a fresh process; nothing here compares tiers
 """
 
 import gc
-from itertools import chain, islice
+from itertools import islice
 from operator import sub
 from random import Random
 from statistics import fmean
@@ -13,6 +13,7 @@ from statistics import fmean
 from pyperf import perf_counter
 
 from isograd import GPT, CharTokenizer, GPTConfig, load_docs, reference, sample
+from isograd.model import TIERS
 from isograd.reference.value import topological_order
 
 SEED, STEPS, LR, SAMPLES = 42, 1000, 0.01, 20
@@ -29,11 +30,6 @@ def set_up(tier):
     return model, tokenizer, [tokenizer.encode(doc) for doc in docs], rng
 
 
-def parameters(model):
-    """All weights in one list, in the order of `state_dict`."""
-    return [p for rows in model.state_dict().values() for p in chain.from_iterable(rows)]
-
-
 class Run:
     """The default run, a slice at a time, so that two tiers can take turns; methods give seconds.
 
@@ -47,7 +43,10 @@ class Run:
         start = perf_counter()
         self.model, self.tokenizer, docs, self.rng = set_up(self.tier)
         weights, config = self.model.state_dict(), self.model.config
-        self.training = reference.training_steps(weights, config, docs, STEPS, LR)
+        tier = TIERS[self.tier]
+        self.training = reference.training_steps(
+            weights, config, docs, STEPS, LR, tier.ops, tier.adam
+        )
         return perf_counter() - start
 
     def train(self, steps):
@@ -59,7 +58,7 @@ class Run:
     def finish(self, trained=()):
         """End training, if need be with the weights of a run that went further; the weights."""
         self.training.close()
-        params = parameters(self.model)
+        params = self.model.parameters()
         for p, data in zip(params, trained):
             p.data = data
         return [p.data for p in params]
@@ -96,13 +95,12 @@ def step_parts(tier, steps, laps):
     `training_step`, taken apart.
     """
     model, _, docs, _ = set_up(tier)
-    weights, config = model.state_dict(), model.config
-    optimizer = reference.Adam(parameters(model))
+    optimizer = TIERS[tier].adam(model.parameters())
     losses, clocks = [], []
     with Collecting() as collector:
         for step, doc in enumerate(docs[:1] + laps * docs[1 : steps + 1]):
             clock = [perf_counter()]
-            loss = reference.document_loss(weights, config, doc)
+            loss = model.loss(doc)
             clock.append(perf_counter())
             loss.backward()
             clock.append(perf_counter())
