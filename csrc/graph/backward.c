@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "dot.h"
 #include "graph.h"
 
 #define NODES_BETWEEN_SIGNAL_CHECKS ((Py_ssize_t)1 << 16) /* under a millisecond */
@@ -25,7 +26,8 @@
 /* The tags of the path, and its bottom. */
 enum { IN_FIRST = 0, IN_SECOND = 1, IN_WIDE = 2, BOTTOM = 3 };
 
-int graph_walking;
+int graph_walking, graph_leaf_was_promoted;
+static uint64_t walk_number;
 static uintptr_t *buffer;
 static Py_ssize_t buffer_size;
 
@@ -37,12 +39,49 @@ typedef struct {
 
 static inline Node *untagged(uintptr_t entry) { return (Node *)(entry & ~TAG_BITS); }
 
+/* The tag of a piece's first term, which lies below its node in the order. */
+#define FIRST_TERM TAG_BITS
+
 static inline int is_open(const Node *n) { return !(n->first & MARK); }
 
 /* Whether the walk would leave the node as soon as it had entered it. */
 static inline int is_shallow(const Node *n) {
     unsigned kind = node_kind(n);
     return kind < WIDE && !is_open(node_first(n)) && (kind < ADD || !is_open(node_second(n)));
+}
+
+/* Its gradient has been handed on to what it hides, which a second sweep must not pass over. */
+static int is_seen(const Node *n) {
+    return node_kind(n) == SEEN_CONST || (node_is_dot(n) && n->wide->seen);
+}
+
+static Node *next_open_child(Wide *w) {
+    while (w->cursor < w->n_children) {
+        Node *child = w->children[w->cursor++];
+        if (is_open(child))
+            return child;
+    }
+    return NULL;
+}
+
+/* Whether nothing in it can be open. Leaves stay leaves, unless somebody calls `__init__` again. */
+static inline int are_closed(const Operands *operands) {
+    return operands->closed_in_walk == walk_number ||
+           (operands->all_leaves && !graph_leaf_was_promoted);
+}
+
+/* The next open one of a_0, b_0, a_1, b_1, .. from the cursor on; NULL if there is none left. */
+static Node *next_open_operand(Wide *w) {
+    if (are_closed(w->a) && are_closed(w->b))
+        return NULL;
+    for (Py_ssize_t n = 2 * w->a->n; w->cursor < n;) {
+        Py_ssize_t i = w->cursor++;
+        Node *operand = (i % 2 ? w->b : w->a)->at[i / 2];
+        if (is_open(operand))
+            return operand;
+    }
+    w->a->closed_in_walk = w->b->closed_in_walk = walk_number;
+    return NULL;
 }
 
 /* Fills walk->order. 0, or -1 with an exception set; the marks stay for the caller to undo. */
@@ -55,13 +94,13 @@ static int topological_order(Node *root, Walk *walk) {
 
 enter: /* `node` was found open */
     if (UNLIKELY(node_kind(node) >= WIDE)) {
+        if (is_seen(node) && (status = node_unfold(node)) < 0)
+            goto done;
         if (node_kind(node) == WIDE) {
             node->first |= MARK;
-            node->wide->cursor = 0;
+            node->wide->cursor = node->wide->piece = 0;
             goto wide;
         }
-        if ((status = node_make_constant_leaf(node)) < 0)
-            goto done;
     }
     node->first |= MARK;
     next = node_first(node);
@@ -100,14 +139,25 @@ leave:
     if ((entry & TAG_BITS) == BOTTOM)
         goto done;
 wide:
-    while (node->wide->cursor < node->wide->n_children) {
-        next = node->wide->children[node->wide->cursor++];
-        if (is_open(next)) {
-            *--path = (uintptr_t)node | IN_WIDE;
-            node = next;
-            goto enter;
+    if (node->wide->a) {
+        next = next_open_operand(node->wide);
+        Py_ssize_t passed = next ? (node->wide->cursor - 1) / 2 : node->wide->a->n;
+        if (passed > node->wide->piece) {
+            *order++ = (uintptr_t)node->wide->piece << 4 | FIRST_TERM;
+            node->wide->piece = passed;
+            if (next)
+                *order++ = (uintptr_t)node | WIDE;
         }
     }
+    else
+        next = next_open_child(node->wide);
+    if (next) {
+        *--path = (uintptr_t)node | IN_WIDE;
+        node = next;
+        goto enter;
+    }
+    if (node->wide->a)
+        node->wide->cursor = node->wide->a->n;
     goto leave;
 
 done:
@@ -195,6 +245,10 @@ static int sweep(Walk *walk) {
             unsigned kind = (unsigned)(entry & KIND_BITS);
             PREFETCH((void *)end[-PREFETCH_AHEAD]);
             n->first &= ~MARK;
+            if (UNLIKELY(kind == WIDE) && n->wide->a) {
+                dot_hand_on(n, (Py_ssize_t)(*--end >> 4));
+                continue;
+            }
             hand_on(n, kind);
             note_seen_constant(n, kind);
         }
@@ -208,7 +262,7 @@ static int sweep(Walk *walk) {
 /* After an error: everything left in either end of the buffer is marked. */
 static void unmark(const uintptr_t *from, const uintptr_t *to) {
     for (; from < to; from++)
-        if (untagged(*from))
+        if (untagged(*from) && (*from & TAG_BITS) != FIRST_TERM)
             untagged(*from)->first &= ~MARK;
 }
 
@@ -236,11 +290,12 @@ static void trim_buffer(void) {
 
 static int walk_and_sweep(Node *root) {
     /* Besides the nodes: the path's bottom, and what the prefetch reads below the order. */
-    if (reserve_buffer(PREFETCH_AHEAD + arena.n_slots + arena.n_subclass + 1) < 0)
+    if (reserve_buffer(PREFETCH_AHEAD + arena.n_slots + arena.n_subclass + arena.n_hidden + 1) < 0)
         return -1;
     memset(buffer, 0, PREFETCH_AHEAD * sizeof *buffer);
     uintptr_t *order = buffer + PREFETCH_AHEAD, *end = buffer + buffer_size;
     Walk walk = {order, order, order + NODES_BETWEEN_SIGNAL_CHECKS, end};
+    walk_number++;
     int status = topological_order(root, &walk);
     if (status == 0) {
         root->grad = 1.0;

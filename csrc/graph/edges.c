@@ -8,6 +8,7 @@
  * add to the list.
  */
 #include "arena.h"
+#include "dot.h"
 #include "graph.h"
 #include "ops.h"
 
@@ -86,6 +87,8 @@ static void adopt_edges(Node *n, Wide *w) {
     for (Py_ssize_t i = 0; i < w->n_children; i++)
         Py_INCREF((PyObject *)w->children[i]);
     Node old = *n;
+    if (Value_CheckExact((PyObject *)n) && node_kind(n) == LEAF && Py_REFCNT((PyObject *)n) > 1)
+        graph_leaf_was_promoted = 1;
     uintptr_t ints = n->second & (DATA_INT | GRAD_INT);
     if (w->n_children == 0 && w->n_locals == 0) {
         n->first = LEAF | MARK;
@@ -144,10 +147,7 @@ static Number constant_grad(const Node *n, int is_product) {
     return number_add(zero, number_mul(is_product ? other : one, node_grad(n)));
 }
 
-int node_make_constant_leaf(Node *n) {
-    int is_product;
-    if (!has_constant(n, &is_product))
-        return 0;
+static int make_constant_leaf(Node *n, int is_product) {
     Number grad = constant_grad(n, is_product);
     Node *leaf = (Node *)value_leaf((Number){n->local[0], (n->second & LOCAL0_INT) != 0});
     if (leaf == NULL)
@@ -161,11 +161,19 @@ int node_make_constant_leaf(Node *n) {
 }
 
 int node_set_grad(Node *n, Number grad) {
-    if (UNLIKELY(node_kind(n) == SEEN_CONST) && node_make_constant_leaf(n) < 0)
+    int implied = node_kind(n) == SEEN_CONST || (node_is_dot(n) && n->wide->seen);
+    if (UNLIKELY(implied) && node_unfold(n) < 0)
         return -1;
     n->grad = grad.x;
     n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
     return 0;
+}
+
+int node_unfold(Node *n) {
+    int is_product;
+    if (node_is_dot(n) && dot_unfold(n) < 0)
+        return -1;
+    return has_constant(n, &is_product) ? make_constant_leaf(n, is_product) : 0;
 }
 
 static PyObject *owned(Node *n) {
@@ -174,7 +182,7 @@ static PyObject *owned(Node *n) {
 }
 
 PyObject *node_children(Node *n) {
-    if (node_make_constant_leaf(n) < 0)
+    if (node_unfold(n) < 0)
         return NULL;
     switch (node_kind(n)) {
     case LEAF:
@@ -210,9 +218,9 @@ PyObject *node_local_grads(Node *n) {
     int is_product;
     if (node_kind(n) == LEAF)
         return PyTuple_New(0);
-    if (node_kind(n) == WIDE)
+    if (node_kind(n) == WIDE && !node_is_dot(n))
         return numbers_as_tuple(n->wide->locals, n->wide->local_is_int, n->wide->n_locals);
-    if (node_kind(n) == ADD || (has_constant(n, &is_product) && !is_product))
+    if (node_kind(n) == ADD || node_is_dot(n) || (has_constant(n, &is_product) && !is_product))
         return numbers_as_tuple(ones, are_ints, 2);
     return numbers_as_tuple(n->local, is_int, node_kind(n) == UNARY ? 1 : 2);
 }
@@ -253,7 +261,20 @@ static inline void drop(Node *child, Node **list) {
 #endif
 }
 
+static void operands_drop(Operands *operands, Node **list) {
+    if (--operands->n_owners > 0)
+        return;
+    for (Py_ssize_t i = 0; i < operands->n; i++)
+        drop(operands->at[i], list);
+    PyMem_Free(operands);
+}
+
 static void drop_wide(Wide *w, Node **list) {
+    if (w->a) {
+        arena.n_hidden -= DOT_ENTRIES(w->a->n);
+        operands_drop(w->a, list);
+        operands_drop(w->b, list);
+    }
     for (Py_ssize_t i = 0; i < w->n_children; i++)
         drop(w->children[i], list);
     PyMem_Free(w);
@@ -304,6 +325,11 @@ static void release_rest(void) {
     }
     releasing = 0;
     arena_trim();
+}
+
+void operands_release(Operands *operands) {
+    operands_drop(operands, &doomed);
+    release_rest();
 }
 
 static void let_go_of_edges(Node *n) {

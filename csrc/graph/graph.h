@@ -13,9 +13,9 @@ int node_set_edges(Node *n, PyObject *children, PyObject *local_grads);
 PyObject *node_children(Node *n);
 PyObject *node_local_grads(Node *n);
 
-/* Turns a node with a constant operand into ADD or BINARY by building the constant's leaf; does
- * nothing to other kinds. 0, or -1 with MemoryError set. */
-int node_make_constant_leaf(Node *n);
+/* Makes explicit what the node only implies: the leaf of a constant operand, the terms of a sum of
+ * products. Does nothing to other kinds. 0, or -1 with MemoryError set and nothing changed. */
+int node_unfold(Node *n);
 
 /* What assigning to `grad` does. 0, or -1 with MemoryError set and nothing changed. */
 int node_set_grad(Node *n, Number grad);
@@ -27,6 +27,9 @@ int graph_backward(Node *root);
 
 /* A backward() is under way: marks and buffer are taken, and no edge may change. */
 extern int graph_walking;
+
+/* Some leaf has been given edges by another `__init__`, after others may have noted it as a leaf. */
+extern int graph_leaf_was_promoted;
 
 /* Ends `n`, whose reference count is 0, and all that only it kept alive; neither recurses nor
  * fails. Frees exact Values; of a subclass instance it lets go of the edges only. */

@@ -49,6 +49,7 @@
 
 typedef struct Node Node;
 typedef struct Wide Wide;
+typedef struct Operands Operands;
 
 struct Node {
     PyObject_HEAD
@@ -73,7 +74,7 @@ enum {
     MUL_CONST = 3, /* child 0 * the number local[0]; local[1] is child 0's data */
     ADD = 4,       /* both local gradients are the int 1 */
     BINARY = 5,    /* child 0 with local[0], child 1 with local[1]: a product, or the user's own */
-    WIDE = 6,      /* any number of children and local gradients, in a block of their own */
+    WIDE = 6,      /* a block of its own: a custom operation, or a sum of products (see dot.h) */
     SEEN_CONST = 7 /* ADD_CONST or MUL_CONST (IS_PRODUCT tells) whose constant has a gradient */
 };
 #define KIND_BITS ((uintptr_t)7)
@@ -91,14 +92,18 @@ enum {
 
 #define TAG_BITS ((uintptr_t)15)
 
-/* A graph edge list for custom operations; allocated with PyMem_Malloc, children are owned.
- * `children`, then `locals`, then one int flag for each local follow in the same block. */
+/* The edges of a WIDE node; allocated with PyMem_Malloc, children and operands are owned. */
 struct Wide {
     Wide *next_doomed;
     Node *owner;
+    Py_ssize_t cursor; /* the walk's next child; then the sweep's last term */
+    /* A sum of products: its operands, both NULL otherwise. */
+    Operands *a, *b;
+    Py_ssize_t piece; /* the first term that the walk has not put into the order yet */
+    int seen;         /* some sweep has handed its gradient on */
+    /* A custom operation: children, locals and int flags follow in the same block. */
     Py_ssize_t n_children;
     Py_ssize_t n_locals;
-    Py_ssize_t cursor; /* the walk's next child */
     Node **children;
     double *locals;
     unsigned char *local_is_int;
@@ -118,6 +123,7 @@ static inline int Value_CheckExact(PyObject *o) { return Py_IS_TYPE(o, &Value_Ty
 static inline int Value_Check(PyObject *o) { return PyObject_TypeCheck(o, &Value_Type); }
 
 static inline unsigned node_kind(const Node *n) { return (unsigned)(n->first & KIND_BITS); }
+static inline int node_is_dot(const Node *n) { return node_kind(n) == WIDE && n->wide->a; }
 static inline Node *node_first(const Node *n) { return (Node *)(n->first & ~TAG_BITS); }
 static inline Node *node_second(const Node *n) { return (Node *)(n->second & ~TAG_BITS); }
 

@@ -5,6 +5,7 @@
  */
 #include "vector.h"
 
+#include "dot.h"
 #include "ops.h"
 
 static const Number int_zero = {0.0, 1}, minus_one = {-1.0, 1};
@@ -100,14 +101,33 @@ static PyObject *add_term(PyObject *sum, PyObject *term) {
     return next;
 }
 
-/* The sum of a[i] * b[i] over n entries, n from 1 on. */
-static PyObject *dot(Node *const *a, Node *const *b, Py_ssize_t n) {
+/* Sums of int products are ints, which only the scalar operations keep track of. */
+static PyObject *dot_of_ints(Node *const *a, Node *const *b, Py_ssize_t n) {
     PyObject *sum = NULL;
     for (Py_ssize_t i = 0; i < n; i++) {
         sum = add_term(sum, value_mul(a[i], b[i]));
         if (sum == NULL)
             return NULL;
     }
+    return sum;
+}
+
+/* The sum of a[i] * b[i] over all n from 1 on entries. */
+static PyObject *dot_with(Node *const *a, Operands *b) {
+    Operands *a_operands = operands_new(a, b->n);
+    if (a_operands == NULL)
+        return NULL;
+    PyObject *sum = a_operands->all_ints && b->all_ints ? dot_of_ints(a, b->at, b->n)
+                                                        : dot_new(a_operands, b);
+    operands_release(a_operands);
+    return sum;
+}
+
+static PyObject *dot(Node *const *a, Node *const *b, Py_ssize_t n) {
+    Operands *b_operands = operands_new(b, n);
+    PyObject *sum = b_operands ? dot_with(a, b_operands) : NULL;
+    if (b_operands)
+        operands_release(b_operands);
     return sum;
 }
 
@@ -129,15 +149,17 @@ static PyObject *then_with(PyObject *a, PyObject *(*operation)(Node *, Number), 
 PyObject *vector_linear(PyObject *x, PyObject *w) {
     Vector input = {NULL, NULL, 0}, row = {NULL, NULL, 0};
     PyObject *rows = NULL, *out = NULL;
+    Operands *operands = NULL;
     int status = read_vector(x, "x", &input);
     if (status != READ)
         goto refused;
-    rows = PySequence_Tuple(w);
+    operands = operands_new(input.at, input.n);
+    rows = operands ? PySequence_Tuple(w) : NULL;
     out = rows ? PyList_New(PyTuple_GET_SIZE(rows)) : NULL;
     status = out ? READ : FAILED;
     for (Py_ssize_t i = 0; status == READ && i < PyTuple_GET_SIZE(rows); i++) {
         status = read_row(PyTuple_GET_ITEM(rows, i), "a row of w", input.n, &row);
-        PyObject *y = status == READ ? dot(row.at, input.at, input.n) : NULL;
+        PyObject *y = status == READ ? dot_with(row.at, operands) : NULL;
         vector_clear(&row);
         if (y)
             PyList_SET_ITEM(out, i, y);
@@ -146,6 +168,8 @@ PyObject *vector_linear(PyObject *x, PyObject *w) {
     }
 refused:
     vector_clear(&input);
+    if (operands)
+        operands_release(operands);
     Py_XDECREF(rows);
     if (status == READ)
         return out;

@@ -1,0 +1,157 @@
+/* Sums of products: making, sweeping and unfolding them. The idea stands in dot.h. */
+#include "dot.h"
+
+#include "arena.h"
+#include "graph.h"
+#include "ops.h"
+
+Operands *operands_new(Node *const *at, Py_ssize_t n) {
+    size_t bytes = sizeof(Operands) + (size_t)n * (sizeof(Node *) + sizeof(double) + 1);
+    Operands *o = PyMem_Malloc(bytes);
+    if (o == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    *o = (Operands){.n_owners = 1, .n = n, .all_leaves = 1, .all_ints = 1};
+    o->data = (double *)(o + 1);
+    o->at = (Node **)(o->data + n);
+    o->is_int = (unsigned char *)(o->at + n);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Py_INCREF((PyObject *)at[i]);
+        o->at[i] = at[i];
+        o->data[i] = at[i]->data;
+        o->is_int[i] = (unsigned char)(at[i]->second & DATA_INT);
+        o->all_leaves &= node_kind(at[i]) == LEAF;
+        o->all_ints &= o->is_int[i];
+    }
+    return o;
+}
+
+static Number operand(const Operands *o, Py_ssize_t i) { return (Number){o->data[i], o->is_int[i]}; }
+
+/* The order of additions is the reference's. Ints need no care here: as soon as one factor is a
+ * float the sum is one, and a sum that starts at 0 is never -0.0, so the signs that int zeros lack
+ * are lost in it anyway. */
+static double sum_of_products(const double *a, const double *b, Py_ssize_t n) {
+    double sum = 0.0;
+    for (Py_ssize_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+PyObject *dot_new(Operands *a, Operands *b) {
+    PyObject *node = value_leaf((Number){sum_of_products(a->data, b->data, a->n), 0});
+    Wide *w = node ? PyMem_Malloc(sizeof *w) : NULL;
+    if (w == NULL) {
+        if (node)
+            PyErr_NoMemory();
+        Py_XDECREF(node);
+        return NULL;
+    }
+    a->n_owners++;
+    b->n_owners++;
+    arena.n_hidden += DOT_ENTRIES(a->n);
+    *w = (Wide){.owner = (Node *)node, .a = a, .b = b};
+    ((Node *)node)->first = WIDE;
+    ((Node *)node)->wide = w;
+    return node;
+}
+
+static inline void add_to_grad(Node *n, double contribution) {
+    n->grad += contribution;
+    n->second &= ~GRAD_INT;
+}
+
+static void add_number_to_grad(Node *n, Number contribution) {
+    Number sum = number_add(node_grad(n), contribution);
+    n->grad = sum.x;
+    if (!sum.is_int)
+        n->second &= ~GRAD_INT;
+}
+
+/* What a sum hands to a term: 0 + grad, as every hidden gradient starts at the int 0. */
+static Number hidden_grad(const Node *n) { return number_add((Number){0.0, 1}, node_grad(n)); }
+
+void dot_hand_on(Node *n, Py_ssize_t from) {
+    Wide *w = n->wide;
+    const Operands *a = w->a, *b = w->b;
+    Number grad = hidden_grad(n);
+    for (Py_ssize_t i = w->cursor - 1; i >= from; i--) {
+        if (UNLIKELY(grad.is_int)) {
+            add_number_to_grad(a->at[i], number_mul(operand(b, i), grad));
+            add_number_to_grad(b->at[i], number_mul(operand(a, i), grad));
+        }
+        else {
+            add_to_grad(a->at[i], b->data[i] * grad.x);
+            add_to_grad(b->at[i], a->data[i] * grad.x);
+        }
+    }
+    w->cursor = from;
+    w->seen |= from == 0;
+}
+
+/* ---- unfolding ---- */
+
+static void set_hidden_grad(Node *n, Number grad) {
+    n->grad = grad.x;
+    n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
+}
+
+/* The product of term i as a node of its own, with the numbers of the time when the sum was made. */
+static PyObject *product(const Wide *w, Py_ssize_t i, Number grad) {
+    Number x = operand(w->a, i), y = operand(w->b, i);
+    Node *m = (Node *)value_mul(w->a->at[i], w->b->at[i]);
+    if (m) {
+        Number data = number_mul(x, y);
+        m->data = data.x;
+        m->local[0] = y.x;
+        m->local[1] = x.x;
+        m->second &= ~TAG_BITS;
+        m->second |= (data.is_int ? DATA_INT : 0) | (y.is_int ? LOCAL0_INT : 0) |
+                     (x.is_int ? LOCAL1_INT : 0);
+        set_hidden_grad(m, grad);
+    }
+    return (PyObject *)m;
+}
+
+/* sum + m, or m + 0 where there is no sum yet, with a gradient; takes over both references. */
+static PyObject *partial_sum(PyObject *sum, PyObject *m, Number grad, int seen) {
+    PyObject *next = NULL;
+    if (m)
+        next = sum ? value_add((Node *)sum, (Node *)m)
+                   : value_add_const((Node *)m, (Number){0.0, 1});
+    Py_XDECREF(sum);
+    Py_XDECREF(m);
+    if (next) {
+        set_hidden_grad((Node *)next, grad);
+        if (seen && node_kind((Node *)next) == ADD_CONST)
+            ((Node *)next)->first |= SEEN_CONST;
+    }
+    return next;
+}
+
+int dot_unfold(Node *n) {
+    Wide *w = n->wide;
+    Number grad = w->seen ? hidden_grad(n) : (Number){0.0, 1};
+    PyObject *sum = NULL;
+    for (Py_ssize_t i = 0; i < w->a->n; i++) {
+        sum = partial_sum(sum, product(w, i, grad), grad, w->seen);
+        if (sum == NULL)
+            return -1;
+    }
+    /* The last sum is the node itself: it takes the edges over and keeps its own numbers. */
+    Node *last = (Node *)sum;
+    uintptr_t mark = n->first & MARK, ints = n->second & (DATA_INT | GRAD_INT);
+    n->first = last->first | mark;
+    n->second = (last->second & ~(DATA_INT | GRAD_INT)) | ints;
+    n->local[0] = last->local[0];
+    n->local[1] = last->local[1];
+    last->first = LEAF | MARK;
+    last->second = 0;
+    Py_DECREF(sum);
+    arena.n_hidden -= DOT_ENTRIES(w->a->n);
+    operands_release(w->a);
+    operands_release(w->b);
+    PyMem_Free(w);
+    return 0;
+}

@@ -1,0 +1,48 @@
+/* A sum of products as one node.
+ *
+ * `dot(a, b)` of n terms is 2n nodes in the reference: products m_j = a_j * b_j and sums s_0 = m_0 + 0,
+ * s_j = s_(j-1) + m_j. Nobody outside can see any of them but the last sum, so here they are one node
+ * of kind WIDE whose block refers to two vectors of operands; the matrix-vector product shares one
+ * of them among its rows.
+ *
+ * Exactness. The reference's walk reaches the operands as a_0, b_0, a_1, b_1, .. and places m_j, s_j
+ * behind whatever new nodes it finds below a_j and b_j. So the order list takes the terms in pieces:
+ * before the walk descends below term j, the terms passed so far become one entry; the rest follow
+ * when it is back. When nothing new is found, the usual case, the whole sum is one entry. The sweep
+ * hands on terms last to first, to a_j and then to b_j, as the reference does.
+ *
+ * All hidden gradients equal the node's own after its first sweep. Whatever would make them differ
+ * (another backward(), an assignment to grad) or show them (a look at `_children`) first unfolds
+ * the node into the reference's own 2n.
+ */
+#ifndef ISOGRAD_DOT_H
+#define ISOGRAD_DOT_H
+
+#include "node.h"
+
+/* A vector of nodes with the numbers they held when it was made. */
+struct Operands {
+    Py_ssize_t n_owners; /* blocks that refer to it, and who is making it */
+    Py_ssize_t n;
+    uint64_t closed_in_walk; /* the last walk that has found nothing open in it any more */
+    int all_leaves, all_ints;
+    Node **at; /* owned references; at, data and is_int lie behind the struct */
+    double *data;
+    unsigned char *is_int;
+};
+
+/* The nodes at[0 .. n) and their data; a new reference, NULL with MemoryError set. */
+Operands *operands_new(Node *const *at, Py_ssize_t n);
+/* Lets go of one reference; frees what only it kept alive. */
+void operands_release(Operands *operands);
+
+/* The sum of a_j * b_j over all n from 1 on terms, as a new reference; NULL with MemoryError set. */
+PyObject *dot_new(Operands *a, Operands *b);
+
+/* Turns the node into the reference's 2n. 0, or -1 with MemoryError set and nothing changed. */
+int dot_unfold(Node *n);
+
+/* Hands on the terms from..cursor of the node's sum. */
+void dot_hand_on(Node *n, Py_ssize_t from);
+
+#endif
