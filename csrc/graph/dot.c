@@ -5,24 +5,41 @@
 #include "graph.h"
 #include "ops.h"
 
-Operands *operands_new(Node *const *at, Py_ssize_t n) {
+static Operands *operands_allocate(Py_ssize_t n) {
     size_t bytes = sizeof(Operands) + (size_t)n * (sizeof(Node *) + sizeof(double) + 1);
     Operands *o = PyMem_Malloc(bytes);
     if (o == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
-    *o = (Operands){.n_owners = 1, .n = n, .all_leaves = 1, .all_ints = 1};
+    *o = (Operands){.n_owners = 1, .n = n};
     o->data = (double *)(o + 1);
     o->at = (Node **)(o->data + n);
     o->is_int = (unsigned char *)(o->at + n);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        Py_INCREF((PyObject *)at[i]);
-        o->at[i] = at[i];
-        o->data[i] = at[i]->data;
-        o->is_int[i] = (unsigned char)(at[i]->second & DATA_INT);
-        o->all_leaves &= node_kind(at[i]) == LEAF;
-        o->all_ints &= o->is_int[i];
+    return o;
+}
+
+Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd) {
+    Operands *o = operands_allocate(n);
+    uintptr_t leaves = MARK, ints = DATA_INT;
+    *odd = -1;
+    for (Py_ssize_t i = 0; o && i < n; i++) {
+        Node *node = at[i];
+        if (UNLIKELY(!Value_CheckExact((PyObject *)node))) {
+            *odd = o->n = i;
+            operands_release(o);
+            return NULL;
+        }
+        Py_INCREF((PyObject *)node);
+        o->at[i] = node;
+        o->data[i] = node->data;
+        o->is_int[i] = (unsigned char)(node->second & DATA_INT);
+        leaves &= (node->first & KIND_BITS) == LEAF ? MARK : 0;
+        ints &= node->second;
+    }
+    if (o) {
+        o->all_leaves = leaves != 0;
+        o->all_ints = ints != 0;
     }
     return o;
 }

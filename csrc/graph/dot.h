@@ -31,8 +31,9 @@ struct Operands {
     unsigned char *is_int;
 };
 
-/* The nodes at[0 .. n) and their data; a new reference, NULL with MemoryError set. */
-Operands *operands_new(Node *const *at, Py_ssize_t n);
+/* The nodes at[0 .. n) and their data; a new reference. Where one of them is not exactly a Value,
+ * NULL without an exception and its index in *odd; NULL with MemoryError set and *odd = -1. */
+Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd);
 /* Lets go of one reference; frees what only it kept alive. */
 void operands_release(Operands *operands);
 

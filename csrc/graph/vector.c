@@ -112,22 +112,24 @@ static PyObject *dot_of_ints(Node *const *a, Node *const *b, Py_ssize_t n) {
     return sum;
 }
 
-/* The sum of a[i] * b[i] over all n from 1 on entries. */
-static PyObject *dot_with(Node *const *a, Operands *b) {
-    Operands *a_operands = operands_new(a, b->n);
-    if (a_operands == NULL)
+/* The sum of products of two vectors of the same length; takes over the reference to `a`, which may
+ * be NULL with an exception set. */
+static PyObject *dot_and_release(Operands *a, Operands *b) {
+    if (a == NULL)
         return NULL;
-    PyObject *sum = a_operands->all_ints && b->all_ints ? dot_of_ints(a, b->at, b->n)
-                                                        : dot_new(a_operands, b);
-    operands_release(a_operands);
+    PyObject *sum = a->all_ints && b->all_ints ? dot_of_ints(a->at, b->at, b->n) : dot_new(a, b);
+    operands_release(a);
     return sum;
 }
 
+/* The same for n exact Values a and b. */
 static PyObject *dot(Node *const *a, Node *const *b, Py_ssize_t n) {
-    Operands *b_operands = operands_new(b, n);
-    PyObject *sum = b_operands ? dot_with(a, b_operands) : NULL;
-    if (b_operands)
-        operands_release(b_operands);
+    Py_ssize_t odd;
+    Operands *b_operands = operands_new(b, n, &odd);
+    if (b_operands == NULL)
+        return NULL;
+    PyObject *sum = dot_and_release(operands_new(a, n, &odd), b_operands);
+    operands_release(b_operands);
     return sum;
 }
 
@@ -146,27 +148,48 @@ static PyObject *then_with(PyObject *a, PyObject *(*operation)(Node *, Number), 
 
 /* ---- linear ---- */
 
-PyObject *vector_linear(PyObject *x, PyObject *w) {
-    Vector input = {NULL, NULL, 0}, row = {NULL, NULL, 0};
-    PyObject *rows = NULL, *out = NULL;
-    Operands *operands = NULL;
-    int status = read_vector(x, "x", &input);
-    if (status != READ)
-        goto refused;
-    operands = operands_new(input.at, input.n);
-    rows = operands ? PySequence_Tuple(w) : NULL;
-    out = rows ? PyList_New(PyTuple_GET_SIZE(rows)) : NULL;
-    status = out ? READ : FAILED;
-    for (Py_ssize_t i = 0; status == READ && i < PyTuple_GET_SIZE(rows); i++) {
-        status = read_row(PyTuple_GET_ITEM(rows, i), "a row of w", input.n, &row);
-        PyObject *y = status == READ ? dot_with(row.at, operands) : NULL;
-        vector_clear(&row);
-        if (y)
-            PyList_SET_ITEM(out, i, y);
-        else if (status == READ)
-            status = FAILED;
+/* Like read_row, straight into operands: the larger part of a forward pass is to fetch the weights,
+ * and nothing between the first and the last item can run Python code. */
+static int read_operands(PyObject *sequence, const char *name, Py_ssize_t n, Operands **out) {
+    Py_ssize_t odd;
+    if (PyList_CheckExact(sequence) && PyList_GET_SIZE(sequence) == n) {
+        *out = operands_new((Node *const *)&PyList_GET_ITEM(sequence, 0), n, &odd);
+        if (*out || PyErr_Occurred())
+            return *out ? READ : FAILED;
     }
-refused:
+    Vector v;
+    int status = read_row(sequence, name, n, &v);
+    if (status == READ)
+        *out = operands_new(v.at, n, &odd);
+    vector_clear(&v);
+    return status == READ && *out == NULL ? FAILED : status;
+}
+
+static int linear_rows(Operands *x, PyObject *rows, PyObject *out) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(rows); i++) {
+        Operands *row;
+        int status = read_operands(PyTuple_GET_ITEM(rows, i), "a row of w", x->n, &row);
+        if (status != READ)
+            return status;
+        PyObject *y = dot_and_release(row, x);
+        if (y == NULL)
+            return FAILED;
+        PyList_SET_ITEM(out, i, y);
+    }
+    return READ;
+}
+
+PyObject *vector_linear(PyObject *x, PyObject *w) {
+    Vector input;
+    Operands *operands = NULL;
+    Py_ssize_t odd;
+    int status = read_vector(x, "x", &input);
+    PyObject *rows = status == READ ? PySequence_Tuple(w) : NULL;
+    PyObject *out = rows ? PyList_New(PyTuple_GET_SIZE(rows)) : NULL;
+    if (out && (operands = operands_new(input.at, input.n, &odd)))
+        status = linear_rows(operands, rows, out);
+    else if (status == READ)
+        status = FAILED;
     vector_clear(&input);
     if (operands)
         operands_release(operands);
