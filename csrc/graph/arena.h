@@ -95,7 +95,7 @@ static inline Node *arena_pop(void) {
     PyObject_Init((PyObject *)n, &Value_Type);
 #else
     Py_SET_TYPE((PyObject *)n, &Value_Type);
-    Py_SET_REFCNT((PyObject *)n, 1);
+    ((PyObject *)n)->ob_refcnt = 1; /* Py_SET_REFCNT would keep what looks immortal in fresh memory */
 #endif
     return n;
 }

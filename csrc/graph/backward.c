@@ -28,6 +28,8 @@ enum { IN_FIRST = 0, IN_SECOND = 1, IN_WIDE = 2, BOTTOM = 3 };
 
 int graph_walking, graph_leaf_was_promoted;
 static uint64_t walk_number;
+static PyThread_type_lock walk_lock; /* held while graph_walking */
+static unsigned long walking_thread;
 static uintptr_t *buffer;
 static Py_ssize_t buffer_size;
 
@@ -307,19 +309,42 @@ static int walk_and_sweep(Node *root) {
     return status;
 }
 
-int graph_backward(Node *root) {
-    if (graph_walking) {
-        PyErr_SetString(PyExc_RuntimeError, "backward() was called during another backward()");
+int graph_init(void) {
+    if (walk_lock == NULL && (walk_lock = PyThread_allocate_lock()) == NULL) {
+        PyErr_NoMemory();
         return -1;
     }
+    return 0;
+}
+
+/* A walk is under way when we get here only if a signal handler runs, on this thread or, if it has
+ * let go of the GIL, on another one. */
+static int take_turn(void) {
+    if (PyThread_acquire_lock(walk_lock, NOWAIT_LOCK) != PY_LOCK_ACQUIRED) {
+        if (walking_thread == PyThread_get_thread_ident()) {
+            PyErr_SetString(PyExc_RuntimeError, "backward() was called during another backward()");
+            return -1;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        PyThread_acquire_lock(walk_lock, WAIT_LOCK);
+        Py_END_ALLOW_THREADS
+    }
+    walking_thread = PyThread_get_thread_ident();
+    return 0;
+}
+
+int graph_backward(Node *root) {
     if (node_kind(root) == LEAF) {
         root->grad = 1.0;
         root->second |= GRAD_INT;
         return 0;
     }
+    if (take_turn() < 0)
+        return -1;
     graph_walking = 1;
     int status = walk_and_sweep(root);
     trim_buffer();
     graph_walking = 0;
+    PyThread_release_lock(walk_lock);
     return status;
 }

@@ -33,9 +33,9 @@ static Wide *wide_new(Node *owner, Py_ssize_t n_children, Py_ssize_t n_locals) {
 }
 
 /* Fills `out` with borrowed references. */
-static int read_children(PyObject *fast, Node **out) {
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast); i++) {
-        PyObject *item = PySequence_Fast_GET_ITEM(fast, i);
+static int read_children(PyObject *tuple, Node **out) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++) {
+        PyObject *item = PyTuple_GET_ITEM(tuple, i);
         if (!Value_Check(item)) {
             PyErr_Format(PyExc_TypeError, "children[%zd] must be a Value, not '%.200s'", i,
                          Py_TYPE(item)->tp_name);
@@ -46,10 +46,10 @@ static int read_children(PyObject *fast, Node **out) {
     return 0;
 }
 
-static int read_locals(PyObject *fast, double *x, unsigned char *is_int) {
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast); i++) {
+static int read_locals(PyObject *tuple, double *x, unsigned char *is_int) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++) {
         Number local;
-        PyObject *item = PySequence_Fast_GET_ITEM(fast, i);
+        PyObject *item = PyTuple_GET_ITEM(tuple, i);
         int found = number_from(item, &local);
         if (found < 0)
             return -1;
@@ -66,8 +66,8 @@ static int read_locals(PyObject *fast, double *x, unsigned char *is_int) {
 
 /* `children` and `local_grads` as a Wide block that owns nothing yet. */
 static Wide *read_edges(Node *owner, PyObject *children, PyObject *local_grads) {
-    Wide *w = wide_new(owner, PySequence_Fast_GET_SIZE(children),
-                       PySequence_Fast_GET_SIZE(local_grads));
+    Wide *w = wide_new(owner, PyTuple_GET_SIZE(children),
+                       PyTuple_GET_SIZE(local_grads));
     if (w && (read_children(children, w->children) < 0 ||
               read_locals(local_grads, w->locals, w->local_is_int) < 0)) {
         PyMem_Free(w);
@@ -117,17 +117,41 @@ static void adopt_edges(Node *n, Wide *w) {
     let_go_of_edges(&old);
 }
 
+/* A copy, as reading a number may run Python code that changes the caller's list. */
+static PyObject *as_tuple(PyObject *sequence, const char *message) {
+    PyObject *tuple = PySequence_Tuple(sequence);
+    if (tuple == NULL && PyErr_ExceptionMatches(PyExc_TypeError))
+        PyErr_SetString(PyExc_TypeError, message);
+    return tuple;
+}
+
+/* Asked last, as any Python code may have started a backward() or freed a graph. During a
+ * backward() only a node that nobody else knows may get edges; one that waits for its end has its
+ * block in a list. */
+static int may_change_edges(const Node *n) {
+    int known = node_kind(n) != LEAF || Py_REFCNT((PyObject *)n) > 1;
+    if (graph_walking && known)
+        PyErr_SetString(PyExc_RuntimeError, "a Value's edges cannot change during backward()");
+    else if (node_kind(n) == WIDE && n->wide->is_doomed)
+        PyErr_SetString(PyExc_RuntimeError, "a Value's edges cannot change while it is freed");
+    else
+        return 1;
+    return 0;
+}
+
 int node_set_edges(Node *n, PyObject *children, PyObject *local_grads) {
-    PyObject *fast_children = PySequence_Fast(children, "children must be a sequence of Values");
-    if (fast_children == NULL)
-        return -1;
-    PyObject *fast_locals = PySequence_Fast(local_grads, "local_grads must be a sequence of numbers");
-    Wide *w = fast_locals ? read_edges(n, fast_children, fast_locals) : NULL;
-    if (w)
+    PyObject *own_children = as_tuple(children, "children must be a sequence of Values");
+    PyObject *own_locals =
+        own_children ? as_tuple(local_grads, "local_grads must be a sequence of numbers") : NULL;
+    Wide *w = own_locals ? read_edges(n, own_children, own_locals) : NULL;
+    int status = w && may_change_edges(n) ? 0 : -1;
+    if (status == 0)
         adopt_edges(n, w);
-    Py_DECREF(fast_children);
-    Py_XDECREF(fast_locals);
-    return w ? 0 : -1;
+    else
+        PyMem_Free(w);
+    Py_XDECREF(own_children);
+    Py_XDECREF(own_locals);
+    return status;
 }
 
 /* ---- showing ---- */
@@ -160,9 +184,19 @@ static int make_constant_leaf(Node *n, int is_product) {
     return 0;
 }
 
+/* The walk has noted what kind each node is. */
+static int unfold_outside_of_a_walk(Node *n) {
+    int is_product;
+    if (graph_walking && (node_is_dot(n) || has_constant(n, &is_product))) {
+        PyErr_SetString(PyExc_RuntimeError, "this cannot be asked of a Value during backward()");
+        return -1;
+    }
+    return node_unfold(n);
+}
+
 int node_set_grad(Node *n, Number grad) {
     int implied = node_kind(n) == SEEN_CONST || (node_is_dot(n) && n->wide->seen);
-    if (UNLIKELY(implied) && node_unfold(n) < 0)
+    if (UNLIKELY(implied) && unfold_outside_of_a_walk(n) < 0)
         return -1;
     n->grad = grad.x;
     n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
@@ -176,53 +210,72 @@ int node_unfold(Node *n) {
     return has_constant(n, &is_product) ? make_constant_leaf(n, is_product) : 0;
 }
 
-static PyObject *owned(Node *n) {
-    Py_INCREF((PyObject *)n);
-    return (PyObject *)n;
+static Py_ssize_t n_children(const Node *n) {
+    switch (node_kind(n)) {
+    case LEAF:
+        return 0;
+    case UNARY:
+        return 1;
+    case WIDE:
+        return n->wide->n_children;
+    }
+    return 2;
+}
+
+static Node *child_at(const Node *n, Py_ssize_t i) {
+    if (node_kind(n) == WIDE)
+        return n->wide->children[i];
+    return i == 0 ? node_first(n) : node_second(n);
+}
+
+/* A tuple of as many items as `count` says; allocating it may run Python code that gives the node
+ * other edges, so `count` is asked again. */
+static PyObject *tuple_for(const Node *n, Py_ssize_t (*count)(const Node *)) {
+    for (;;) {
+        PyObject *tuple = PyTuple_New(count(n));
+        if (tuple == NULL || PyTuple_GET_SIZE(tuple) == count(n))
+            return tuple;
+        Py_DECREF(tuple);
+    }
 }
 
 PyObject *node_children(Node *n) {
-    if (node_unfold(n) < 0)
+    if (unfold_outside_of_a_walk(n) < 0)
         return NULL;
-    switch (node_kind(n)) {
-    case LEAF:
-        return PyTuple_New(0);
-    case UNARY:
-        return PyTuple_Pack(1, node_first(n));
-    case ADD:
-    case BINARY:
-        return PyTuple_Pack(2, node_first(n), node_second(n));
+    PyObject *tuple = tuple_for(n, n_children);
+    for (Py_ssize_t i = 0; tuple && i < PyTuple_GET_SIZE(tuple); i++) {
+        PyObject *child = (PyObject *)child_at(n, i);
+        Py_INCREF(child);
+        PyTuple_SET_ITEM(tuple, i, child);
     }
-    PyObject *tuple = PyTuple_New(n->wide->n_children);
-    for (Py_ssize_t i = 0; tuple && i < n->wide->n_children; i++)
-        PyTuple_SET_ITEM(tuple, i, owned(n->wide->children[i]));
     return tuple;
 }
 
-static PyObject *numbers_as_tuple(const double *x, const unsigned char *is_int, Py_ssize_t n) {
-    PyObject *tuple = PyTuple_New(n);
-    for (Py_ssize_t i = 0; tuple && i < n; i++) {
-        PyObject *item = number_as_object((Number){x[i], is_int[i]});
+static Py_ssize_t n_locals(const Node *n) {
+    if (node_kind(n) == WIDE && !node_is_dot(n))
+        return n->wide->n_locals;
+    return node_kind(n) == LEAF ? 0 : node_kind(n) == UNARY ? 1 : 2;
+}
+
+static Number local_at(const Node *n, Py_ssize_t i) {
+    int is_product;
+    if (node_kind(n) == WIDE && !node_is_dot(n))
+        return (Number){n->wide->locals[i], n->wide->local_is_int[i]};
+    if (node_kind(n) == ADD || node_is_dot(n) || (has_constant(n, &is_product) && !is_product))
+        return (Number){1.0, 1};
+    return (Number){n->local[i], (n->second & (i == 0 ? LOCAL0_INT : LOCAL1_INT)) != 0};
+}
+
+PyObject *node_local_grads(Node *n) {
+    PyObject *tuple = tuple_for(n, n_locals);
+    for (Py_ssize_t i = 0; tuple && i < PyTuple_GET_SIZE(tuple); i++) {
+        PyObject *item = number_as_object(local_at(n, i));
         if (item == NULL)
             Py_CLEAR(tuple);
         else
             PyTuple_SET_ITEM(tuple, i, item);
     }
     return tuple;
-}
-
-PyObject *node_local_grads(Node *n) {
-    static const double ones[2] = {1.0, 1.0};
-    static const unsigned char are_ints[2] = {1, 1};
-    unsigned char is_int[2] = {(n->second & LOCAL0_INT) != 0, (n->second & LOCAL1_INT) != 0};
-    int is_product;
-    if (node_kind(n) == LEAF)
-        return PyTuple_New(0);
-    if (node_kind(n) == WIDE && !node_is_dot(n))
-        return numbers_as_tuple(n->wide->locals, n->wide->local_is_int, n->wide->n_locals);
-    if (node_kind(n) == ADD || node_is_dot(n) || (has_constant(n, &is_product) && !is_product))
-        return numbers_as_tuple(ones, are_ints, 2);
-    return numbers_as_tuple(n->local, is_int, node_kind(n) == UNARY ? 1 : 2);
 }
 
 /* ---- letting go ---- */
@@ -235,6 +288,7 @@ static int releasing;
 
 static void drop_subclass(Node *child) {
     if (Py_REFCNT((PyObject *)child) == 1 && node_kind(child) == WIDE) {
+        child->wide->is_doomed = 1;
         child->wide->next_doomed = doomed_subclass;
         doomed_subclass = child->wide;
     }
@@ -320,6 +374,7 @@ static void release_rest(void) {
         if (doomed_subclass) {
             Node *n = doomed_subclass->owner;
             doomed_subclass = doomed_subclass->next_doomed;
+            n->wide->is_doomed = 0;
             Py_DECREF((PyObject *)n); /* Python's deallocator, then graph_release from within */
         }
     }

@@ -20,8 +20,11 @@ int node_unfold(Node *n);
 /* What assigning to `grad` does. 0, or -1 with MemoryError set and nothing changed. */
 int node_set_grad(Node *n, Number grad);
 
+/* Once, before anything else here. 0, or -1 with MemoryError set. */
+int graph_init(void);
+
 /* Value.backward. 0, or -1 with an exception set: MemoryError before any gradient was touched,
- * RuntimeError when a signal handler calls it during another backward, or whatever a signal handler
+ * RuntimeError when a signal handler calls it during another one, or whatever a signal handler
  * raised, after which the gradients are undefined. */
 int graph_backward(Node *root);
 

@@ -95,6 +95,7 @@ enum {
 /* The edges of a WIDE node; allocated with PyMem_Malloc, children and operands are owned. */
 struct Wide {
     Wide *next_doomed;
+    int is_doomed; /* the owner waits in that list */
     Node *owner;
     Py_ssize_t cursor; /* the walk's next child; then the sweep's last term */
     /* A sum of products: its operands, both NULL otherwise. */

@@ -64,17 +64,10 @@ static int initialise(Node *n, PyObject *data, PyObject *children, PyObject *loc
     return node_set_grad(n, (Number){0.0, 1});
 }
 
-static int refuse_while_walking(void) {
-    if (graph_walking)
-        PyErr_SetString(PyExc_RuntimeError, "a Value's edges cannot change during backward()");
-    return graph_walking ? -1 : 0;
-}
-
 static int value_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"data", "children", "local_grads", NULL};
     PyObject *data, *children = NULL, *local_grads = NULL;
-    if (refuse_while_walking() < 0 ||
-        !PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Value", names, &data, &children,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:Value", names, &data, &children,
                                      &local_grads))
         return -1;
     return initialise((Node *)self, data, children, local_grads);
@@ -278,12 +271,14 @@ static PyObject *attribute_or_none(PyObject *self, PyObject *name) {
 
 /* Puts what a subclass keeps in `__slots__` of its own into the dict `slots`. */
 static int save_subclass_slots(PyObject *self, PyObject *slots) {
-    PyObject *names = PyObject_CallOneArg(copyreg_slotnames, (PyObject *)Py_TYPE(self));
+    PyObject *list = PyObject_CallOneArg(copyreg_slotnames, (PyObject *)Py_TYPE(self));
+    PyObject *names = list ? PySequence_Tuple(list) : NULL;
+    Py_XDECREF(list);
     if (names == NULL)
         return -1;
     int status = 0;
-    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(names); i++) {
-        PyObject *name = PyList_GET_ITEM(names, i);
+    for (Py_ssize_t i = 0; status == 0 && i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
         PyObject *attribute = PyObject_GetAttr(self, name);
         if (attribute)
             status = PyDict_SetItem(slots, name, attribute);
@@ -319,6 +314,11 @@ static int is_own_slot(PyObject *name) {
     return 0;
 }
 
+static int bad_state(void) {
+    PyErr_SetString(PyExc_TypeError, "this is not the state of a Value");
+    return -1;
+}
+
 static int restore_subclass(PyObject *self, PyObject *attributes, PyObject *slots) {
     if (attributes != Py_None) {
         PyObject *own = PyObject_GetAttr(self, name_dict);
@@ -328,33 +328,40 @@ static int restore_subclass(PyObject *self, PyObject *attributes, PyObject *slot
             return -1;
     }
     PyObject *name, *attribute;
-    for (Py_ssize_t i = 0; PyDict_Next(slots, &i, &name, &attribute);)
-        if (!PyUnicode_Check(name) ||
-            (!is_own_slot(name) && PyObject_SetAttr(self, name, attribute) < 0))
+    for (Py_ssize_t i = 0; PyDict_Next(slots, &i, &name, &attribute);) {
+        if (!PyUnicode_Check(name))
+            return bad_state();
+        if (!is_own_slot(name) && PyObject_SetAttr(self, name, attribute) < 0)
             return -1;
+    }
     return 0;
 }
 
-static PyObject *method_setstate(PyObject *self, PyObject *state) {
-    PyObject *attributes = NULL, *slots = NULL, *own[N_OWN_SLOTS] = {NULL};
-    int complete = PyTuple_Check(state) && PyTuple_GET_SIZE(state) == 2 &&
-                   PyDict_Check(PyTuple_GET_ITEM(state, 1));
-    if (complete) {
-        attributes = PyTuple_GET_ITEM(state, 0);
-        slots = PyTuple_GET_ITEM(state, 1);
-    }
-    for (int i = 0; complete && i < N_OWN_SLOTS; i++)
-        complete = (own[i] = PyDict_GetItemString(slots, own_slots[i])) != NULL;
-    if (!complete) {
-        PyErr_SetString(PyExc_TypeError, "this is not the state of a Value");
-        return NULL;
-    }
+/* `slots` is a copy of our own: reading numbers from it may run Python code. */
+static int restore(PyObject *self, PyObject *attributes, PyObject *slots) {
+    PyObject *own[N_OWN_SLOTS];
     Number grad;
-    if (refuse_while_walking() < 0 || number_required(own[1], &grad) < 0 ||
+    for (int i = 0; i < N_OWN_SLOTS; i++)
+        if ((own[i] = PyDict_GetItemString(slots, own_slots[i])) == NULL)
+            return bad_state();
+    if (number_required(own[1], &grad) < 0 ||
         initialise((Node *)self, own[0], own[2], own[3]) < 0 ||
         restore_subclass(self, attributes, slots) < 0)
-        return NULL;
-    if (node_set_grad((Node *)self, grad) < 0)
+        return -1;
+    return node_set_grad((Node *)self, grad);
+}
+
+static PyObject *method_setstate(PyObject *self, PyObject *state) {
+    int status = -1;
+    if (!PyTuple_Check(state) || PyTuple_GET_SIZE(state) != 2 ||
+        !PyDict_Check(PyTuple_GET_ITEM(state, 1)))
+        bad_state();
+    else {
+        PyObject *slots = PyDict_Copy(PyTuple_GET_ITEM(state, 1));
+        status = slots ? restore(self, PyTuple_GET_ITEM(state, 0), slots) : -1;
+        Py_XDECREF(slots);
+    }
+    if (status < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -370,7 +377,8 @@ PyDoc_STRVAR(backward_doc,
              "through the intermediate Values too. Reset `grad` yourself between calls.\n\n"
              "Works at any depth. Ctrl-C, or any signal handler that raises, ends it early with the\n"
              "gradients undefined. Raises MemoryError before touching any gradient, and RuntimeError\n"
-             "if called from a signal handler while another backward() runs.");
+             "if called from a signal handler that interrupts another backward(). Of several\n"
+             "threads one runs at a time, the others wait.");
 
 static PyMethodDef value_methods[] = {
     {"log", method_log, METH_NOARGS, log_doc},
@@ -514,7 +522,7 @@ static int look_up_names(void) {
 }
 
 PyObject *value_type_ready(void) {
-    if (look_up_names() < 0 || ops_init() < 0 || PyType_Ready(&Value_Type) < 0)
+    if (look_up_names() < 0 || ops_init() < 0 || graph_init() < 0 || PyType_Ready(&Value_Type) < 0)
         return NULL;
     Py_INCREF((PyObject *)&Value_Type);
     return (PyObject *)&Value_Type;

@@ -44,7 +44,7 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 def info() -> None:
-    """Say which version, backend, compiler, vector unit and Python this is."""
+    """Say what is installed here."""
     click.echo(about())
 
 
@@ -125,7 +125,7 @@ def giving_up(place: object) -> Iterator[None]:
     except KeyboardInterrupt:
         message, status = f"interrupted in {place}", 130
     except (ArithmeticError, ValueError) as error:
-        message, status = f"the model has diverged, in {place}: {error}", 1
+        message, status = f"numbers left the finite in {place}: {error.args[-1]}", 1
     else:
         return
     flush()
@@ -210,6 +210,11 @@ def main() -> None:
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except UnicodeEncodeError as error:
+        print(
+            f"isograd: this output's encoding has no {error.object[error.start]!a}", file=sys.stderr
+        )
+        sys.exit(1)
     except OSError as error:
         # Nobody can read what is still to be written; keep Python from trying at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

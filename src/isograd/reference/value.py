@@ -131,15 +131,14 @@ def number(x):
     if kind is float or kind is int:
         return x
     if isinstance(x, float):
-        return float(x)
+        return float.__float__(x)
     try:
         return int(index(x))
     except TypeError:
         pass
-    try:
-        return float(kind.__float__(x))
-    except AttributeError:
-        raise TypeError(f"a Value holds a real number, not {kind.__name__!r}") from None
+    if hasattr(kind, "__float__"):
+        return float(x)
+    raise TypeError(f"a Value holds a real number, not {kind.__name__!r}")
 
 
 def operand(x):
