@@ -52,7 +52,7 @@ def info() -> None:
 @click.option("--data", metavar="PATH", help="UTF-8 text, a document a line [default: the names]")
 @click.option("--steps", default=1000, show_default=True, help="training steps, a document each")
 @click.option("--seed", default=42, show_default=True, help="of the random number generator")
-@click.option("--tier", default="value", show_default=True, type=click.Choice(list(TIERS)))
+@click.option("--tier", default="fused", show_default=True, type=click.Choice(list(TIERS)))
 @click.option("--n-layer", default=1, show_default=True, help="transformer layers")
 @click.option("--n-embd", default=16, show_default=True, help="features")
 @click.option("--n-head", default=4, show_default=True, help="attention heads")
@@ -211,9 +211,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except UnicodeEncodeError as error:
-        print(
-            f"isograd: this output's encoding has no {error.object[error.start]!a}", file=sys.stderr
-        )
+        missing = error.object[error.start]
+        print(f"isograd: the output's encoding has no {missing!a}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         # Nobody can read what is still to be written; keep Python from trying at exit.

@@ -67,7 +67,7 @@ class GPT:
     `isograd.backend` says "c". All tiers give the same bits. ValueError for any other.
     """
 
-    def __init__(self, config: GPTConfig, *, rng: Random, tier: str = "value") -> None:
+    def __init__(self, config: GPTConfig, *, rng: Random, tier: str = "fused") -> None:
         if tier not in TIERS:
             raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
         self.config = config
