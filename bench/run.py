@@ -1,7 +1,7 @@
 """The performance study: pure Python, the `reference` tier, against a compiled one, in Markdown.
 
-`python bench/run.py [--quick] [--tier value] [whole] [parts] [op] [backward] [memory]`. steps.py and nodes.py
-measure; this file decides on sizes and rounds, compares and prints. It is no test of speed: it
+`python bench/run.py [--quick] [--tier value] [whole] [parts] [op] [backward] [memory]`. steps.py
+and nodes.py measure; this file decides on sizes and rounds, compares and prints. It is no test of speed: it
 fails only where the tiers differ in a number.
 
 The machine is assumed to be noisy. So the tiers take turns, each in a process of its own, and a
@@ -184,8 +184,8 @@ def parts(quick, tier):
     comparison(measured, "ms", tier)
     note(
         f"Means of {n} steps after an untimed one, {operations:,.0f} operations a step; the {tier} "
-        f"tier goes over the same documents {COMPILED_LAPS} times. Python's garbage collector takes "
-        f"{median(ms for ms, _ in collecting):.1f} ms of the reference's step and "
+        f"tier goes over the same documents {COMPILED_LAPS} times. Python's garbage collector "
+        f"takes {median(ms for ms, _ in collecting):.1f} ms of the reference's step and "
         f"{median(ms for _, ms in collecting):.1f} ms of the other's. A floor "
         f"for the forward pass: its matrix-vector products alone take the interpreter "
         f"{median(ms for ms, _ in floors):.3f} ms on built-in floats; the {tier} tier's whole "

@@ -1,6 +1,7 @@
 /* Adam (Kingma and Ba 2015), operation by operation as the reference's Python does it. */
 #include "adam.h"
 
+#include "dot.h"
 #include "graph.h"
 #include "numerics/powers.h"
 #include "ops.h"
@@ -68,6 +69,7 @@ static int check_value(PyObject *const *params, Py_ssize_t i) {
 }
 
 int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const AdamRates *rates) {
+    graph_data_version++;
     for (Py_ssize_t i = 0; i < n; i++)
         if (check_value(params, i) < 0 || update((Node *)params[i], &m[i], &v[i], rates) < 0)
             return -1;

@@ -1,9 +1,13 @@
 /* Sums of products: making, sweeping and unfolding them. The idea stands in dot.h. */
 #include "dot.h"
 
+#include <string.h>
+
 #include "arena.h"
 #include "graph.h"
 #include "ops.h"
+
+uint64_t graph_data_version;
 
 static Operands *operands_allocate(Py_ssize_t n) {
     size_t bytes = sizeof(Operands) + (size_t)n * (sizeof(Node *) + sizeof(double) + 1);
@@ -12,17 +16,44 @@ static Operands *operands_allocate(Py_ssize_t n) {
         PyErr_NoMemory();
         return NULL;
     }
-    *o = (Operands){.n_owners = 1, .n = n};
+    *o = (Operands){.n_owners = 1, .n = n, .data_version = graph_data_version};
     o->data = (double *)(o + 1);
     o->at = (Node **)(o->data + n);
     o->is_int = (unsigned char *)(o->at + n);
     return o;
 }
 
+static int is_leaf(const Node *n) {
+    return Value_CheckExact((PyObject *)n) && node_kind(n) == LEAF;
+}
+
+/* The vector noted at its first node, if it is this one; a new reference, or NULL. */
+static Operands *noted(Node *const *at, Py_ssize_t n) {
+    Operands *o = is_leaf(at[0]) ? at[0]->row : NULL;
+    if (o == NULL || o->n != n || o->data_version != graph_data_version ||
+        memcmp(o->at, at, (size_t)n * sizeof *at) != 0)
+        return NULL;
+    o->n_owners++;
+    return o;
+}
+
+static void note(Operands *o) {
+    Node *home = o->at[0];
+    if (!is_leaf(home))
+        return;
+    if (home->row)
+        home->row->home = NULL;
+    home->row = o;
+    o->home = home;
+}
+
 Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd) {
-    Operands *o = operands_allocate(n);
-    uintptr_t leaves = MARK, ints = DATA_INT;
     *odd = -1;
+    Operands *o = noted(at, n);
+    if (o)
+        return o;
+    o = operands_allocate(n);
+    uintptr_t leaves = MARK, ints = DATA_INT;
     for (Py_ssize_t i = 0; o && i < n; i++) {
         Node *node = at[i];
         if (UNLIKELY(!Value_CheckExact((PyObject *)node))) {
@@ -40,6 +71,7 @@ Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd) {
     if (o) {
         o->all_leaves = leaves != 0;
         o->all_ints = ints != 0;
+        note(o);
     }
     return o;
 }
@@ -165,6 +197,7 @@ int dot_unfold(Node *n) {
     n->local[1] = last->local[1];
     last->first = LEAF | MARK;
     last->second = 0;
+    last->row = NULL;
     Py_DECREF(sum);
     arena.n_hidden -= DOT_ENTRIES(w->a->n);
     operands_release(w->a);

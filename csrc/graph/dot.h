@@ -20,10 +20,16 @@
 
 #include "node.h"
 
-/* A vector of nodes with the numbers they held when it was made. */
+/* A vector of nodes with the numbers they held when it was made.
+ *
+ * Fetching the weights, a node each, is the larger part of a forward pass, and every position needs
+ * the same ones. So a vector whose first node is a leaf is noted there, for as long as somebody owns
+ * it, and is used again where the same nodes are asked for and no number has been assigned since. */
 struct Operands {
     Py_ssize_t n_owners; /* blocks that refer to it, and who is making it */
     Py_ssize_t n;
+    Node *home;            /* the leaf where it is noted, or NULL */
+    uint64_t data_version; /* of the time when it was made */
     uint64_t closed_in_walk; /* the last walk that has found nothing open in it any more */
     int all_leaves, all_ints;
     Node **at; /* owned references; at, data and is_int lie behind the struct */
@@ -31,7 +37,10 @@ struct Operands {
     unsigned char *is_int;
 };
 
-/* The nodes at[0 .. n) and their data; a new reference. Where one of them is not exactly a Value,
+/* Counts the assignments to any node's data. */
+extern uint64_t graph_data_version;
+
+/* The nodes at[0 .. n), n from 1 on, and their data; a new reference. Where one of them is not exactly a Value,
  * NULL without an exception and its index in *odd; NULL with MemoryError set and *odd = -1. */
 Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd);
 /* Lets go of one reference; frees what only it kept alive. */

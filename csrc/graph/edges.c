@@ -89,10 +89,13 @@ static void adopt_edges(Node *n, Wide *w) {
     Node old = *n;
     if (Value_CheckExact((PyObject *)n) && node_kind(n) == LEAF && Py_REFCNT((PyObject *)n) > 1)
         graph_leaf_was_promoted = 1;
+    if (node_kind(n) == LEAF && n->row)
+        n->row->home = NULL;
     uintptr_t ints = n->second & (DATA_INT | GRAD_INT);
     if (w->n_children == 0 && w->n_locals == 0) {
         n->first = LEAF | MARK;
         n->second = ints;
+        n->row = NULL;
     }
     else if (fits_inline(w, 1)) {
         n->first = (uintptr_t)w->children[0] | UNARY;
@@ -318,6 +321,8 @@ static inline void drop(Node *child, Node **list) {
 static void operands_drop(Operands *operands, Node **list) {
     if (--operands->n_owners > 0)
         return;
+    if (operands->home)
+        operands->home->row = NULL;
     for (Py_ssize_t i = 0; i < operands->n; i++)
         drop(operands->at[i], list);
     PyMem_Free(operands);

@@ -62,7 +62,8 @@ struct Node {
     uintptr_t second;
     union {
         double local[2];
-        Wide *wide; /* WIDE nodes: owned */
+        Wide *wide;    /* WIDE nodes: owned */
+        Operands *row; /* LEAF nodes: the operands that begin with it, if any; see dot.h */
     };
 };
 

@@ -182,7 +182,12 @@ static inline PyObject *new_node(Number data, uintptr_t first, uintptr_t second,
     return (PyObject *)n;
 }
 
-PyObject *value_leaf(Number data) { return new_node(data, LEAF | MARK, 0, 0.0, 0.0); }
+PyObject *value_leaf(Number data) {
+    PyObject *leaf = new_node(data, LEAF | MARK, 0, 0.0, 0.0);
+    if (leaf)
+        ((Node *)leaf)->row = NULL;
+    return leaf;
+}
 
 PyObject *value_add(Node *a, Node *b) {
     Number sum = number_add(node_data(a), node_data(b));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "dot.h"
 #include "graph.h"
 #include "ops.h"
 
@@ -29,6 +30,7 @@ static int number_required(PyObject *o, Number *out) {
 }
 
 static void set_data(Node *n, Number data) {
+    graph_data_version++;
     n->data = data.x;
     n->second = (n->second & ~DATA_INT) | (data.is_int ? DATA_INT : 0);
 }
