@@ -7,7 +7,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-SOURCES = setup.py pyproject.toml $(shell find src csrc -name '*.py' -o -name '*.pyx' -o -name '*.[ch]')
+SOURCES = setup.py pyproject.toml $(filter-out %/_core.c, \
+	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]' -o -name '*.txt'))
 
 .PHONY: demo test bench clean
 

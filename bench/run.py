@@ -1,8 +1,8 @@
 """The performance study: pure Python, the `reference` tier, against a compiled one, in Markdown.
 
 `python bench/run.py [--quick] [--tier value] [whole] [parts] [op] [backward] [memory]`. steps.py
-and nodes.py measure; this file decides on sizes and rounds, compares and prints. It is no test of speed: it
-fails only where the tiers differ in a number.
+and nodes.py measure; this file decides on sizes and rounds, compares and prints. It is no test of
+speed: it fails only where the tiers differ in a number.
 
 The machine is assumed to be noisy. So the tiers take turns, each in a process of its own, and a
 ratio is the median of the ratios of the rounds, with the lowest and the highest beside it.
