@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c, \
-	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]' -o -name '*.txt'))
+	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
 
 .PHONY: demo test bench clean
 

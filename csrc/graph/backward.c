@@ -5,13 +5,14 @@
  * once. Leaves hand nothing on and stay out of it.
  *
  * The walk keeps its path and its result in one buffer: the order grows from the bottom, the path
- * from the top. A node is in at most one of them and there are no more nodes than slots, so the
+ * from the top. A node is in at most one of them and the arena knows how many there can be, so the
  * buffer can be sized beforehand and neither end needs a bounds check. Its untouched middle is
  * never paid for.
  *
  *      buffer   [ order ->            <- path ]
  *
- * An entry of the path is a node, tagged with which of its children is being visited.
+ * An entry of the path is a node, tagged with which of its children is being visited. An entry of
+ * the order is a node, tagged with its kind; a sum of products takes several, see dot.h.
  */
 #include <string.h>
 

@@ -3,9 +3,9 @@
  *      offset  0  reference count, type          the PyObject header
  *             16  data                           (a link while the node waits to be freed)
  *             24  grad
- *             32  first    child 0 | VISITED? | kind
+ *             32  first    child 0 | MARK | kind
  *             40  second   child 1 | which numbers are Python ints
- *             48  local[2] derivatives with respect to child 0 and child 1
+ *             48  local[2] derivatives with respect to child 0 and child 1 (or a pointer: see below)
  *
  * Objects lie on 16-byte boundaries, so the low four bits of a child pointer are free: `first`
  * keeps the kind and the mark of the topological walk there, `second` four flags. That is what
@@ -22,7 +22,8 @@
  * relu's zero; int arithmetic has no negative zero. A flag beside each double says "this is a
  * Python int". A result at or beyond 2**53 loses the flag and goes on as a float.
  *
- * Nodes never refer to anything created after them, so the type needs no cyclic collector.
+ * Nodes never refer to anything created after them, so the type needs no cyclic collector. (A second
+ * `__init__` on a Value in use can break that: such a cycle is never freed.)
  */
 #ifndef ISOGRAD_NODE_H
 #define ISOGRAD_NODE_H
