@@ -171,10 +171,7 @@ done:
 
 /* child.grad += local * grad, for numbers of either kind. */
 static void accumulate(Node *child, Number local, Number grad) {
-    Number sum = number_add(node_grad(child), number_mul(local, grad));
-    child->grad = sum.x;
-    if (!sum.is_int)
-        child->second &= ~GRAD_INT;
+    node_add_grad(child, number_mul(local, grad));
 }
 
 /* Hands on an int gradient, which is rare: the root's 1 on its way to the first float factor. */
@@ -206,11 +203,6 @@ NOINLINE static void hand_on_wide(Node *n) {
         accumulate(w->children[i], (Number){w->locals[i], w->local_is_int[i]}, node_grad(n));
 }
 
-static inline void accumulate_float(Node *child, double contribution) {
-    child->grad += contribution;
-    child->second &= ~GRAD_INT;
-}
-
 static inline void hand_on(Node *n, unsigned kind) {
     double grad = n->grad;
     if (UNLIKELY(kind == WIDE))
@@ -218,15 +210,15 @@ static inline void hand_on(Node *n, unsigned kind) {
     else if (UNLIKELY(n->second & GRAD_INT))
         hand_on_int(n);
     else if (kind == ADD) {
-        accumulate_float(node_first(n), grad);
-        accumulate_float(node_second(n), grad);
+        node_add_float_grad(node_first(n), grad);
+        node_add_float_grad(node_second(n), grad);
     }
     else if (kind == BINARY) {
-        accumulate_float(node_first(n), n->local[0] * grad);
-        accumulate_float(node_second(n), n->local[1] * grad);
+        node_add_float_grad(node_first(n), n->local[0] * grad);
+        node_add_float_grad(node_second(n), n->local[1] * grad);
     }
     else
-        accumulate_float(node_first(n), kind == ADD_CONST ? grad : n->local[0] * grad);
+        node_add_float_grad(node_first(n), kind == ADD_CONST ? grad : n->local[0] * grad);
 }
 
 static inline void note_seen_constant(Node *n, unsigned kind) {

@@ -106,18 +106,6 @@ PyObject *dot_new(Operands *a, Operands *b) {
     return node;
 }
 
-static inline void add_to_grad(Node *n, double contribution) {
-    n->grad += contribution;
-    n->second &= ~GRAD_INT;
-}
-
-static void add_number_to_grad(Node *n, Number contribution) {
-    Number sum = number_add(node_grad(n), contribution);
-    n->grad = sum.x;
-    if (!sum.is_int)
-        n->second &= ~GRAD_INT;
-}
-
 /* What a sum hands to a term: 0 + grad, as every hidden gradient starts at the int 0. */
 static Number hidden_grad(const Node *n) { return number_add((Number){0.0, 1}, node_grad(n)); }
 
@@ -127,12 +115,12 @@ void dot_hand_on(Node *n, Py_ssize_t from) {
     Number grad = hidden_grad(n);
     for (Py_ssize_t i = w->cursor - 1; i >= from; i--) {
         if (UNLIKELY(grad.is_int)) {
-            add_number_to_grad(a->at[i], number_mul(operand(b, i), grad));
-            add_number_to_grad(b->at[i], number_mul(operand(a, i), grad));
+            node_add_grad(a->at[i], number_mul(operand(b, i), grad));
+            node_add_grad(b->at[i], number_mul(operand(a, i), grad));
         }
         else {
-            add_to_grad(a->at[i], b->data[i] * grad.x);
-            add_to_grad(b->at[i], a->data[i] * grad.x);
+            node_add_float_grad(a->at[i], b->data[i] * grad.x);
+            node_add_float_grad(b->at[i], a->data[i] * grad.x);
         }
     }
     w->cursor = from;
@@ -140,11 +128,6 @@ void dot_hand_on(Node *n, Py_ssize_t from) {
 }
 
 /* ---- unfolding ---- */
-
-static void set_hidden_grad(Node *n, Number grad) {
-    n->grad = grad.x;
-    n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
-}
 
 /* The product of term i as a node of its own, with the numbers of the time when the sum was made. */
 static PyObject *product(const Wide *w, Py_ssize_t i, Number grad) {
@@ -158,7 +141,7 @@ static PyObject *product(const Wide *w, Py_ssize_t i, Number grad) {
         m->second &= ~TAG_BITS;
         m->second |= (data.is_int ? DATA_INT : 0) | (y.is_int ? LOCAL0_INT : 0) |
                      (x.is_int ? LOCAL1_INT : 0);
-        set_hidden_grad(m, grad);
+        node_put_grad(m, grad);
     }
     return (PyObject *)m;
 }
@@ -172,7 +155,7 @@ static PyObject *partial_sum(PyObject *sum, PyObject *m, Number grad, int seen) 
     Py_XDECREF(sum);
     Py_XDECREF(m);
     if (next) {
-        set_hidden_grad((Node *)next, grad);
+        node_put_grad((Node *)next, grad);
         if (seen && node_kind((Node *)next) == ADD_CONST)
             ((Node *)next)->first |= SEEN_CONST;
     }

@@ -66,8 +66,7 @@ static int read_locals(PyObject *tuple, double *x, unsigned char *is_int) {
 
 /* `children` and `local_grads` as a Wide block that owns nothing yet. */
 static Wide *read_edges(Node *owner, PyObject *children, PyObject *local_grads) {
-    Wide *w = wide_new(owner, PyTuple_GET_SIZE(children),
-                       PyTuple_GET_SIZE(local_grads));
+    Wide *w = wide_new(owner, PyTuple_GET_SIZE(children), PyTuple_GET_SIZE(local_grads));
     if (w && (read_children(children, w->children) < 0 ||
               read_locals(local_grads, w->locals, w->local_is_int) < 0)) {
         PyMem_Free(w);
@@ -179,9 +178,7 @@ static int make_constant_leaf(Node *n, int is_product) {
     Node *leaf = (Node *)value_leaf((Number){n->local[0], (n->second & LOCAL0_INT) != 0});
     if (leaf == NULL)
         return -1;
-    leaf->grad = grad.x;
-    if (!grad.is_int)
-        leaf->second &= ~GRAD_INT;
+    node_put_grad(leaf, grad);
     n->first = (n->first & ~KIND_BITS) | (is_product ? BINARY : ADD);
     n->second = (n->second & TAG_BITS) | (uintptr_t)leaf;
     return 0;
@@ -201,8 +198,7 @@ int node_set_grad(Node *n, Number grad) {
     int implied = node_kind(n) == SEEN_CONST || (node_is_dot(n) && n->wide->seen);
     if (UNLIKELY(implied) && unfold_outside_of_a_walk(n) < 0)
         return -1;
-    n->grad = grad.x;
-    n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
+    node_put_grad(n, grad);
     return 0;
 }
 

@@ -148,4 +148,19 @@ static inline Number number_mul(Number a, Number b) {
     return a.is_int & b.is_int ? as_int_result(a.x * b.x) : (Number){a.x * b.x, 0};
 }
 
+/* node.grad = grad; for assignments from outside see node_set_grad. */
+static inline void node_put_grad(Node *n, Number grad) {
+    n->grad = grad.x;
+    n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
+}
+
+/* node.grad += contribution, for a float and for a number of either kind. */
+static inline void node_add_float_grad(Node *n, double contribution) {
+    n->grad += contribution;
+    n->second &= ~GRAD_INT;
+}
+static inline void node_add_grad(Node *n, Number contribution) {
+    node_put_grad(n, number_add(node_grad(n), contribution));
+}
+
 #endif
