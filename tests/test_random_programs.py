@@ -40,6 +40,13 @@ constants = numbers.map(lambda c: ("c", c))
 index = st.integers(0, 30)
 vectors = st.integers(0, 4).flatmap(lambda n: st.lists(index, min_size=n, max_size=n))
 squares = st.lists(index, min_size=4, max_size=4)
+# Runs of neighbours, as networks have them: long enough for what is done to whole vectors at once.
+runs = st.tuples(st.integers(0, 20), st.integers(8, 11)).map(lambda t: list(range(t[0], sum(t))))
+layers = st.integers(8, 11).flatmap(
+    lambda n: st.lists(
+        st.integers(0, 20).map(lambda i: list(range(i, i + n))), min_size=2, max_size=9
+    )
+)
 plain_floats = st.floats(-4, 4)
 
 instructions = st.one_of(
@@ -61,6 +68,8 @@ instructions = st.one_of(
     st.tuples(st.just("add entries"), vectors, vectors),
     st.tuples(st.just("cross entropy"), vectors, st.integers(-1, 5)),
     st.tuples(st.just("linear"), vectors, st.lists(vectors, max_size=3)),
+    layers.map(lambda rows: ("linear", rows[0], rows[1:])),
+    st.tuples(st.sampled_from(["softmax", "rmsnorm", "relu of"]), runs),
     st.tuples(
         st.just("attention"),
         squares,

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from bits import describe, first_difference
+from bits import bits, describe, first_difference
 from conftest import OPS, TWINS
 
 CASES = {
@@ -54,6 +54,72 @@ def test_the_graphs_are_the_same(case, numbers, use):
         except (ArithmeticError, ValueError) as error:
             graphs.append([type(error).__name__])
     assert first_difference(*graphs) is None, first_difference(*graphs)
+
+
+class RandomNetwork:
+    """Layers of one width wired at random: shared rows, tied weights, outputs left unused, elements
+    taken out and put in, several losses. The same seed makes the same one on either twin."""
+
+    def __init__(self, twin, seed):
+        self.rng, self.ops, self.Value = random.Random(seed), OPS[twin], TWINS[twin]
+        self.width = self.rng.choice([2, 4, 8, 9, 16])
+        self.matrices = [self.leaves(self.rng.randint(1, 3) * self.width) for _ in range(3)]
+        self.vectors = self.leaves(3)
+        self.losses = []
+
+    def leaves(self, n):
+        draw = self.rng.gauss
+        return [[self.Value(draw(0, 0.7)) for _ in range(self.width)] for _ in range(n)]
+
+    def any_vectors(self, n):
+        return [self.rng.choice(self.vectors) for _ in range(n)]
+
+    def layer(self):
+        rng, ops = self.rng, self.ops
+        kind = rng.choice(
+            "linear linear linear rmsnorm relu add attention softmax mixed rows".split()
+        )
+        x, y = self.any_vectors(2)
+        if kind == "linear":
+            rows = rng.choice(self.matrices)
+            out = ops.linear(x, rows)
+            start = rng.randrange(len(out) - self.width + 1)
+            return out[start : start + self.width]
+        if kind == "rows":
+            return (ops.linear(x, self.any_vectors(self.width)) + x)[-self.width :]
+        if kind == "attention":
+            n = rng.randint(1, 4)
+            heads = rng.choice([h for h in range(1, self.width + 1) if self.width % h == 0])
+            return ops.attention(x, self.any_vectors(n), self.any_vectors(n), heads)
+        if kind == "mixed":
+            return [rng.choice([a, b, a * b, a + 0.5, -b, a * a]) for a, b in zip(x, y)]
+        if kind == "add":
+            return ops.add(x, y)
+        return getattr(ops, kind)(x)
+
+    def run(self, n_layers):
+        for _ in range(n_layers):
+            self.vectors.append(self.layer())
+            if self.rng.random() < 0.3:
+                x = self.rng.choice(self.vectors)
+                self.losses.append(self.ops.cross_entropy(x, self.rng.randrange(self.width)))
+            if self.rng.random() < 0.1:
+                self.rng.choice(self.rng.choice(self.vectors)).backward()
+            if self.rng.random() < 0.1:
+                self.rng.choice(self.rng.choice(self.vectors)).data = self.rng.gauss(0, 1)
+        loss = sum(self.losses) + self.rng.choice(self.vectors)[0]
+        loss.backward()
+        leaves = [v for rows in [*self.matrices, self.vectors[:3]] for row in rows for v in row]
+        grads = [bits(v.grad) for v in leaves + [v for x in self.vectors for v in x]]
+        if self.rng.random() < 0.3:
+            loss.backward()
+        return grads + describe([loss, *leaves, *(v for x in self.vectors for v in x)])
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_networks_wired_at_random(seed):
+    expected, actual = (RandomNetwork(twin, seed).run(4 + seed % 12) for twin in TWINS)
+    assert first_difference(expected, actual) is None, first_difference(expected, actual)
 
 
 def vector(Value, n):

@@ -49,11 +49,14 @@ typedef struct {
     Py_ssize_t n_slots;    /* usable ones in all blocks */
     Py_ssize_t n_empty;    /* blocks without a live node */
     Py_ssize_t n_subclass; /* live instances of subclasses, which lie elsewhere */
-    Py_ssize_t n_hidden;   /* entries that the walk may need for sums of products, see dot.h */
+    Py_ssize_t n_hidden;   /* entries that the walk may need for fused nodes */
 } Arena;
 
 /* A sum of n terms: two words for each of at most n pieces, or the 2n - 1 nodes that it hides. */
 #define DOT_ENTRIES(n) (2 * (n) + 2)
+/* A softmax of n logits: its pieces, or the 3n nodes that it hides; and one of its probabilities. */
+#define SOFTMAX_ENTRIES(n) (3 * (n) + 2)
+#define PROBABILITY_ENTRIES 4
 
 extern Arena arena;
 

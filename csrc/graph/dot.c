@@ -1,82 +1,10 @@
 /* Sums of products: making, sweeping and unfolding them. The idea stands in dot.h. */
 #include "dot.h"
 
-#include <string.h>
-
 #include "arena.h"
 #include "graph.h"
+#include "numerics/cpu.h"
 #include "ops.h"
-
-uint64_t graph_data_version;
-
-static Operands *operands_allocate(Py_ssize_t n) {
-    size_t bytes = sizeof(Operands) + (size_t)n * (sizeof(Node *) + sizeof(double) + 1);
-    Operands *o = PyMem_Malloc(bytes);
-    if (o == NULL) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    *o = (Operands){.n_owners = 1, .n = n, .data_version = graph_data_version};
-    o->data = (double *)(o + 1);
-    o->at = (Node **)(o->data + n);
-    o->is_int = (unsigned char *)(o->at + n);
-    return o;
-}
-
-static int is_leaf(const Node *n) {
-    return Value_CheckExact((PyObject *)n) && node_kind(n) == LEAF;
-}
-
-/* The vector noted at its first node, if it is this one; a new reference, or NULL. */
-static Operands *noted(Node *const *at, Py_ssize_t n) {
-    Operands *o = is_leaf(at[0]) ? at[0]->row : NULL;
-    if (o == NULL || o->n != n || o->data_version != graph_data_version ||
-        memcmp(o->at, at, (size_t)n * sizeof *at) != 0)
-        return NULL;
-    o->n_owners++;
-    return o;
-}
-
-static void note(Operands *o) {
-    Node *home = o->at[0];
-    if (!is_leaf(home))
-        return;
-    if (home->row)
-        home->row->home = NULL;
-    home->row = o;
-    o->home = home;
-}
-
-Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd) {
-    *odd = -1;
-    Operands *o = noted(at, n);
-    if (o)
-        return o;
-    o = operands_allocate(n);
-    uintptr_t leaves = MARK, ints = DATA_INT;
-    for (Py_ssize_t i = 0; o && i < n; i++) {
-        Node *node = at[i];
-        if (UNLIKELY(!Value_CheckExact((PyObject *)node))) {
-            *odd = o->n = i;
-            operands_release(o);
-            return NULL;
-        }
-        Py_INCREF((PyObject *)node);
-        o->at[i] = node;
-        o->data[i] = node->data;
-        o->is_int[i] = (unsigned char)(node->second & DATA_INT);
-        leaves &= (node->first & KIND_BITS) == LEAF ? MARK : 0;
-        ints &= node->second;
-    }
-    if (o) {
-        o->all_leaves = leaves != 0;
-        o->all_ints = ints != 0;
-        note(o);
-    }
-    return o;
-}
-
-static Number operand(const Operands *o, Py_ssize_t i) { return (Number){o->data[i], o->is_int[i]}; }
 
 /* The order of additions is the reference's. Ints need no care here: as soon as one factor is a
  * float the sum is one, and a sum that starts at 0 is never -0.0, so the signs that int zeros lack
@@ -88,51 +16,99 @@ static double sum_of_products(const double *a, const double *b, Py_ssize_t n) {
     return sum;
 }
 
-PyObject *dot_new(Operands *a, Operands *b) {
-    PyObject *node = value_leaf((Number){sum_of_products(a->data, b->data, a->n), 0});
-    Wide *w = node ? PyMem_Malloc(sizeof *w) : NULL;
-    if (w == NULL) {
-        if (node)
-            PyErr_NoMemory();
-        Py_XDECREF(node);
-        return NULL;
+/* Four sums at a time, as each addition has to wait for the one before. */
+void dot_rows(Operands *const *rows, const Operands *x, double *sums) {
+    const double *a = rows[0]->data, *b = rows[1]->data, *c = rows[2]->data, *d = rows[3]->data;
+    double sum_a = 0.0, sum_b = 0.0, sum_c = 0.0, sum_d = 0.0;
+    for (Py_ssize_t i = 0; i < x->n; i++) {
+        sum_a += a[i] * x->data[i];
+        sum_b += b[i] * x->data[i];
+        sum_c += c[i] * x->data[i];
+        sum_d += d[i] * x->data[i];
     }
+    sums[0] = sum_a, sums[1] = sum_b, sums[2] = sum_c, sums[3] = sum_d;
+}
+
+PyObject *dot_of_sum(double sum, Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start,
+                     Py_ssize_t n) {
+    Node *node = arena_pop();
+    if (node == NULL)
+        return NULL;
     a->n_owners++;
     b->n_owners++;
-    arena.n_hidden += DOT_ENTRIES(a->n);
-    *w = (Wide){.owner = (Node *)node, .a = a, .b = b};
-    ((Node *)node)->first = WIDE;
-    ((Node *)node)->wide = w;
-    return node;
+    arena.n_hidden += DOT_ENTRIES(n);
+    node->data = sum;
+    node->grad = 0.0;
+    node->first = (uintptr_t)a | WIDE;
+    node->second = (uintptr_t)b | GRAD_INT;
+    node->terms = (Terms){(uint32_t)n, (uint32_t)a_start, (uint32_t)b_start};
+    return (PyObject *)node;
+}
+
+PyObject *dot_new(Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start, Py_ssize_t n) {
+    return dot_of_sum(sum_of_products(a->data + a_start, b->data + b_start, n), a, a_start, b,
+                      b_start, n);
 }
 
 /* What a sum hands to a term: 0 + grad, as every hidden gradient starts at the int 0. */
 static Number hidden_grad(const Node *n) { return number_add((Number){0.0, 1}, node_grad(n)); }
 
-void dot_hand_on(Node *n, Py_ssize_t from) {
-    Wide *w = n->wide;
-    const Operands *a = w->a, *b = w->b;
+/* An int gradient, which is rare: the root's 1. */
+NOINLINE static void hand_on_int(Node *n, Py_ssize_t from, Py_ssize_t to) {
+    const Operands *a = dot_a(n), *b = dot_b(n);
     Number grad = hidden_grad(n);
-    for (Py_ssize_t i = w->cursor - 1; i >= from; i--) {
-        if (UNLIKELY(grad.is_int)) {
-            node_add_grad(a->at[i], number_mul(operand(b, i), grad));
-            node_add_grad(b->at[i], number_mul(operand(a, i), grad));
-        }
-        else {
-            node_add_float_grad(a->at[i], b->data[i] * grad.x);
-            node_add_float_grad(b->at[i], a->data[i] * grad.x);
-        }
+    for (Py_ssize_t i = to - 1; i >= from; i--) {
+        Py_ssize_t j = n->terms.a_start + i, k = n->terms.b_start + i;
+        node_add_grad(a->at[j], number_mul(operand(b, k), grad));
+        node_add_grad(b->at[k], number_mul(operand(a, j), grad));
     }
-    w->cursor = from;
-    w->seen |= from == 0;
+}
+
+FOR_EACH_VECTOR_UNIT
+static void add_scaled(double *restrict sum, const double *restrict x, double scale, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < n; i++)
+        sum[i] += x[i] * scale;
+}
+
+/* Both vectors as a whole, their gradients side by side. No node occurs twice in one of them, and
+ * none in both unless they are the same, so only the order of the two loops can matter. */
+static int hand_on_whole(Node *n, double grad) {
+    Operands *a = dot_a(n), *b = dot_b(n);
+    if (a->n != b->n || !operands_borrow_grads(a) || !operands_borrow_grads(b) || !a->loan)
+        return 0;
+    add_scaled(a->grad, b->data, grad, a->n);
+    add_scaled(b->grad, a->data, grad, a->n);
+    return 1;
+}
+
+#define WORTH_BORROWING 8 /* terms */
+
+void dot_hand_on(Node *n, Py_ssize_t from, Py_ssize_t to) {
+    Operands *a = dot_a(n), *b = dot_b(n);
+    double grad = 0.0 + n->grad;
+    if (from == 0)
+        n->second |= SEEN_FUSED;
+    if (UNLIKELY(n->second & GRAD_INT)) {
+        hand_on_int(n, from, to);
+        return;
+    }
+    if (to - from >= WORTH_BORROWING && to - from == a->n && hand_on_whole(n, grad))
+        return;
+    for (Py_ssize_t i = to - 1; i >= from; i--) {
+        Py_ssize_t j = n->terms.a_start + i, k = n->terms.b_start + i;
+        operands_add_float_grad(a, j, b->data[k] * grad);
+        operands_add_float_grad(b, k, a->data[j] * grad);
+    }
 }
 
 /* ---- unfolding ---- */
 
 /* The product of term i as a node of its own, with the numbers of the time when the sum was made. */
-static PyObject *product(const Wide *w, Py_ssize_t i, Number grad) {
-    Number x = operand(w->a, i), y = operand(w->b, i);
-    Node *m = (Node *)value_mul(w->a->at[i], w->b->at[i]);
+static PyObject *product(const Node *n, Py_ssize_t i, Number grad) {
+    const Operands *a = dot_a(n), *b = dot_b(n);
+    Py_ssize_t j = n->terms.a_start + i, k = n->terms.b_start + i;
+    Number x = operand(a, j), y = operand(b, k);
+    Node *m = (Node *)value_mul(a->at[j], b->at[k]);
     if (m) {
         Number data = number_mul(x, y);
         m->data = data.x;
@@ -146,8 +122,7 @@ static PyObject *product(const Wide *w, Py_ssize_t i, Number grad) {
     return (PyObject *)m;
 }
 
-/* sum + m, or m + 0 where there is no sum yet, with a gradient; takes over both references. */
-static PyObject *partial_sum(PyObject *sum, PyObject *m, Number grad, int seen) {
+PyObject *dot_partial_sum(PyObject *sum, PyObject *m, Number grad, int seen) {
     PyObject *next = NULL;
     if (m)
         next = sum ? value_add((Node *)sum, (Node *)m)
@@ -163,17 +138,19 @@ static PyObject *partial_sum(PyObject *sum, PyObject *m, Number grad, int seen) 
 }
 
 int dot_unfold(Node *n) {
-    Wide *w = n->wide;
-    Number grad = w->seen ? hidden_grad(n) : (Number){0.0, 1};
+    Operands *a = dot_a(n), *b = dot_b(n);
+    int seen = (n->second & SEEN_FUSED) != 0;
+    Number grad = seen ? hidden_grad(n) : (Number){0.0, 1};
     PyObject *sum = NULL;
-    for (Py_ssize_t i = 0; i < w->a->n; i++) {
-        sum = partial_sum(sum, product(w, i, grad), grad, w->seen);
+    for (Py_ssize_t i = 0; i < n->terms.n; i++) {
+        sum = dot_partial_sum(sum, product(n, i, grad), grad, seen);
         if (sum == NULL)
             return -1;
     }
     /* The last sum is the node itself: it takes the edges over and keeps its own numbers. */
     Node *last = (Node *)sum;
     uintptr_t mark = n->first & MARK, ints = n->second & (DATA_INT | GRAD_INT);
+    arena.n_hidden -= DOT_ENTRIES((Py_ssize_t)n->terms.n);
     n->first = last->first | mark;
     n->second = (last->second & ~(DATA_INT | GRAD_INT)) | ints;
     n->local[0] = last->local[0];
@@ -182,9 +159,7 @@ int dot_unfold(Node *n) {
     last->second = 0;
     last->row = NULL;
     Py_DECREF(sum);
-    arena.n_hidden -= DOT_ENTRIES(w->a->n);
-    operands_release(w->a);
-    operands_release(w->b);
-    PyMem_Free(w);
+    operands_release(a);
+    operands_release(b);
     return 0;
 }

@@ -2,8 +2,8 @@
  *
  * `dot(a, b)` of n terms is 2n nodes in the reference: products m_j = a_j * b_j and sums s_0 = m_0 + 0,
  * s_j = s_(j-1) + m_j. Nobody outside can see any of them but the last sum, so here they are one node
- * of kind WIDE whose block refers to two vectors of operands; the matrix-vector product shares one
- * of them among its rows.
+ * of kind WIDE that refers to two vectors of operands; the matrix-vector product shares one of them
+ * among its rows.
  *
  * Exactness. The reference's walk reaches the operands as a_0, b_0, a_1, b_1, .. and places m_j, s_j
  * behind whatever new nodes it finds below a_j and b_j. So the order list takes the terms in pieces:
@@ -18,41 +18,30 @@
 #ifndef ISOGRAD_DOT_H
 #define ISOGRAD_DOT_H
 
-#include "node.h"
+#include "operands.h"
 
-/* A vector of nodes with the numbers they held when it was made.
- *
- * Fetching the weights, a node each, is the larger part of a forward pass, and every position needs
- * the same ones. So a vector whose first node is a leaf is noted there, for as long as somebody owns
- * it, and is used again where the same nodes are asked for and no number has been assigned since. */
-struct Operands {
-    Py_ssize_t n_owners; /* blocks that refer to it, and who is making it */
-    Py_ssize_t n;
-    Node *home;            /* the leaf where it is noted, or NULL */
-    uint64_t data_version; /* of the time when it was made */
-    uint64_t closed_in_walk; /* the last walk that has found nothing open in it any more */
-    int all_leaves, all_ints;
-    Node **at; /* owned references; at, data and is_int lie behind the struct */
-    double *data;
-    unsigned char *is_int;
-};
+/* The most terms; the walk keeps places in a sum in 30 bits. */
+#define DOT_MAX_TERMS ((Py_ssize_t)1 << 28)
 
-/* Counts the assignments to any node's data. */
-extern uint64_t graph_data_version;
-
-/* The nodes at[0 .. n), n from 1 on, and their data; a new reference. Where one of them is not exactly a Value,
- * NULL without an exception and its index in *odd; NULL with MemoryError set and *odd = -1. */
-Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd);
-/* Lets go of one reference; frees what only it kept alive. */
-void operands_release(Operands *operands);
-
-/* The sum of a_j * b_j over all n from 1 on terms, as a new reference; NULL with MemoryError set. */
-PyObject *dot_new(Operands *a, Operands *b);
+/* The sum of a[a_start + j] * b[b_start + j] over n from 1 to DOT_MAX_TERMS terms, as a new reference;
+ * NULL with MemoryError set. */
+PyObject *dot_new(Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start, Py_ssize_t n);
+/* The same where the sum is known already. */
+PyObject *dot_of_sum(double sum, Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start,
+                     Py_ssize_t n);
+/* The sums of N_ROWS rows of a matrix with the vector x, n terms each, into `sums`. */
+#define N_ROWS 4
+void dot_rows(Operands *const *rows, const Operands *x, double *sums);
 
 /* Turns the node into the reference's 2n. 0, or -1 with MemoryError set and nothing changed. */
 int dot_unfold(Node *n);
 
-/* Hands on the terms from..cursor of the node's sum. */
-void dot_hand_on(Node *n, Py_ssize_t from);
+/* For unfolding: sum + m, or m + 0 where there is no sum yet, with the gradient that it has by now, and
+ * whether some sweep has handed that on. Takes over both references; a new one, or NULL with
+ * MemoryError set (or with the exception that is set already, where m is NULL). */
+PyObject *dot_partial_sum(PyObject *sum, PyObject *m, Number grad, int seen);
+
+/* Hands on the terms from .. to of the node's sum, last to first. */
+void dot_hand_on(Node *n, Py_ssize_t from, Py_ssize_t to);
 
 #endif

@@ -11,6 +11,7 @@
 #include "dot.h"
 #include "graph.h"
 #include "ops.h"
+#include "softmax.h"
 
 /* ---- making ---- */
 
@@ -134,7 +135,7 @@ static int may_change_edges(const Node *n) {
     int known = node_kind(n) != LEAF || Py_REFCNT((PyObject *)n) > 1;
     if (graph_walking && known)
         PyErr_SetString(PyExc_RuntimeError, "a Value's edges cannot change during backward()");
-    else if (node_kind(n) == WIDE && n->wide->is_doomed)
+    else if (node_is_custom(n) && n->wide->is_doomed)
         PyErr_SetString(PyExc_RuntimeError, "a Value's edges cannot change while it is freed");
     else
         return 1;
@@ -187,7 +188,7 @@ static int make_constant_leaf(Node *n, int is_product) {
 /* The walk has noted what kind each node is. */
 static int unfold_outside_of_a_walk(Node *n) {
     int is_product;
-    if (graph_walking && (node_is_dot(n) || has_constant(n, &is_product))) {
+    if (graph_walking && (node_is_fused(n) || has_constant(n, &is_product))) {
         PyErr_SetString(PyExc_RuntimeError, "this cannot be asked of a Value during backward()");
         return -1;
     }
@@ -195,7 +196,8 @@ static int unfold_outside_of_a_walk(Node *n) {
 }
 
 int node_set_grad(Node *n, Number grad) {
-    int implied = node_kind(n) == SEEN_CONST || (node_is_dot(n) && n->wide->seen);
+    int implied =
+        node_kind(n) == SEEN_CONST || (node_is_fused(n) && (n->second & SEEN_FUSED));
     if (UNLIKELY(implied) && unfold_outside_of_a_walk(n) < 0)
         return -1;
     node_put_grad(n, grad);
@@ -204,7 +206,7 @@ int node_set_grad(Node *n, Number grad) {
 
 int node_unfold(Node *n) {
     int is_product;
-    if (node_is_dot(n) && dot_unfold(n) < 0)
+    if (node_is_fused(n) && (fused_is_dot(n) ? dot_unfold(n) : softmax_unfold(n)) < 0)
         return -1;
     return has_constant(n, &is_product) ? make_constant_leaf(n, is_product) : 0;
 }
@@ -251,21 +253,23 @@ PyObject *node_children(Node *n) {
 }
 
 static Py_ssize_t n_locals(const Node *n) {
-    if (node_kind(n) == WIDE && !node_is_dot(n))
+    if (node_is_custom(n))
         return n->wide->n_locals;
     return node_kind(n) == LEAF ? 0 : node_kind(n) == UNARY ? 1 : 2;
 }
 
 static Number local_at(const Node *n, Py_ssize_t i) {
     int is_product;
-    if (node_kind(n) == WIDE && !node_is_dot(n))
+    if (node_is_custom(n))
         return (Number){n->wide->locals[i], n->wide->local_is_int[i]};
-    if (node_kind(n) == ADD || node_is_dot(n) || (has_constant(n, &is_product) && !is_product))
+    if (node_kind(n) == ADD || (has_constant(n, &is_product) && !is_product))
         return (Number){1.0, 1};
     return (Number){n->local[i], (n->second & (i == 0 ? LOCAL0_INT : LOCAL1_INT)) != 0};
 }
 
 PyObject *node_local_grads(Node *n) {
+    if (node_is_fused(n) && unfold_outside_of_a_walk(n) < 0)
+        return NULL;
     PyObject *tuple = tuple_for(n, n_locals);
     for (Py_ssize_t i = 0; tuple && i < PyTuple_GET_SIZE(tuple); i++) {
         PyObject *item = number_as_object(local_at(n, i));
@@ -317,28 +321,52 @@ static inline void drop(Node *child, Node **list) {
 static void operands_drop(Operands *operands, Node **list) {
     if (--operands->n_owners > 0)
         return;
-    if (operands->home)
-        operands->home->row = NULL;
+    operands_forget(operands);
     for (Py_ssize_t i = 0; i < operands->n; i++)
         drop(operands->at[i], list);
     PyMem_Free(operands);
 }
 
 static void drop_wide(Wide *w, Node **list) {
-    if (w->a) {
-        arena.n_hidden -= DOT_ENTRIES(w->a->n);
-        operands_drop(w->a, list);
-        operands_drop(w->b, list);
-    }
     for (Py_ssize_t i = 0; i < w->n_children; i++)
         drop(w->children[i], list);
     PyMem_Free(w);
 }
 
+static void softmax_drop(Softmax *s, Node **list) {
+    if (--s->n_owners > 0)
+        return;
+    if (s->logits) {
+        Py_ssize_t n = s->logits->n;
+        arena.n_hidden -= SOFTMAX_ENTRIES(n);
+        for (Py_ssize_t i = 0; s->unfolded && i <= n; i++)
+            drop(s->unfolded[i], list);
+        operands_drop(s->logits, list);
+    }
+    PyMem_Free(s->unfolded);
+    PyMem_Free(s);
+}
+
+static void drop_fused(const Node *n, Node **list) {
+    if (fused_is_dot(n)) {
+        arena.n_hidden -= DOT_ENTRIES((Py_ssize_t)n->terms.n);
+        operands_drop(dot_a(n), list);
+        operands_drop(dot_b(n), list);
+    }
+    else {
+        arena.n_hidden -= PROBABILITY_ENTRIES;
+        softmax_drop(probability_softmax(n), list);
+    }
+}
+
 static inline void drop_edges(Node *n, Node **list) {
     unsigned kind = node_kind(n);
-    if (UNLIKELY(kind == WIDE))
-        drop_wide(n->wide, list);
+    if (kind == WIDE) {
+        if (node_is_fused(n))
+            drop_fused(n, list);
+        else
+            drop_wide(n->wide, list);
+    }
     else if (kind != LEAF) {
         drop(node_first(n), list);
         if (kind == ADD || kind == BINARY)
@@ -385,6 +413,11 @@ static void release_rest(void) {
 
 void operands_release(Operands *operands) {
     operands_drop(operands, &doomed);
+    release_rest();
+}
+
+void softmax_release(Softmax *softmax) {
+    softmax_drop(softmax, &doomed);
     release_rest();
 }
 

@@ -30,6 +30,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
 #include <stdint.h>
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -51,6 +52,13 @@
 typedef struct Node Node;
 typedef struct Wide Wide;
 typedef struct Operands Operands;
+typedef struct Softmax Softmax;
+
+/* Which operands a sum of products takes: n from a_start and b_start on. A probability is told from
+ * it by its n of 0, and has its index as a_start. */
+typedef struct {
+    uint32_t n, a_start, b_start;
+} Terms;
 
 struct Node {
     PyObject_HEAD
@@ -63,7 +71,8 @@ struct Node {
     uintptr_t second;
     union {
         double local[2];
-        Wide *wide;    /* WIDE nodes: owned */
+        Wide *wide;    /* a custom operation: owned */
+        Terms terms;   /* a sum of products or a probability */
         Operands *row; /* LEAF nodes: the operands that begin with it, if any; see dot.h */
     };
 };
@@ -76,7 +85,9 @@ enum {
     MUL_CONST = 3, /* child 0 * the number local[0]; local[1] is child 0's data */
     ADD = 4,       /* both local gradients are the int 1 */
     BINARY = 5,    /* child 0 with local[0], child 1 with local[1]: a product, or the user's own */
-    WIDE = 6,      /* a block of its own: a custom operation, or a sum of products (see dot.h) */
+    WIDE = 6,      /* a custom operation, with a block of its own; or fused: a sum of products, whose
+                      `first` and `second` point to two vectors of operands (see dot.h), or a
+                      probability, whose `first` points to its block (see softmax.h) */
     SEEN_CONST = 7 /* ADD_CONST or MUL_CONST (IS_PRODUCT tells) whose constant has a gradient */
 };
 #define KIND_BITS ((uintptr_t)7)
@@ -91,20 +102,18 @@ enum {
 #define LOCAL1_INT ((uintptr_t)8)
 /* In `second` of SEEN_CONST, which holds no pointer. */
 #define IS_PRODUCT ((uintptr_t)16)
+/* In `second` of a fused node: some sweep has handed its gradient on. */
+#define SEEN_FUSED LOCAL0_INT
 
 #define TAG_BITS ((uintptr_t)15)
 
-/* The edges of a WIDE node; allocated with PyMem_Malloc, children and operands are owned. */
+/* The edges of a custom operation; allocated with PyMem_Malloc, children are owned. Children, locals
+ * and int flags follow in the same block. */
 struct Wide {
     Wide *next_doomed;
     int is_doomed; /* the owner waits in that list */
     Node *owner;
-    Py_ssize_t cursor; /* the walk's next child; then the sweep's last term */
-    /* A sum of products: its operands, both NULL otherwise. */
-    Operands *a, *b;
-    Py_ssize_t piece; /* the first term that the walk has not put into the order yet */
-    int seen;         /* some sweep has handed its gradient on */
-    /* A custom operation: children, locals and int flags follow in the same block. */
+    Py_ssize_t cursor; /* the walk's next child */
     Py_ssize_t n_children;
     Py_ssize_t n_locals;
     Node **children;
@@ -126,7 +135,19 @@ static inline int Value_CheckExact(PyObject *o) { return Py_IS_TYPE(o, &Value_Ty
 static inline int Value_Check(PyObject *o) { return PyObject_TypeCheck(o, &Value_Type); }
 
 static inline unsigned node_kind(const Node *n) { return (unsigned)(n->first & KIND_BITS); }
-static inline int node_is_dot(const Node *n) { return node_kind(n) == WIDE && n->wide->a; }
+static inline int node_is_fused(const Node *n) {
+    return node_kind(n) == WIDE && n->first > TAG_BITS;
+}
+static inline int node_is_custom(const Node *n) {
+    return node_kind(n) == WIDE && n->first <= TAG_BITS;
+}
+static inline int fused_is_dot(const Node *n) { return n->terms.n > 0; }
+static inline Operands *dot_a(const Node *n) { return (Operands *)(n->first & ~TAG_BITS); }
+static inline Operands *dot_b(const Node *n) { return (Operands *)(n->second & ~TAG_BITS); }
+static inline Softmax *probability_softmax(const Node *n) {
+    return (Softmax *)(n->first & ~TAG_BITS);
+}
+static inline Py_ssize_t probability_index(const Node *n) { return n->terms.a_start; }
 static inline Node *node_first(const Node *n) { return (Node *)(n->first & ~TAG_BITS); }
 static inline Node *node_second(const Node *n) { return (Node *)(n->second & ~TAG_BITS); }
 
@@ -148,18 +169,32 @@ static inline Number number_mul(Number a, Number b) {
     return a.is_int & b.is_int ? as_int_result(a.x * b.x) : (Number){a.x * b.x, 0};
 }
 
+/* A gradient that waits in a vector of operands (see dot.h) leaves a NaN behind in its node. No other
+ * NaN ever gets into a grad than the one that C calls NAN, so the two cannot be confused. Only the
+ * sweep sees such nodes. */
+NOINLINE void node_reclaim_grad(Node *n);
+NOINLINE void node_add_nan(Node *n, double contribution);
+
+static inline double plain_nan(double x) { return LIKELY(x == x) ? x : (double)NAN; }
+
 /* node.grad = grad; for assignments from outside see node_set_grad. */
 static inline void node_put_grad(Node *n, Number grad) {
-    n->grad = grad.x;
+    n->grad = plain_nan(grad.x);
     n->second = (n->second & ~GRAD_INT) | (grad.is_int ? GRAD_INT : 0);
 }
 
 /* node.grad += contribution, for a float and for a number of either kind. */
 static inline void node_add_float_grad(Node *n, double contribution) {
-    n->grad += contribution;
+    double sum = n->grad + contribution;
     n->second &= ~GRAD_INT;
+    if (UNLIKELY(sum != sum))
+        node_add_nan(n, contribution);
+    else
+        n->grad = sum;
 }
 static inline void node_add_grad(Node *n, Number contribution) {
+    if (UNLIKELY(n->grad != n->grad))
+        node_reclaim_grad(n);
     node_put_grad(n, number_add(node_grad(n), contribution));
 }
 

@@ -146,7 +146,7 @@ static int number_log(Number a, Number *out) {
     return python_call(math_log, a, out);
 }
 
-static int number_exp(Number a, Number *out) {
+int number_exp(Number a, Number *out) {
     double power = exp(a.x);
     if (LIKELY(isfinite(power))) {
         *out = (Number){power, 0};

@@ -36,6 +36,9 @@ PyObject *value_relu(Node *a);
 /* Python's `a ** b`; -1 with Python's exception set, ValueError where the result is complex. */
 int number_pow(Number a, Number b, Number *out);
 
+/* math.exp; -1 with its exception set. */
+int number_exp(Number a, Number *out);
+
 /* Prepares math.log and math.exp, which decide the errors. 0, or -1 with an exception set. */
 int ops_init(void);
 

@@ -7,6 +7,7 @@
 
 #include "dot.h"
 #include "ops.h"
+#include "softmax.h"
 
 static const Number int_zero = {0.0, 1}, minus_one = {-1.0, 1};
 
@@ -20,7 +21,7 @@ typedef struct {
 
 static void vector_clear(Vector *v) { Py_CLEAR(v->tuple); }
 
-enum { READ = 0, SUBCLASS = 1, FAILED = -1 };
+enum { READ = 0, REFUSED = 1, FAILED = -1 };
 
 static int not_a_value(const char *name, Py_ssize_t i, PyObject *item) {
     PyErr_Format(PyExc_TypeError, "%s[%zd] must be a Value, not '%.200s'", name, i,
@@ -28,8 +29,8 @@ static int not_a_value(const char *name, Py_ssize_t i, PyObject *item) {
     return FAILED;
 }
 
-/* Fills *v, which the caller clears in any case. SUBCLASS if some item is not exactly a Value but an
- * instance of a subclass, whose operators may be its own. */
+/* Fills *v, which the caller clears in any case. REFUSED if some item is not exactly a Value but an
+ * instance of a subclass, whose operators may be its own, or if there are more than fused nodes hold. */
 static int read_vector(PyObject *sequence, const char *name, Vector *v) {
     v->tuple = PySequence_Tuple(sequence);
     if (v->tuple == NULL) {
@@ -44,13 +45,13 @@ static int read_vector(PyObject *sequence, const char *name, Vector *v) {
         PyErr_Format(PyExc_ValueError, "%s is empty", name);
         return FAILED;
     }
-    int status = READ;
+    int status = v->n <= DOT_MAX_TERMS ? READ : REFUSED;
     for (Py_ssize_t i = 0; i < v->n; i++) {
         PyObject *item = (PyObject *)v->at[i];
         if (UNLIKELY(!Value_CheckExact(item))) {
             if (!Value_Check(item))
                 return not_a_value(name, i, item);
-            status = SUBCLASS;
+            status = REFUSED;
         }
     }
     return status;
@@ -101,8 +102,8 @@ static PyObject *add_term(PyObject *sum, PyObject *term) {
     return next;
 }
 
-/* Sums of int products are ints, which only the scalar operations keep track of. */
-static PyObject *dot_of_ints(Node *const *a, Node *const *b, Py_ssize_t n) {
+/* The same sum as scalar operations. */
+static PyObject *dot_of_scalars(Node *const *a, Node *const *b, Py_ssize_t n) {
     PyObject *sum = NULL;
     for (Py_ssize_t i = 0; i < n; i++) {
         sum = add_term(sum, value_mul(a[i], b[i]));
@@ -112,24 +113,32 @@ static PyObject *dot_of_ints(Node *const *a, Node *const *b, Py_ssize_t n) {
     return sum;
 }
 
-/* The sum of products of two vectors of the same length; takes over the reference to `a`, which may
- * be NULL with an exception set. */
-static PyObject *dot_and_release(Operands *a, Operands *b) {
-    if (a == NULL)
-        return NULL;
-    PyObject *sum = a->all_ints && b->all_ints ? dot_of_ints(a->at, b->at, b->n) : dot_new(a, b);
-    operands_release(a);
-    return sum;
+/* Sums of int products are ints, which only the scalar operations keep track of. */
+static int has_int_sum(const Operands *a, Py_ssize_t a_start, const Operands *b, Py_ssize_t b_start,
+                       Py_ssize_t n) {
+    if (!a->some_ints || !b->some_ints)
+        return 0;
+    while (n > 0 && a->is_int[a_start + n - 1] && b->is_int[b_start + n - 1])
+        n--;
+    return n == 0;
 }
 
-/* The same for n exact Values a and b. */
-static PyObject *dot(Node *const *a, Node *const *b, Py_ssize_t n) {
+/* The sum of products of n operands of a and of b from a_start and b_start on. */
+static PyObject *dot(Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start,
+                     Py_ssize_t n) {
+    if (has_int_sum(a, a_start, b, b_start, n))
+        return dot_of_scalars(a->at + a_start, b->at + b_start, n);
+    return dot_new(a, a_start, b, b_start, n);
+}
+
+/* The sum of squares of n exact Values. */
+static PyObject *sum_of_squares(Node *const *x, Py_ssize_t n) {
     Py_ssize_t odd;
-    Operands *b_operands = operands_new(b, n, &odd);
-    if (b_operands == NULL)
+    Operands *operands = operands_new(x, n, &odd);
+    if (operands == NULL)
         return NULL;
-    PyObject *sum = dot_and_release(operands_new(a, n, &odd), b_operands);
-    operands_release(b_operands);
+    PyObject *sum = dot(operands, 0, operands, 0, n);
+    operands_release(operands);
     return sum;
 }
 
@@ -152,7 +161,7 @@ static PyObject *then_with(PyObject *a, PyObject *(*operation)(Node *, Number), 
  * and nothing between the first and the last item can run Python code. */
 static int read_operands(PyObject *sequence, const char *name, Py_ssize_t n, Operands **out) {
     Py_ssize_t odd;
-    if (PyList_CheckExact(sequence) && PyList_GET_SIZE(sequence) == n) {
+    if (PyList_CheckExact(sequence) && PyList_GET_SIZE(sequence) == n && n <= DOT_MAX_TERMS) {
         *out = operands_new((Node *const *)&PyList_GET_ITEM(sequence, 0), n, &odd);
         if (*out || PyErr_Occurred())
             return *out ? READ : FAILED;
@@ -165,18 +174,41 @@ static int read_operands(PyObject *sequence, const char *name, Py_ssize_t n, Ope
     return status == READ && *out == NULL ? FAILED : status;
 }
 
-static int linear_rows(Operands *x, PyObject *rows, PyObject *out) {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(rows); i++) {
-        Operands *row;
-        int status = read_operands(PyTuple_GET_ITEM(rows, i), "a row of w", x->n, &row);
-        if (status != READ)
-            return status;
-        PyObject *y = dot_and_release(row, x);
+/* The sums of up to N_ROWS rows, as items i.. of `out`. */
+static int linear_few(Operands *x, Operands *const *rows, Py_ssize_t n_rows, PyObject *out,
+                      Py_ssize_t i) {
+    double sums[N_ROWS];
+    int as_scalars = n_rows < N_ROWS;
+    for (Py_ssize_t j = 0; j < n_rows; j++)
+        as_scalars |= has_int_sum(rows[j], 0, x, 0, x->n);
+    if (!as_scalars)
+        dot_rows(rows, x, sums);
+    for (Py_ssize_t j = 0; j < n_rows; j++) {
+        PyObject *y = as_scalars ? dot(rows[j], 0, x, 0, x->n)
+                                 : dot_of_sum(sums[j], rows[j], 0, x, 0, x->n);
         if (y == NULL)
             return FAILED;
-        PyList_SET_ITEM(out, i, y);
+        PyList_SET_ITEM(out, i + j, y);
     }
     return READ;
+}
+
+static int linear_rows(Operands *x, PyObject *rows, PyObject *out) {
+    Py_ssize_t n_rows = PyTuple_GET_SIZE(rows);
+    int status = READ;
+    for (Py_ssize_t i = 0; i < n_rows && status == READ; i += N_ROWS) {
+        Operands *few[N_ROWS];
+        Py_ssize_t n = 0;
+        while (n < N_ROWS && i + n < n_rows && status == READ) {
+            status = read_operands(PyTuple_GET_ITEM(rows, i + n), "a row of w", x->n, &few[n]);
+            n += status == READ;
+        }
+        if (status == READ)
+            status = linear_few(x, few, n, out, i);
+        while (n > 0)
+            operands_release(few[--n]);
+    }
+    return status;
 }
 
 PyObject *vector_linear(PyObject *x, PyObject *w) {
@@ -202,65 +234,20 @@ PyObject *vector_linear(PyObject *x, PyObject *w) {
 
 /* ---- softmax ---- */
 
-typedef struct {
-    PyObject *exps; /* a list */
-    PyObject *total;
-} Softmax;
-
-static void softmax_clear(Softmax *s) {
-    Py_CLEAR(s->exps);
-    Py_CLEAR(s->total);
-}
-
-typedef struct {
-    Node *const *logits;
-    Number minus_max;
-} Shifted;
-
-static PyObject *exp_of_shifted(const void *context, Py_ssize_t i) {
-    const Shifted *s = context;
-    return then(value_add_const(s->logits[i], s->minus_max), value_exp);
-}
-
-/* Python's max(): the first of those that no later one exceeds. */
-static Number max_data(Node *const *x, Py_ssize_t n) {
-    Number max = node_data(x[0]);
-    for (Py_ssize_t i = 1; i < n; i++)
-        if (x[i]->data > max.x)
-            max = node_data(x[i]);
-    return max;
-}
-
-/* 0, or -1 with an exception set; the caller clears *s in any case. */
-static int softmax_begin(Node *const *logits, Py_ssize_t n, Softmax *s) {
-    Number max = max_data(logits, n);
-    Shifted shifted = {logits, max.is_int ? as_int_result(-max.x) : (Number){-max.x, 0}};
-    s->exps = list_of(n, exp_of_shifted, &shifted);
-    s->total = NULL;
-    for (Py_ssize_t i = 0; s->exps && i < n; i++) {
-        PyObject *e = PyList_GET_ITEM(s->exps, i);
-        Py_INCREF(e);
-        s->total = add_term(s->total, e);
-        if (s->total == NULL)
-            return -1;
-    }
-    return s->exps ? 0 : -1;
-}
-
-static PyObject *probability(const void *context, Py_ssize_t i) {
-    const Softmax *s = context;
-    PyObject *inverse = value_pow((Node *)s->total, minus_one);
-    PyObject *p = NULL;
-    if (inverse)
-        p = value_mul((Node *)PyList_GET_ITEM(s->exps, i), (Node *)inverse);
-    Py_XDECREF(inverse);
-    return p;
-}
-
 static PyObject *softmax(Node *const *logits, Py_ssize_t n) {
-    Softmax s = {NULL, NULL};
-    PyObject *out = softmax_begin(logits, n, &s) == 0 ? list_of(n, probability, &s) : NULL;
-    softmax_clear(&s);
+    PyObject *out = PyList_New(n);
+    Softmax *s = out ? softmax_new(logits, n) : NULL;
+    for (Py_ssize_t i = 0; s && out && i < n; i++) {
+        PyObject *p = softmax_probability(s, i);
+        if (p == NULL)
+            Py_CLEAR(out);
+        else
+            PyList_SET_ITEM(out, i, p);
+    }
+    if (s)
+        softmax_release(s);
+    else
+        Py_CLEAR(out);
     return out;
 }
 
@@ -272,18 +259,23 @@ PyObject *vector_softmax(PyObject *logits) {
     return out;
 }
 
+static PyObject *cross_entropy(Node *const *logits, Py_ssize_t n, Py_ssize_t target) {
+    Softmax *s = softmax_new(logits, n);
+    if (s == NULL)
+        return NULL;
+    PyObject *p = softmax_probability(s, target);
+    softmax_release(s);
+    return then_with(then(p, value_log), value_mul_const, minus_one);
+}
+
 PyObject *vector_cross_entropy(PyObject *logits, Py_ssize_t target) {
     Vector v;
-    Softmax s = {NULL, NULL};
     PyObject *out = NULL;
     int status = read_vector(logits, "logits", &v);
-    if (status != READ)
-        out = refusal(status);
-    else if (target < 0 || target >= v.n)
+    if (status == READ && (target < 0 || target >= v.n))
         PyErr_Format(PyExc_ValueError, "target must be from 0 to %zd, not %zd", v.n - 1, target);
-    else if (softmax_begin(v.at, v.n, &s) == 0)
-        out = then_with(then(probability(&s, target), value_log), value_mul_const, minus_one);
-    softmax_clear(&s);
+    else
+        out = status == READ ? cross_entropy(v.at, v.n, target) : refusal(status);
     vector_clear(&v);
     return out;
 }
@@ -315,7 +307,7 @@ PyObject *vector_rmsnorm(PyObject *x) {
     if (status != READ)
         out = refusal(status);
     else {
-        PyObject *mean_square = divide(dot(v.at, v.at, v.n), (Number){(double)v.n, 1});
+        PyObject *mean_square = divide(sum_of_squares(v.at, v.n), (Number){(double)v.n, 1});
         PyObject *scale = then_with(then_with(mean_square, value_add_const, tiny), value_pow,
                                     minus_half);
         Scaled context = {v.at, (Node *)scale};
@@ -364,52 +356,56 @@ PyObject *vector_relu(PyObject *x) {
 /* ---- attention ---- */
 
 typedef struct {
-    Vector q;
-    Vector *keys, *values; /* n_positions each */
-    Py_ssize_t n_positions, n_head;
-    Node **column; /* scratch: one entry of every position's value */
+    Py_ssize_t n_positions, n_embd, n_head;
+    Operands *q, **keys;   /* n_embd each; of keys n_positions */
+    Vector *values;        /* the same */
+    Operands *columns;     /* values again, position by position for each feature in turn */
+    Number root;           /* of head_dim */
 } Attention;
 
 static void attention_clear(Attention *a) {
-    vector_clear(&a->q);
+    if (a->q)
+        operands_release(a->q);
+    if (a->columns)
+        operands_release(a->columns);
     for (Py_ssize_t t = 0; t < a->n_positions; t++) {
-        if (a->keys)
-            vector_clear(&a->keys[t]);
+        if (a->keys && a->keys[t])
+            operands_release(a->keys[t]);
         if (a->values)
             vector_clear(&a->values[t]);
     }
     PyMem_Free(a->keys);
     PyMem_Free(a->values);
-    PyMem_Free(a->column);
 }
 
-/* Reads n vectors of `width` entries. */
-static int read_positions(PyObject *sequence, const char *name, const char *one, Vector *vectors,
-                          Py_ssize_t n, Py_ssize_t width) {
-    PyObject *tuple = PySequence_Tuple(sequence);
-    int status = tuple ? READ : FAILED;
-    if (tuple && PyTuple_GET_SIZE(tuple) != n) {
-        PyErr_Format(PyExc_ValueError, "%s has %zd entries where %zd are expected", name,
-                     PyTuple_GET_SIZE(tuple), n);
+static int read_query(PyObject *q, Attention *a) {
+    Vector v;
+    Py_ssize_t odd;
+    int status = read_vector(q, "q", &v);
+    a->n_embd = v.n;
+    if (status != FAILED && (a->n_head < 1 || v.n % a->n_head)) {
+        PyErr_Format(PyExc_ValueError, "q has %zd entries, which %zd heads cannot share", v.n,
+                     a->n_head);
         status = FAILED;
     }
-    for (Py_ssize_t t = 0; status != FAILED && t < n; t++) {
-        int status_t = read_row(PyTuple_GET_ITEM(tuple, t), one, width, &vectors[t]);
-        status = status_t == READ ? status : status_t;
-    }
-    Py_XDECREF(tuple);
+    if (status == READ && (a->q = operands_new(v.at, v.n, &odd)) == NULL)
+        status = FAILED;
+    vector_clear(&v);
     return status;
 }
 
-static int read_attention(PyObject *q, PyObject *keys, PyObject *values, Attention *a) {
-    int status = read_vector(q, "q", &a->q);
-    if (status == FAILED)
-        return FAILED;
-    if (a->n_head < 1 || a->q.n % a->n_head) {
-        PyErr_Format(PyExc_ValueError, "q has %zd entries, which %zd heads cannot share", a->q.n,
-                     a->n_head);
-        return FAILED;
+/* The items of a sequence of n; a new reference, or NULL with an exception set. */
+static PyObject *read_positions(PyObject *sequence, const char *name, Py_ssize_t n) {
+    PyObject *tuple = PySequence_Tuple(sequence);
+    if (tuple && PyTuple_GET_SIZE(tuple) != n) {
+        PyErr_Format(PyExc_ValueError, "%s has %zd entries where %zd are expected", name,
+                     PyTuple_GET_SIZE(tuple), n);
+        Py_CLEAR(tuple);
     }
+    return tuple;
+}
+
+static int allocate_positions(PyObject *keys, Attention *a) {
     Py_ssize_t n = PyObject_Size(keys);
     if (n < 0)
         return FAILED;
@@ -419,51 +415,98 @@ static int read_attention(PyObject *q, PyObject *keys, PyObject *values, Attenti
     }
     a->keys = PyMem_Calloc((size_t)n, sizeof *a->keys);
     a->values = PyMem_Calloc((size_t)n, sizeof *a->values);
-    a->column = PyMem_Calloc((size_t)n, sizeof *a->column);
-    if (!a->keys || !a->values || !a->column) {
+    if (!a->keys || !a->values) {
         PyErr_NoMemory();
         return FAILED;
     }
     a->n_positions = n;
-    int status_k = read_positions(keys, "keys", "a key", a->keys, n, a->q.n);
-    if (status_k == FAILED)
+    return READ;
+}
+
+static int read_keys(PyObject *keys, Attention *a) {
+    PyObject *tuple = read_positions(keys, "keys", a->n_positions);
+    int status = tuple ? READ : FAILED;
+    for (Py_ssize_t t = 0; status != FAILED && t < a->n_positions; t++) {
+        int status_t = read_operands(PyTuple_GET_ITEM(tuple, t), "a key", a->n_embd, &a->keys[t]);
+        status = status_t == READ ? status : status_t;
+    }
+    Py_XDECREF(tuple);
+    return status;
+}
+
+static int read_values(PyObject *values, Attention *a) {
+    PyObject *tuple = read_positions(values, "values", a->n_positions);
+    int status = tuple ? READ : FAILED;
+    for (Py_ssize_t t = 0; status != FAILED && t < a->n_positions; t++) {
+        int status_t = read_row(PyTuple_GET_ITEM(tuple, t), "a value", a->n_embd, &a->values[t]);
+        status = status_t == READ ? status : status_t;
+    }
+    Py_XDECREF(tuple);
+    return status;
+}
+
+static int make_columns(Attention *a) {
+    Py_ssize_t n = a->n_positions, odd;
+    if (n > DOT_MAX_TERMS / a->n_embd)
+        return REFUSED;
+    Node **at = PyMem_Calloc((size_t)(n * a->n_embd), sizeof *at);
+    if (at == NULL) {
+        PyErr_NoMemory();
         return FAILED;
-    int status_v = read_positions(values, "values", "a value", a->values, n, a->q.n);
+    }
+    for (Py_ssize_t t = 0; t < n; t++)
+        for (Py_ssize_t j = 0; j < a->n_embd; j++)
+            at[j * n + t] = a->values[t].at[j];
+    a->columns = operands_gather(at, n * a->n_embd, &odd);
+    PyMem_Free(at);
+    return a->columns ? READ : FAILED;
+}
+
+/* Fills *a, which the caller clears in any case. */
+static int read_attention(PyObject *q, PyObject *keys, PyObject *values, Attention *a) {
+    static const Number half = {0.5, 0};
+    int status_q = read_query(q, a);
+    if (status_q == FAILED || allocate_positions(keys, a) == FAILED)
+        return FAILED;
+    int status_k = read_keys(keys, a);
+    int status_v = status_k == FAILED ? FAILED : read_values(values, a);
     if (status_v == FAILED)
         return FAILED;
-    return status == READ && status_k == READ ? status_v : SUBCLASS;
+    if (status_q != READ || status_k != READ || status_v != READ)
+        return REFUSED;
+    if (number_pow((Number){(double)(a->n_embd / a->n_head), 1}, half, &a->root) < 0)
+        return FAILED;
+    return make_columns(a);
 }
 
 typedef struct {
     const Attention *a;
-    Py_ssize_t start, head_dim;
-    Number root; /* of head_dim */
-    Node *const *weights;
+    Py_ssize_t start, head_dim; /* its features */
+    Operands *weights;
 } Head;
 
 static PyObject *attention_logit(const void *context, Py_ssize_t t) {
     const Head *h = context;
-    return divide(dot(h->a->q.at + h->start, h->a->keys[t].at + h->start, h->head_dim), h->root);
+    return divide(dot(h->a->q, h->start, h->a->keys[t], h->start, h->head_dim), h->a->root);
 }
 
 static PyObject *attention_output(const void *context, Py_ssize_t j) {
     const Head *h = context;
-    for (Py_ssize_t t = 0; t < h->a->n_positions; t++)
-        h->a->column[t] = h->a->values[t].at[h->start + j];
-    return dot(h->weights, h->a->column, h->a->n_positions);
+    Py_ssize_t n = h->a->n_positions;
+    return dot(h->weights, 0, h->a->columns, (h->start + j) * n, n);
 }
 
 static Node *const *list_items(PyObject *list) { return (Node *const *)&PyList_GET_ITEM(list, 0); }
 
 /* The head's outputs, a list. */
 static PyObject *attend(Head *h) {
-    Py_ssize_t n = h->a->n_positions;
+    Py_ssize_t n = h->a->n_positions, odd;
     PyObject *logits = list_of(n, attention_logit, h);
     PyObject *weights = logits ? softmax(list_items(logits), n) : NULL;
     PyObject *out = NULL;
-    if (weights) {
-        h->weights = list_items(weights);
+    if (weights && (h->weights = operands_gather(list_items(weights), n, &odd))) {
         out = list_of(h->head_dim, attention_output, h);
+        operands_release(h->weights);
     }
     Py_XDECREF(logits);
     Py_XDECREF(weights);
@@ -471,12 +514,9 @@ static PyObject *attend(Head *h) {
 }
 
 static PyObject *attend_with_all_heads(const Attention *a) {
-    static const Number half = {0.5, 0};
-    Head h = {a, 0, a->q.n / a->n_head, {0.0, 0}, NULL};
+    Head h = {a, 0, a->n_embd / a->n_head, NULL};
     PyObject *out = PyList_New(0);
-    if (out && number_pow((Number){(double)h.head_dim, 1}, half, &h.root) < 0)
-        Py_CLEAR(out);
-    for (; out && h.start < a->q.n; h.start += h.head_dim) {
+    for (; out && h.start < a->n_embd; h.start += h.head_dim) {
         PyObject *head = attend(&h);
         if (head == NULL || PyList_SetSlice(out, h.start, h.start, head) < 0)
             Py_CLEAR(out);

@@ -2,6 +2,15 @@
 #ifndef ISOGRAD_CPU_H
 #define ISOGRAD_CPU_H
 
+/* Before a function with a loop over independent elements: compiled for several vector units, one of
+ * them chosen when the program is loaded. The bits are the same, as nothing is contracted or reordered. */
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && \
+    !defined(__clang__)
+#define FOR_EACH_VECTOR_UNIT __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_VECTOR_UNIT
+#endif
+
 /* "AVX-512", "AVX2", "SSE2", "NEON" or "none"; a static string. */
 static inline const char *cpu_vector_unit(void) {
 #if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
