@@ -1,84 +1,99 @@
-/* Adam (Kingma and Ba 2015), operation by operation as the reference's Python does it. */
+/* Adam's update of parameters that are nodes: what lies scattered is gathered, updated, put back. */
 #include "adam.h"
 
-#include "dot.h"
+#include <string.h>
+
 #include "graph.h"
-#include "numerics/powers.h"
+#include "operands.h"
 #include "ops.h"
 
-/* Python's grad**2 as a double; an int's square is rounded once, as Python rounds it in a product. */
-static int squared(Number grad, double *out) {
-    double magnitude = fabs(grad.x);
-    if (LIKELY(magnitude >= SAFE_MIN && magnitude <= SAFE_MAX && !grad.is_int)) {
-        *out = pow_2(grad.x);
-        return 0;
-    }
-    if (grad.x == 0.0) {
-        *out = 0.0;
-        return 0;
-    }
-    Number two = {2.0, 1}, square;
-    if (number_pow(grad, two, &square) < 0)
-        return -1;
-    *out = square.x;
-    return 0;
-}
+#define AT_ONCE 512 /* parameters: 8 KB of numbers and gradients */
 
-static int root_of(double x, double *out) {
-    if (LIKELY(x >= SAFE_MIN && x <= SAFE_MAX)) {
-        *out = pow_half(x);
-        return 0;
-    }
-    if (x == 0.0) {
-        *out = 0.0;
-        return 0;
-    }
-    Number half = {0.5, 0}, root;
-    if (number_pow((Number){x, 0}, half, &root) < 0)
-        return -1;
-    *out = root.x;
-    return 0;
-}
-
-static int update(Node *p, double *m, double *v, const AdamRates *r) {
-    Number grad = node_grad(p);
-    double square, root;
-    *m = r->beta1 * *m + r->rest1 * grad.x;
-    if (squared(grad, &square) < 0)
-        return -1;
-    *v = r->beta2 * *v + r->rest2 * square;
-    double m_hat = *m / r->correction1, v_hat = *v / r->correction2;
-    if (root_of(v_hat, &root) < 0)
-        return -1;
-    double divisor = root + r->eps;
-    if (divisor == 0.0) {
-        PyErr_SetString(PyExc_ZeroDivisionError, "float division by zero");
-        return -1;
-    }
-    p->data -= r->lr * m_hat / divisor;
-    p->second &= ~DATA_INT;
-    return 0;
-}
+/* The largest int whose square is a double: beyond, Python's int ** 2 is not libm's pow. */
+#define MAX_SQUARED_INT 0x1p+26
 
 static int check_value(PyObject *const *params, Py_ssize_t i) {
-    if (Value_Check(params[i]))
+    if (LIKELY(Value_CheckExact(params[i])) || Value_Check(params[i]))
         return 0;
     PyErr_Format(PyExc_TypeError, "params[%zd] must be a Value, not '%.200s'", i,
                  Py_TYPE(params[i])->tp_name);
     return -1;
 }
 
-int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const AdamRates *rates) {
-    graph_data_version++;
-    for (Py_ssize_t i = 0; i < n; i++)
-        if (check_value(params, i) < 0 || update((Node *)params[i], &m[i], &v[i], rates) < 0)
+/* The update in Python's arithmetic, for what stops adam_update: a large int gradient, or an error,
+ * which it finds again. */
+static int update_in_python(Node *p, double *m, double *v, const AdamRates *r) {
+    static const Number two = {2.0, 1}, half = {0.5, 0};
+    Number grad = node_grad(p), square, root;
+    *m = r->beta1 * *m + r->rest1 * grad.x;
+    if (number_pow(grad, two, &square) < 0)
+        return -1;
+    *v = r->beta2 * *v + r->rest2 * square.x;
+    double divisor = 0.0;
+    if (r->correction1 != 0.0 && r->correction2 != 0.0) {
+        if (number_pow((Number){*v / r->correction2, 0}, half, &root) < 0)
             return -1;
+        divisor = root.x + r->eps;
+    }
+    if (divisor == 0.0) {
+        PyErr_SetString(PyExc_ZeroDivisionError, "float division by zero");
+        return -1;
+    }
+    p->data -= r->lr * (*m / r->correction1) / divisor;
+    p->second &= ~DATA_INT;
+    return 0;
+}
+
+/* Fills w and g from the first of at most n parameters, up to one that is none or needs Python; how
+ * many. */
+static Py_ssize_t gather(PyObject *const *params, Py_ssize_t n, double *w, double *g) {
+    Py_ssize_t i = 0;
+    for (; i < n && (Value_CheckExact(params[i]) || Value_Check(params[i])); i++) {
+        const Node *p = (const Node *)params[i];
+        if (UNLIKELY(p->second & GRAD_INT) && fabs(p->grad) > MAX_SQUARED_INT)
+            break;
+        w[i] = p->data;
+        g[i] = p->grad;
+    }
+    return i;
+}
+
+int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const AdamRates *rates) {
+    double w[AT_ONCE], g[AT_ONCE], old_m[AT_ONCE], old_v[AT_ONCE];
+    graph_data_version++;
+    for (Py_ssize_t i = 0; i < n;) {
+        Py_ssize_t gathered = gather(params + i, n - i < AT_ONCE ? n - i : AT_ONCE, w, g);
+        memcpy(old_m, m + i, (size_t)gathered * sizeof *m);
+        memcpy(old_v, v + i, (size_t)gathered * sizeof *v);
+        Py_ssize_t done = (Py_ssize_t)adam_update(w, g, m + i, v + i, (size_t)gathered, rates);
+        for (Py_ssize_t j = 0; j < done; j++) {
+            Node *p = (Node *)params[i + j];
+            p->data = w[j];
+            p->second &= ~DATA_INT;
+        }
+        if (done < gathered) {
+            m[i + done] = old_m[done];
+            v[i + done] = old_v[done];
+        }
+        i += done;
+        if (i < n && done < AT_ONCE) {
+            if (check_value(params, i) < 0 ||
+                update_in_python((Node *)params[i], &m[i], &v[i], rates) < 0)
+                return -1;
+            i++;
+        }
+    }
     return 0;
 }
 
 int adam_zero_grad(PyObject *const *params, Py_ssize_t n) {
-    for (Py_ssize_t i = 0; i < n; i++)
-        if (check_value(params, i) < 0 || node_set_grad((Node *)params[i], (Number){0.0, 1}) < 0)
+    static const Number zero = {0.0, 1};
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Node *p = (Node *)params[i];
+        if (LIKELY(Value_CheckExact(params[i]) && node_kind(p) == LEAF))
+            node_put_grad(p, zero);
+        else if (check_value(params, i) < 0 || node_set_grad(p, zero) < 0)
             return -1;
+    }
     return 0;
 }

@@ -3,7 +3,7 @@
 
 #include "arena.h"
 #include "graph.h"
-#include "numerics/cpu.h"
+#include "numerics/add_scaled.h"
 #include "ops.h"
 
 /* The order of additions is the reference's. Ints need no care here: as soon as one factor is a
@@ -64,20 +64,14 @@ NOINLINE static void hand_on_int(Node *n, Py_ssize_t from, Py_ssize_t to) {
     }
 }
 
-FOR_EACH_VECTOR_UNIT
-static void add_scaled(double *restrict sum, const double *restrict x, double scale, Py_ssize_t n) {
-    for (Py_ssize_t i = 0; i < n; i++)
-        sum[i] += x[i] * scale;
-}
-
 /* Both vectors as a whole, their gradients side by side. No node occurs twice in one of them, and
  * none in both unless they are the same, so only the order of the two loops can matter. */
 static int hand_on_whole(Node *n, double grad) {
     Operands *a = dot_a(n), *b = dot_b(n);
     if (a->n != b->n || !operands_borrow_grads(a) || !operands_borrow_grads(b) || !a->loan)
         return 0;
-    add_scaled(a->grad, b->data, grad, a->n);
-    add_scaled(b->grad, a->data, grad, a->n);
+    add_scaled(a->grad, b->data, grad, (size_t)a->n);
+    add_scaled(b->grad, a->data, grad, (size_t)a->n);
     return 1;
 }
 

@@ -22,6 +22,18 @@ static int has(VectorUnit unit) {
 
 VectorUnit vector_unit(void) { return chosen; }
 
+const char *vector_unit_name(void) {
+    if (chosen != PLAIN)
+        return chosen == AVX512 ? "AVX-512" : "AVX2";
+#if defined(__x86_64__) || defined(_M_X64)
+    return "SSE2";
+#elif defined(__ARM_NEON) || defined(_M_ARM64)
+    return "NEON";
+#else
+    return "none";
+#endif
+}
+
 int vector_unit_set(VectorUnit unit) {
     if (!has(unit))
         return -1;

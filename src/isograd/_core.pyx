@@ -10,9 +10,11 @@ cdef extern from "graph/value.h":
     object value_type_ready()
     Py_ssize_t value_live_count()
 
-cdef extern from "graph/adam.h":
+cdef extern from "numerics/adam_update.h":
     ctypedef struct AdamRates:
         double lr, beta1, beta2, rest1, rest2, correction1, correction2, eps
+
+cdef extern from "graph/adam.h":
     int adam_step_c "adam_step"(PyObject **params, double *m, double *v, Py_ssize_t n,
                   const AdamRates *rates) except -1
     int adam_zero_grad(PyObject **params, Py_ssize_t n) except -1
@@ -29,13 +31,19 @@ cdef extern from "graph/vector.h":
 cdef extern from "Python.h":
     PyObject **PySequence_Fast_ITEMS(object)
 
-cdef extern from "numerics/cpu.h":
-    const char *cpu_vector_unit()
-    const char *cpu_compiler()
+cdef extern from "numerics/vector_unit.h":
+    const char *vector_unit_init()
+    const char *vector_unit_name()
 
+cdef extern from "numerics/compiler.h":
+    const char *compiler_name()
+
+cdef const char *complaint = vector_unit_init()
+if complaint:
+    raise ImportError(complaint.decode())
 Value = value_type_ready()
-compiler = cpu_compiler().decode()
-vector_unit = cpu_vector_unit().decode()
+compiler = compiler_name().decode()
+vector_unit = vector_unit_name().decode()
 
 
 def live_values():
