@@ -5,6 +5,7 @@
 #include "graph.h"
 #include "numerics/add_scaled.h"
 #include "ops.h"
+#include "recording.h"
 
 /* The order of additions is the reference's. Ints need no care here: as soon as one factor is a
  * float the sum is one, and a sum that starts at 0 is never -0.0, so the signs that int zeros lack
@@ -31,6 +32,8 @@ void dot_rows(Operands *const *rows, const Operands *x, double *sums) {
 
 PyObject *dot_of_sum(double sum, Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start,
                      Py_ssize_t n) {
+    if (recording_is_off())
+        return value_leaf((Number){sum, 0});
     Node *node = arena_pop();
     if (node == NULL)
         return NULL;

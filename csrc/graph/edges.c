@@ -11,6 +11,7 @@
 #include "dot.h"
 #include "graph.h"
 #include "ops.h"
+#include "recording.h"
 #include "softmax.h"
 
 /* ---- making ---- */
@@ -204,11 +205,20 @@ int node_set_grad(Node *n, Number grad) {
     return 0;
 }
 
-int node_unfold(Node *n) {
+static int unfold(Node *n) {
     int is_product;
     if (node_is_fused(n) && (fused_is_dot(n) ? dot_unfold(n) : softmax_unfold(n)) < 0)
         return -1;
     return has_constant(n, &is_product) ? make_constant_leaf(n, is_product) : 0;
+}
+
+/* What is unfolded has been recorded, even if nothing is now. */
+int node_unfold(Node *n) {
+    Py_ssize_t n_off = recording_n_off;
+    recording_n_off = 0;
+    int status = unfold(n);
+    recording_n_off = n_off;
+    return status;
 }
 
 static Py_ssize_t n_children(const Node *n) {

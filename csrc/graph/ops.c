@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "arena.h"
+#include "recording.h"
 
 static PyObject *math_log, *math_exp;
 
@@ -164,9 +165,18 @@ static inline uintptr_t child(Node *n) {
     return (uintptr_t)n;
 }
 
+/* The same where nothing is recorded: the operands are let go, the result is a leaf. */
+NOINLINE static PyObject *unrecorded(Number data, uintptr_t first, uintptr_t second) {
+    Py_XDECREF((PyObject *)(first & ~TAG_BITS));
+    Py_XDECREF((PyObject *)(second & ~TAG_BITS));
+    return value_leaf(data);
+}
+
 /* Steals the references in `first` and `second`; lets go of them when out of memory. */
 static inline PyObject *new_node(Number data, uintptr_t first, uintptr_t second, double local0,
                                  double local1) {
+    if (recording_is_off() && first != (LEAF | MARK))
+        return unrecorded(data, first, second);
     Node *n = arena_pop();
     if (UNLIKELY(n == NULL)) {
         Py_XDECREF((PyObject *)(first & ~TAG_BITS));

@@ -4,6 +4,7 @@
 #include "arena.h"
 #include "dot.h"
 #include "ops.h"
+#include "recording.h"
 
 static const Number int_zero = {0.0, 1}, minus_one = {-1.0, 1}, minus_two = {-2.0, 1};
 
@@ -65,12 +66,15 @@ Softmax *softmax_new(Node *const *logits, Py_ssize_t n) {
 }
 
 PyObject *softmax_probability(Softmax *s, Py_ssize_t k) {
+    double probability = s->e[k] * s->inverse;
+    if (recording_is_off())
+        return value_leaf((Number){probability, 0});
     Node *p = arena_pop();
     if (p == NULL)
         return NULL;
     s->n_owners++;
     arena.n_hidden += PROBABILITY_ENTRIES;
-    p->data = s->e[k] * s->inverse;
+    p->data = probability;
     p->grad = 0.0;
     p->first = (uintptr_t)s | WIDE;
     p->second = GRAD_INT;

@@ -13,6 +13,7 @@
 #include "dot.h"
 #include "graph.h"
 #include "ops.h"
+#include "recording.h"
 
 static PyObject *int_zero, *name_data, *name_grad, *name_dict, *copyreg_newobj, *copyreg_slotnames;
 
@@ -53,6 +54,8 @@ static int initialise(Node *n, PyObject *data, PyObject *children, PyObject *loc
     Number number;
     if (number_required(data, &number) < 0)
         return -1;
+    if (recording_is_off())
+        children = local_grads = NULL;
     if (children || local_grads || node_kind(n) != LEAF) {
         PyObject *none = PyTuple_New(0);
         if (none == NULL)
@@ -524,7 +527,7 @@ static int look_up_names(void) {
 }
 
 PyObject *value_type_ready(void) {
-    if (look_up_names() < 0 || ops_init() < 0 || graph_init() < 0 || PyType_Ready(&Value_Type) < 0)
+    if (look_up_names() < 0 || ops_init() < 0 || graph_init() < 0 || recording_init() < 0 || PyType_Ready(&Value_Type) < 0)
         return NULL;
     Py_INCREF((PyObject *)&Value_Type);
     return (PyObject *)&Value_Type;

@@ -8,7 +8,7 @@ never a reason to fall back.
 import os
 from importlib import import_module
 
-__all__ = ["Adam", "Value", "backend", "compiler", "ops", "vector_unit"]
+__all__ = ["Adam", "Value", "backend", "compiler", "no_grad", "ops", "vector_unit"]
 
 
 def _choose():
@@ -35,9 +35,9 @@ backend = _choose()
 
 if backend == "c":
     from . import _core as ops
-    from ._core import Value, compiler, vector_unit
+    from ._core import Value, compiler, no_grad, vector_unit
     from .optim import Adam
 else:
-    from .reference import Adam, Value, ops  # type: ignore[assignment, no-redef]
+    from .reference import Adam, Value, no_grad, ops  # type: ignore[assignment, no-redef]
 
     compiler = vector_unit = "none"

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """The compiled half of isograd: what csrc offers, as Python objects."""
 
-from .reference import ops as reference
+from .reference import no_grad as reference_no_grad, ops as reference
 
 from cpython cimport array
 from cpython.ref cimport PyObject
@@ -27,6 +27,10 @@ cdef extern from "graph/vector.h":
     object vector_add(object a, object b)
     object vector_relu(object x)
     object vector_cross_entropy(object logits, Py_ssize_t target)
+
+cdef extern from "graph/recording.h":
+    int recording_stop() except -1
+    int recording_resume() except -1
 
 cdef extern from "Python.h":
     PyObject **PySequence_Fast_ITEMS(object)
@@ -67,6 +71,18 @@ def zero_grad(tuple params):
     adam_zero_grad(PySequence_Fast_ITEMS(params), len(params))
 
 
+class no_grad(reference_no_grad):
+    __doc__ = reference_no_grad.__doc__
+
+    def __enter__(self):
+        recording_stop()
+        return super().__enter__()
+
+    def __exit__(self, *exception):
+        super().__exit__(*exception)
+        recording_resume()
+
+
 # The vector functions. C hands back NotImplemented where an operand's class is not exactly Value:
 # a subclass may have operators of its own, which only the reference's Python asks for.
 
@@ -75,6 +91,9 @@ def linear(x, w):
     """The matrix-vector product: `x` has n_in entries, `w` n_out rows of n_in; returns n_out."""
     y = vector_linear(x, w)
     return reference.linear(x, w) if y is NotImplemented else y
+
+
+embedding = reference.embedding
 
 
 def softmax(logits):

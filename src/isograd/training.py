@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from . import reference
-from ._backend import Value
+from ._backend import Value, no_grad
 from .model import GPT, TIERS, check_tokens
 from .text import CharTokenizer
 
@@ -72,7 +72,8 @@ def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: fl
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model {model.config.vocab_size}"
         )
     weights, ops = model.state_dict(), TIERS[model.tier].ops
-    ids = reference.sample_tokens(weights, model.config, tokenizer.bos, rng, temperature, ops)
+    with no_grad():
+        ids = reference.sample_tokens(weights, model.config, tokenizer.bos, rng, temperature, ops)
     return tokenizer.decode(ids)
 
 

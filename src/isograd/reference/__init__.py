@@ -5,9 +5,19 @@ Read it in this order: `value` (the scalar autograd), `ops` (vectors of scalars)
 """
 
 from .gpt import document_loss, empty_cache, forward, init_weights, weight_shapes
-from .ops import add, attention, cross_entropy, dot, linear, relu, rmsnorm, softmax
+from .ops import (
+    add,
+    attention,
+    cross_entropy,
+    dot,
+    embedding,
+    linear,
+    relu,
+    rmsnorm,
+    softmax,
+)
 from .train import Adam, sample_tokens, training_step, training_steps
-from .value import Value
+from .value import Value, no_grad
 
 __all__ = [
     "Adam",
@@ -17,10 +27,12 @@ __all__ = [
     "cross_entropy",
     "document_loss",
     "dot",
+    "embedding",
     "empty_cache",
     "forward",
     "init_weights",
     "linear",
+    "no_grad",
     "relu",
     "rmsnorm",
     "sample_tokens",

@@ -41,7 +41,7 @@ def empty_cache(config):
 
 def forward(weights, config, token_id, pos_id, keys, values, ops=ops):
     """The logits (vocab_size of them) for what follows `token_id` at position `pos_id`."""
-    x = ops.add(weights["wte"][token_id], weights["wpe"][pos_id])
+    x = ops.add(ops.embedding(token_id, weights["wte"]), ops.embedding(pos_id, weights["wpe"]))
     x = ops.rmsnorm(x)
     for i in range(config.n_layer):
         residual, x = x, ops.rmsnorm(x)

@@ -22,6 +22,13 @@ def linear(x, w):
     return [dot(row, x) for row in w]
 
 
+def embedding(token, w):
+    """The row of `w` that belongs to `token`, as it stands in there: no copies."""
+    if not 0 <= token < len(w):
+        raise ValueError(f"token must be from 0 to {len(w) - 1}, not {token}")
+    return w[token]
+
+
 def softmax(logits):
     """Probabilities proportional to exp(logit); the maximum is subtracted first, as a constant."""
     check_vector(logits, "logits")

@@ -7,7 +7,9 @@ what decides it.
 """
 
 import math
+from contextlib import ContextDecorator
 from operator import index
+from threading import get_ident
 
 
 class Value:
@@ -26,6 +28,8 @@ class Value:
     def __init__(self, data, children=(), local_grads=()):
         self.data = data if children else number(data)
         self.grad = 0
+        if unrecorded and get_ident() in unrecorded:
+            children = local_grads = ()
         self._children = children
         self._local_grads = local_grads
 
@@ -101,6 +105,28 @@ class Value:
 
     def __repr__(self):
         return f"{type(self).__name__}(data={self.data!r}, grad={self.grad!r})"
+
+
+class no_grad(ContextDecorator):
+    """Values made inside have the same data but no children: for sampling and evaluation.
+
+    A context manager and a decorator, for the thread that enters it; may be nested. Graphs made
+    outside stay as they are, and their `backward()` works inside, too.
+    """
+
+    def __enter__(self):
+        thread = get_ident()
+        unrecorded[thread] = unrecorded.get(thread, 0) + 1
+        return self
+
+    def __exit__(self, *exception):
+        thread = get_ident()
+        unrecorded[thread] -= 1
+        if not unrecorded[thread]:
+            del unrecorded[thread]
+
+
+unrecorded: dict[int, int] = {}  # how many no_grad contexts each thread is in
 
 
 def topological_order(root):
