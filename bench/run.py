@@ -1,6 +1,6 @@
 """The performance study: pure Python, the `reference` tier, against a compiled one, in Markdown.
 
-`python bench/run.py [--quick] [--tier value] [whole] [parts] [op] [backward] [memory]`. steps.py
+`python bench/run.py [--quick] [--tier value] [whole] [parts] [scaling] [op] ..`. steps.py
 and nodes.py measure; this file decides on sizes and rounds, compares and prints. It is no test of
 speed: it fails only where the tiers differ in a number.
 
@@ -271,7 +271,39 @@ def memory(quick, tier):
     )
 
 
-STUDY = {"whole": whole, "parts": parts, "op": op, "backward": backward, "memory": memory}
+SCALES = (  # n_embd, n_layer, positions: one grows at a time, the document fills the block
+    *((n_embd, 1, 16) for n_embd in (16, 32, 64, 128)),
+    *((32, n_layer, 16) for n_layer in (2, 3, 4)),
+    *((32, 1, positions) for positions in (8, 32, 64)),
+)
+
+
+def scaling(quick, tier):
+    """Whether a step is linear in the number of weights and of positions."""
+    rounds, seconds = (1, 0.5) if quick else (3, 2)
+    measured = {scale: [] for scale in SCALES}
+    for _ in announced(rounds, "scaling"):
+        for n_embd, n_layer, n in SCALES:
+            sizes = {"n_embd": n_embd, "n_layer": n_layer, "block_size": n}
+            measured[n_embd, n_layer, n].append(fresh(scaled_step, tier, n, seconds, sizes))
+    print("## A step by size of the model and length of the document")
+    rows = [("n_embd", "n_layer", "positions", "weights", "ms a step", "ns a weight and position")]
+    for scale in sorted(SCALES):
+        step, weights = min(measured[scale])
+        cost = f"{1e9 * step / weights / scale[2]:.2f}"
+        rows.append((*map(str, scale), f"{weights:,}", f"{1e3 * step:.3f}", cost))
+    table(*rows)
+    note(
+        f"The {tier} tier on random documents that fill the block, {steps.VOCAB_SIZE} tokens, 4 "
+        f"heads. The medians of {seconds} s of steps, of which the best of {rounds} rounds."
+    )
+
+
+def scaled_step(tier, positions, seconds, sizes):
+    return steps.scaled_step(tier, positions, seconds, **sizes)
+
+
+STUDY = {"whole": whole, "parts": parts, "scaling": scaling, "op": op, "backward": backward, "memory": memory}
 
 
 def main():

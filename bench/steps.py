@@ -8,7 +8,7 @@ import gc
 from itertools import islice
 from operator import sub
 from random import Random
-from statistics import fmean
+from statistics import fmean, median
 
 from pyperf import perf_counter
 
@@ -17,6 +17,7 @@ from isograd.model import TIERS
 from isograd.reference.value import topological_order
 
 SEED, STEPS, LR, SAMPLES = 42, 1000, 0.01, 20
+VOCAB_SIZE = 27
 PARTS = ("forward", "backward", "Adam", "deallocation")
 
 
@@ -114,6 +115,25 @@ def step_parts(tier, steps, laps):
     marks = list(zip(*clocks[1:]))
     parts = [fmean(map(sub, end, start)) for start, end in zip(marks, marks[1:])]
     return dict(zip(PARTS, parts)), collector.seconds / len(losses), losses
+
+
+def scaled_step(tier, positions, seconds, **sizes):
+    """Median seconds of a step of a model of these `sizes` on random documents of so many
+    `positions`, and the model's number of weights."""
+    rng = Random(SEED)
+    model = GPT(GPTConfig(vocab_size=VOCAB_SIZE, **sizes), rng=rng, tier=tier)
+    optimizer = TIERS[tier].adam(model.parameters())
+    clocks, end = [], perf_counter() + seconds
+    while len(clocks) < 4 or perf_counter() < end:
+        doc = [rng.randrange(VOCAB_SIZE) for _ in range(positions + 1)]
+        start = perf_counter()
+        loss = model.loss(doc)
+        loss.backward()
+        optimizer.step(LR)
+        optimizer.zero_grad()
+        del loss
+        clocks.append(perf_counter() - start)
+    return median(clocks[1:]), model.num_params
 
 
 def float_products(steps, laps):
