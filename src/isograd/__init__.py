@@ -3,7 +3,7 @@
 from ._backend import Adam, Value, backend, ops
 from .model import GPT, GPTConfig
 from .text import CharTokenizer, load_docs
-from .training import sample, train
+from .training import Evaluation, TrainingState, evaluate, sample, train
 
 __version__ = "0.1.0"
 
@@ -19,12 +19,15 @@ __all__ = [
     "GPT",
     "Adam",
     "CharTokenizer",
+    "Evaluation",
     "GPTConfig",
+    "TrainingState",
     "Value",
     "add",
     "attention",
     "backend",
     "cross_entropy",
+    "evaluate",
     "linear",
     "load_docs",
     "relu",
