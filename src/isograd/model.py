@@ -54,6 +54,12 @@ class GPTConfig:
             )
 
 
+def check_tier(tier: str) -> None:
+    """ValueError unless there is a tier of this name."""
+    if tier not in TIERS:
+        raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
+
+
 def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
     """ValueError, which calls them `name`, unless `tokens` are something to learn from."""
     if len(tokens) < 2:
@@ -67,7 +73,7 @@ def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
             )
 
 
-def matrices(config: GPTConfig, numbers: "array[float]") -> dict[str, memoryview]:
+def matrices(config: GPTConfig, numbers: "array[float]") -> "dict[str, memoryview[float]]":
     """`numbers`, one for each weight in the order of `state_dict`, as views by name and shape."""
     views, start = {}, 0
     for name, n_out, n_in in reference.weight_shapes(config):
@@ -115,8 +121,7 @@ class GPT:
     """
 
     def __init__(self, config: GPTConfig, *, rng: Random, tier: str = "fused") -> None:
-        if tier not in TIERS:
-            raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
+        check_tier(tier)
         self.config = config
         self.tier = tier
         self._weights = reference.init_weights(config, rng, TIERS[tier].scalar)
@@ -165,7 +170,7 @@ class GPT:
         """A GPT of another tier with the same weights, bit for bit; the two share nothing."""
         return GPT.from_state_dict(self.config, self._weights, tier=tier)
 
-    def arrays(self) -> dict[str, memoryview]:
+    def arrays(self) -> "dict[str, memoryview[float]]":
         """The weight matrices by name, as two-dimensional memoryviews of doubles: copies.
 
         `numpy.asarray(view)` makes one an array, `view[i, j]` and `view.tolist()` need no NumPy.

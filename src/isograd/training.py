@@ -1,10 +1,10 @@
 """Training, evaluation and sampling: the checks, and the loop that can stop and go on anywhere.
 
 `train` keeps the promise that a run has always completed a whole number of steps: weights, moments
-and losses say the same, whatever ends it. Ctrl-C can come between any two bytecodes, and numbers can
-leave the finite halfway through Adam's update. So the numbers before a step are kept until its loss
-has been appended to the list of losses, which is one call into C and therefore cannot happen in part.
-Until then they are put back. Keeping them takes 12 us a step for 4,192 weights.
+and losses agree, whatever ends it. Ctrl-C can come between any two bytecodes, and numbers can leave
+the finite halfway through Adam's update. So the numbers before a step are kept until its loss has
+been appended to the list of losses, which is one call into C and therefore cannot happen in part;
+up to that moment they are put back. Keeping them takes 12 us a step for 4,192 weights.
 """
 
 import math

@@ -74,6 +74,7 @@ def document_loss(weights, config, tokens, ops=ops):
 
 
 def batch_loss(weights, config, docs, ops=ops):
-    """The mean of the losses of `docs`, in one graph; of a single document exactly its own loss."""
-    losses = [document_loss(weights, config, tokens, ops) for tokens in docs]
-    return losses[0] if len(losses) == 1 else (1 / len(losses)) * sum(losses)
+    """The mean of the losses of `docs`; of a single document, its loss itself."""
+    if len(docs) == 1:
+        return document_loss(weights, config, docs[0], ops)
+    return (1 / len(docs)) * sum(document_loss(weights, config, tokens, ops) for tokens in docs)
