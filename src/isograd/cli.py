@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +29,7 @@ from .training import (
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
+    from .verify import Comparison
 
 # What only some commands need is imported there: checkpoint, history, verify, rich, matplotlib.
 
@@ -178,6 +180,61 @@ def eval_command(checkpoint: str, data: str | None, tier: str) -> None:
     print(f"a prediction: {result.nats:.4f} nats, {result.bits:.4f} bits")
 
 
+@cli.command("verify")
+@click.option("--seconds", default=60.0, show_default=True, help="time to take, about")
+def verify_command(seconds: float) -> None:
+    """Compare every tier with the reference, bit for bit, on this machine.
+
+    Ends with status 1 if there is any difference.
+    """
+    from . import verify
+
+    if not 0 < seconds < float("inf"):
+        raise click.UsageError(f"seconds must be a finite number above 0, not {seconds}")
+    if backend != "c":
+        raise click.UsageError(f"nothing is compiled here (backend: {backend}), nothing to verify")
+    tiers = [tier for tier in TIERS if tier != "reference"]
+    comparisons = [verify.Comparison(tier) for tier in tiers]
+    show = show_live if sys.stdout and sys.stdout.isatty() else show_plain
+    status = 0
+    try:
+        show(comparisons, verify.verify(comparisons, seconds))
+    except KeyboardInterrupt:
+        status = 130
+    if show is show_plain:
+        rows = verify.table(comparisons)
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        for row in rows:
+            print("  ".join(map(str.ljust, row, widths)).rstrip())
+    for comparison in comparisons:
+        if comparison.difference:
+            print(verify.complaint(comparison))
+            status = 1
+    sys.exit(status)
+
+
+def show_plain(comparisons: "list[Comparison]", configurations: Iterator[str]) -> None:
+    """A line for each configuration, when its first step has been compared."""
+    for name, _ in groupby(configurations):
+        print(f"comparing: {name}", flush=True)
+
+
+def show_live(comparisons: "list[Comparison]", configurations: Iterator[str]) -> None:
+    """A table on the terminal that changes with every step."""
+    from rich.live import Live
+    from rich.table import Table
+
+    from .verify import table
+
+    with Live(auto_refresh=False) as live:
+        for name in configurations:
+            heading, *rows = table(comparisons)
+            view = Table(*heading, caption=f"now: {name}")
+            for row in rows:
+                view.add_row(*row)
+            live.update(view, refresh=True)
+
+
 @contextmanager
 def refusing_bad_input(path: str | None = None, verb: str = "read") -> Iterator[None]:
     """Turns what the library says of unusable input into the command's one sentence."""
@@ -188,8 +245,10 @@ def refusing_bad_input(path: str | None = None, verb: str = "read") -> Iterator[
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        extra = {"matplotlib": "'isograd[plot]'"}.get(name, name)
         raise click.UsageError(
-            f"this needs {error.name}, which is not installed: pip install {error.name}"
+            f"this needs {name}, which is not installed: pip install {extra}"
         ) from None
 
 
