@@ -133,7 +133,8 @@ def train_command(context: click.Context, /, **options: Any) -> None:
     print(f"num docs: {len(docs)}")
     print(f"vocab size: {tokenizer.vocab_size}")
     print(f"num params: {model.num_params}")
-    tokens = [tokenizer.encode(doc) for doc in docs[: steps * options["batch_size"]]]
+    needed = max(1, steps * options["batch_size"])
+    tokens = [tokenizer.encode(doc) for doc in docs[:needed]]
     progress = (Progress if plain else LiveProgress)(steps, state.losses)
     run(model, tokens, state, options, files, progress)
     print("\n--- inference (new, hallucinated names) ---")
