@@ -264,6 +264,7 @@ MISFITS = [
     (with_text("config", json.dumps({**CONFIG, "dropout": 0})), "no usable checkpoint"),
     (with_text("config", "[]"), "no usable checkpoint"),
     (with_text("config", "{"), "no usable checkpoint"),
+    (with_text("options", "[" * 100_000), "no usable checkpoint"),
     (with_text("tokenizer", '""'), "no usable checkpoint"),
     (with_text("tokenizer", '"abcd"'), "5 tokens for a model of 4"),
     (with_text("tokenizer", "7"), "no usable checkpoint"),

@@ -123,7 +123,11 @@ BAD_OPTIONS = [
     ("--batch-size=-1", "batch_size must be a whole number from 1 on, not -1"),
     ("--batch-size=nan", "'nan' is not a valid integer"),
     ("--threads=0", "threads must be a whole number from 1 on, not 0"),
-    ("--checkpoint-every=0", "checkpoint_every must be a whole number from 1 on, not 0"),
+    ("--checkpoint-every=5", "--checkpoint-every says how often, --checkpoint which file"),
+    (
+        "--checkpoint-every=0 --checkpoint=x",
+        "checkpoint_every must be a whole number from 1 on, not 0",
+    ),
     ("--history=losses.txt", "a history is a .csv or a .jsonl file, not 'losses.txt'"),
     ("--history=missing/losses.csv", "cannot write 'missing/losses.csv': No such file"),
     ("--checkpoint=missing/run", "cannot write 'missing/run': No such file"),
@@ -151,7 +155,7 @@ for number in ["-1.0", "nan", "inf"]:
 
 @pytest.mark.parametrize("option, words", BAD_OPTIONS)
 def test_bad_options(data, option, words):
-    assert words in complaint(run("train", "--data", data, option))
+    assert words in complaint(run("train", "--data", data, *option.split()))
 
 
 @pytest.mark.parametrize("argument", ["tain", "--verbose"])
@@ -265,6 +269,40 @@ def test_what_contradicts_a_checkpoint_is_refused(whole, tmp_path, monkeypatch, 
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert words in complaint(run("train", "--resume=whole.safetensors", option))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"steps": 3}, "does not say with which lr its run was made"),
+        ({}, "does not say with which steps its run was made"),
+        ({"steps": "3"}, "does not say with which steps its run was made"),
+        ({"steps": 2, "lr": 0.1, "batch_size": 1, "seed": 1}, "has 3 steps done, of 2 asked for"),
+        (
+            {"steps": 3, "lr": 0.1, "batch_size": 1, "seed": 1, "data": ["ann"]},
+            "names no file as its data; give it with --data",
+        ),
+        ({"steps": 3, "lr": 0.1, "batch_size": 0, "seed": 1}, "batch_size must be"),
+        (
+            {"steps": 3, "lr": 0.1, "batch_size": 1, "seed": 1, "temperature": "hot"},
+            "temperature must be a finite number from 0 on, not 'hot'",
+        ),
+    ],
+)
+def test_a_checkpoint_that_a_program_wrote_says_all_or_is_refused(data, tmp_path, options, words):
+    docs = isograd.load_docs(data)
+    tokenizer = isograd.CharTokenizer(docs)
+    rng = random.Random(1)
+    rng.shuffle(docs)
+    model = isograd.GPT(isograd.GPTConfig(tokenizer.vocab_size, 1, 4, 2, 4), rng=rng)
+    state = isograd.TrainingState(model.num_params)
+    isograd.train(model, list(map(tokenizer.encode, docs)), 3, state=state)
+    sha256 = isograd.docs_sha256(docs)
+    path = tmp_path / "run.safetensors"
+    saved = isograd.Checkpoint(model, tokenizer, state, rng.getstate(), options, sha256)
+    isograd.save_checkpoint(path, saved)
+    arguments = [] if "data" in options else ["--data", data]
+    assert words in complaint(run("train", "--resume", path, *arguments))
 
 
 @pytest.mark.parametrize("end", [None, 0, 5, -7])

@@ -90,7 +90,7 @@ def load_checkpoint(path: "str | os.PathLike[str]", *, tier: str = "fused") -> C
     tensors, metadata = _unpack(content, name)
     try:
         return _restored(tensors, metadata, tier)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{name} is no usable checkpoint: {error}") from None
 
 

@@ -107,6 +107,11 @@ def train_command(context: click.Context, /, **options: Any) -> None:
     with --checkpoint again.
     """
     plain = options["plain"] or not (sys.stdout and sys.stdout.isatty())
+    every = context.get_parameter_source("checkpoint_every")
+    if every is ParameterSource.COMMANDLINE and not options["checkpoint"]:
+        raise click.UsageError(
+            "--checkpoint-every says how often, --checkpoint which file: give it"
+        )
     resumed = take_over(context, options) if options["resume"] else None
     steps = options["steps"]
     with refusing_bad_input():
@@ -280,6 +285,8 @@ def take_over(context: click.Context, options: dict[str, Any]) -> "Checkpoint":
                 f"{option} {options[name]} contradicts {path!r}, whose run has {stored[name]}"
             )
         options[name] = stored[name]
+    if not isinstance(options["data"], str | None):
+        raise click.UsageError(f"{path!r} names no file as its data; give it with --data")
     return resumed
 
 
@@ -353,6 +360,8 @@ class Files:
     def finish(self) -> None:
         """Write what is written at a run's end, whatever ends it."""
         self.write_history()
+        if self.history:
+            self.history.file.close()
         if self.plot:
             from .history import save_plot
 
