@@ -132,6 +132,7 @@ BAD_OPTIONS = [
     ("--history=missing/losses.csv", "cannot write 'missing/losses.csv': No such file"),
     ("--checkpoint=missing/run", "cannot write 'missing/run': No such file"),
     ("--checkpoint=.", "cannot write '.': Is a directory"),
+    ("--checkpoint=x.csv --history=./x.csv", "--history and --plot must be different files"),
     ("--resume=missing", "cannot read 'missing': No such file"),
     ("--resume=.", "cannot read '.': Is a directory"),
     ("--samples=-1", "samples must be a whole number from 0 on, not -1"),

@@ -317,6 +317,9 @@ class Files:
     ) -> None:
         self.state, self.history = state, None
         self.checkpoint, self.plot = options["checkpoint"], options["plot"]
+        paths = [options[name] for name in ("checkpoint", "history", "plot") if options[name]]
+        if len({*map(os.path.realpath, paths)}) < len(paths):
+            raise click.UsageError("--checkpoint, --history and --plot must be different files")
         if self.checkpoint:
             from .checkpoint import Checkpoint, docs_sha256
             from .files import check_writable

@@ -65,7 +65,7 @@ def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
     if len(tokens) < 2:
         raise ValueError(f"{name} has {len(tokens)} tokens; the least to learn from is 2")
     if {*map(type, tokens)} == {int} and min(tokens) >= 0 and max(tokens) < vocab_size:
-        return  # a twentieth of the time that one by one would take
+        return  # a thirtieth of the time that one by one would take
     for token in tokens:
         if not (isinstance(token, SupportsIndex) and 0 <= token < vocab_size):
             raise ValueError(
