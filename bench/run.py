@@ -303,7 +303,14 @@ def scaled_step(tier, positions, seconds, sizes):
     return steps.scaled_step(tier, positions, seconds, **sizes)
 
 
-STUDY = {"whole": whole, "parts": parts, "scaling": scaling, "op": op, "backward": backward, "memory": memory}
+STUDY = {
+    "whole": whole,
+    "parts": parts,
+    "scaling": scaling,
+    "op": op,
+    "backward": backward,
+    "memory": memory,
+}
 
 
 def main():

@@ -34,7 +34,7 @@ def set_up(tier):
 class Run:
     """The default run, a slice at a time, so that two tiers can take turns; methods give seconds.
 
-    The loop is `training_steps`, which is also what `isograd.train` runs.
+    The loop is `training_steps`, whose steps are also those of `isograd.train`.
     """
 
     def __init__(self, tier):

@@ -1,7 +1,9 @@
 """The command line, as a process of its own: what it prints, what it refuses, how it stops."""
 
+import json
 import os
 import platform
+import random
 import re
 import signal
 import subprocess
@@ -117,6 +119,22 @@ def test_data_that_opens_and_cannot_be_read():
 BAD_OPTIONS = [
     ("--n-embd=6", "n_embd must be divisible by n_head, but 6 is not by 4"),
     ("--steps=-1", "steps must be a whole number from 0 on, not -1"),
+    ("--batch-size=0", "batch_size must be a whole number from 1 on, not 0"),
+    ("--batch-size=-1", "batch_size must be a whole number from 1 on, not -1"),
+    ("--batch-size=nan", "'nan' is not a valid integer"),
+    ("--threads=0", "threads must be a whole number from 1 on, not 0"),
+    ("--checkpoint-every=5", "--checkpoint-every says how often, --checkpoint which file"),
+    (
+        "--checkpoint-every=0 --checkpoint=x",
+        "checkpoint_every must be a whole number from 1 on, not 0",
+    ),
+    ("--history=losses.txt", "a history is a .csv or a .jsonl file, not 'losses.txt'"),
+    ("--history=missing/losses.csv", "cannot write 'missing/losses.csv': No such file"),
+    ("--checkpoint=missing/run", "cannot write 'missing/run': No such file"),
+    ("--checkpoint=.", "cannot write '.': Is a directory"),
+    ("--checkpoint=x.csv --history=./x.csv", "--history and --plot must be different files"),
+    ("--resume=missing", "cannot read 'missing': No such file"),
+    ("--resume=.", "cannot read '.': Is a directory"),
     ("--samples=-1", "samples must be a whole number from 0 on, not -1"),
     ("--tier=gpu", "'gpu' is not one of 'fused', 'value', 'reference'"),
     ("--steps=many", "'many' is not a valid integer"),
@@ -131,14 +149,14 @@ for name in ["n_layer", "n_embd", "n_head", "block_size"]:
         BAD_OPTIONS.append((option, f"{name} must be a whole number from 1 on, not {size}"))
 for number in ["nan", "inf", "-inf", "-0.5"]:
     BAD_OPTIONS.append((f"--lr={number}", f"lr must be a finite number from 0 on, not {number}"))
-for number in ["0.0", "-1.0", "nan", "inf"]:
-    words = f"temperature must be a finite number above 0, not {number}"
+for number in ["-1.0", "nan", "inf"]:
+    words = f"temperature must be a finite number from 0 on, not {number}"
     BAD_OPTIONS.append((f"--temperature={number}", words))
 
 
 @pytest.mark.parametrize("option, words", BAD_OPTIONS)
 def test_bad_options(data, option, words):
-    assert words in complaint(run("train", "--data", data, option))
+    assert words in complaint(run("train", "--data", data, *option.split()))
 
 
 @pytest.mark.parametrize("argument", ["tain", "--verbose"])
@@ -150,6 +168,366 @@ def test_divergence_is_one_sentence(data):
     process = run("train", "--data", data, "--lr=1e200", "--n-embd=4")
     assert process.returncode == 1
     assert re.fullmatch("isograd: numbers left the finite in [^\n]+", process.stderr.strip())
+
+
+# Checkpoints
+
+RUN = [*TINY, "--steps=10", "--batch-size=2", "--seed=3", "--lr=0.05", "--samples=4"]
+
+
+@pytest.fixture
+def whole(data, tmp_path):
+    """What a run prints that never stops, its checkpoint and its history."""
+    kept, table = tmp_path / "whole.safetensors", tmp_path / "whole.csv"
+    process = run("train", *RUN, "--data", data, "--checkpoint", kept, "--history", table)
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout, kept.read_bytes(), table.read_bytes()
+
+
+STOP_AT = """
+import signal, sys
+from isograd import cli
+
+def step(self, step, loss, shown=cli.Progress.step):
+    shown(self, step, loss)
+    if step == int(stop):
+        print(flush=True)
+        signal.raise_signal(getattr(signal, name))
+
+stop, name, *sys.argv[1:] = sys.argv[1:]
+cli.Progress.step = step
+cli.main()
+"""
+
+
+def run_until(step, signal_name, *arguments):
+    """A training run that sends itself a signal right after a step has been shown."""
+    return subprocess.run(
+        [sys.executable, "-c", STOP_AT, str(step), signal_name, "train", *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+def steps_in(checkpoint):
+    return isograd.load_checkpoint(checkpoint).state.steps
+
+
+@NOT_WINDOWS
+@pytest.mark.parametrize("tier", isograd.model.TIERS)
+@pytest.mark.parametrize("step, signal_name, kept_steps", [(7, "SIGKILL", 6), (7, "SIGINT", 7)])
+def test_a_run_that_was_stopped_goes_on_to_the_same_end(
+    data, tmp_path, whole, tier, step, signal_name, kept_steps
+):
+    kept, table = tmp_path / "run.safetensors", tmp_path / "run.csv"
+    files = ["--checkpoint", kept, "--history", table, "--tier", tier]
+    process = run_until(step, signal_name, *RUN, "--data", data, "--checkpoint-every=3", *files)
+    assert process.returncode == (130 if signal_name == "SIGINT" else -9)
+    assert steps_in(kept) == kept_steps
+    assert table.read_bytes() == b"".join(whole[2].splitlines(True)[: step + 1])
+    process = run("train", "--resume", kept, *files)
+    assert (process.returncode, process.stderr) == (0, "")
+    lines = whole[0].splitlines()
+    assert process.stdout.splitlines() == lines[:3] + lines[3 + kept_steps :]
+    assert kept.read_bytes() == whole[1]
+    assert table.read_bytes() == whole[2]
+
+
+def test_a_finished_run_can_be_resumed_and_only_invents(whole, tmp_path):
+    kept = tmp_path / "whole.safetensors"
+    process = run("train", "--resume", kept)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.count("| loss") == 0
+    assert process.stdout.partition("---")[2] == whole[0].partition("---")[2]
+    assert kept.read_bytes() == whole[1], "without --checkpoint no file is written"
+
+
+@pytest.mark.parametrize(
+    "option, words",
+    [
+        ("--steps=5", "--steps 5 contradicts 'whole.safetensors', whose run has 10"),
+        ("--steps=1000", "--steps 1000 contradicts 'whole.safetensors', whose run has 10"),
+        ("--lr=0.01", "--lr 0.01 contradicts 'whole.safetensors', whose run has 0.05"),
+        ("--seed=4", "--seed 4 contradicts"),
+        ("--batch-size=1", "--batch-size 1 contradicts"),
+        ("--n-embd=8", "--n-embd 8 contradicts 'whole.safetensors', whose run has 4"),
+        ("--block-size=16", "--block-size 16 contradicts"),
+        (
+            "--data=other.txt",
+            "'other.txt' does not hold the documents that 'whole.safetensors' was",
+        ),
+        (
+            "--checkpoint=other.txt",
+            "'other.txt' exists; go on from it with --resume, or name a new",
+        ),
+        ("--history=other.csv", "'other.csv' is not the history of the run that is resumed"),
+    ],
+)
+def test_what_contradicts_a_checkpoint_is_refused(whole, tmp_path, monkeypatch, option, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.txt").write_text("ann\nbob\ncarol\ndan\n")
+    (tmp_path / "other.csv").write_text("step,loss,lr\n1,2.0,0.05\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert words in complaint(run("train", "--resume=whole.safetensors", option))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"steps": 3}, "does not say with which lr its run was made"),
+        ({}, "does not say with which steps its run was made"),
+        ({"steps": "3"}, "does not say with which steps its run was made"),
+        ({"steps": 2, "lr": 0.1, "batch_size": 1, "seed": 1}, "has 3 steps done, of 2 asked for"),
+        (
+            {"steps": 3, "lr": 0.1, "batch_size": 1, "seed": 1, "data": ["ann"]},
+            "names no file as its data; give it with --data",
+        ),
+        ({"steps": 3, "lr": 0.1, "batch_size": 0, "seed": 1}, "batch_size must be"),
+        (
+            {"steps": 3, "lr": 0.1, "batch_size": 1, "seed": 1, "temperature": "hot"},
+            "temperature must be a finite number from 0 on, not 'hot'",
+        ),
+    ],
+)
+def test_a_checkpoint_that_a_program_wrote_says_all_or_is_refused(data, tmp_path, options, words):
+    docs = isograd.load_docs(data)
+    tokenizer = isograd.CharTokenizer(docs)
+    rng = random.Random(1)
+    rng.shuffle(docs)
+    model = isograd.GPT(isograd.GPTConfig(tokenizer.vocab_size, 1, 4, 2, 4), rng=rng)
+    state = isograd.TrainingState(model.num_params)
+    isograd.train(model, list(map(tokenizer.encode, docs)), 3, state=state)
+    sha256 = isograd.docs_sha256(docs)
+    path = tmp_path / "run.safetensors"
+    saved = isograd.Checkpoint(model, tokenizer, state, rng.getstate(), options, sha256)
+    isograd.save_checkpoint(path, saved)
+    arguments = [] if "data" in options else ["--data", data]
+    assert words in complaint(run("train", "--resume", path, *arguments))
+
+
+@pytest.mark.parametrize("end", [None, 0, 5, -7])
+def test_a_resumed_run_completes_its_history(whole, tmp_path, end):
+    table = tmp_path / "table.csv"
+    if end is not None:
+        table.write_bytes(whole[2][:end])
+    options = ["--steps=10", "--samples=0", "--history", table]  # what does not contradict
+    process = run("train", "--resume", tmp_path / "whole.safetensors", *options)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert table.read_bytes() == whole[2]
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--history"])
+def test_no_file_is_overwritten(data, tmp_path, option):
+    path = tmp_path / "precious.csv"
+    path.write_text("step,loss,lr\n")
+    assert f"{str(path)!r} exists" in complaint(run("train", *TINY, "--data", data, option, path))
+    assert path.read_text() == "step,loss,lr\n"
+
+
+@pytest.mark.parametrize("command", ["sample", "eval", "train"])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "is no safetensors file, or a damaged one"),
+        (b"ann\nbob\n", "is no safetensors file, or a damaged one"),
+        ("cut off", "is no safetensors file, or a damaged one"),
+        ("flipped", "is damaged, or was changed after isograd wrote it"),
+        (
+            (2).to_bytes(8, "little") + b"{}",
+            "is a safetensors file, but no checkpoint of isograd",
+        ),
+    ],
+)
+def test_unusable_checkpoints(whole, tmp_path, command, content, words):
+    path = tmp_path / "bad"
+    if content == "cut off":
+        content = whole[1][:-1]
+    elif content == "flipped":
+        content = whole[1][:-1] + bytes([whole[1][-1] ^ 1])
+    path.write_bytes(content)
+    arguments = ["train", "--resume", path] if command == "train" else [command, path]
+    assert f"{str(path)!r} {words}" in complaint(run(*arguments))
+
+
+@NOT_WINDOWS
+@pytest.mark.parametrize("option, name", [("--history", "x.csv"), ("--checkpoint", "x")])
+def test_a_disk_that_is_full_leaves_nothing_in_part(data, tmp_path, option, name):
+    import resource
+
+    folder = tmp_path / "full"
+    folder.mkdir()
+    process = subprocess.run(
+        isograd_command("train", *RUN, "--data", data, option, folder / name),
+        capture_output=True,
+        encoding="utf-8",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150, 150)),
+    )
+    assert process.returncode == 1
+    sentence = rf"\nisograd: cannot write '{folder / name}': [^\n]+\n"
+    assert re.fullmatch(f"({sentence})+", process.stderr)
+    if option == "--checkpoint":
+        assert os.listdir(folder) == []
+    else:
+        assert (folder / name).read_bytes().startswith(b"step,loss,lr\n1,")
+        assert (folder / name).read_bytes().endswith(b"\n")
+
+
+# Sampling and evaluating
+
+
+def test_sample_goes_on_where_training_ended(whole, tmp_path):
+    kept = tmp_path / "whole.safetensors"
+    expected = whole[0].partition("---\n")[2]
+    process = run("sample", kept, "--samples=4")
+    assert (process.returncode, process.stderr, process.stdout) == (0, "", expected)
+    for tier in isograd.model.TIERS:
+        process = run("sample", kept, "--samples=3", "--seed=-8", "--temperature=1", "--tier", tier)
+        rng = random.Random(-8)
+        loaded = isograd.load_checkpoint(kept, tier=tier)
+        names = [
+            isograd.sample(loaded.model, loaded.tokenizer, rng=rng, temperature=1.0)
+            for _ in range(3)
+        ]
+        lines = [f"sample {i:2d}: {name}" for i, name in enumerate(names, 1)]
+        assert process.stdout.splitlines() == lines
+
+
+def test_greedy_samples_are_all_the_same(whole, tmp_path):
+    process = run("sample", tmp_path / "whole.safetensors", "--temperature=0", "--samples=3")
+    assert len({line.partition(":")[2] for line in process.stdout.splitlines()}) == 1
+    assert process.stdout.count("sample") == 3
+
+
+@pytest.mark.parametrize("tier", isograd.model.TIERS)
+def test_eval_says_how_well_documents_are_predicted(whole, data, tmp_path, tier):
+    kept = tmp_path / "whole.safetensors"
+    process = run("eval", kept, "--data", data, "--tier", tier)
+    loaded = isograd.load_checkpoint(kept)
+    docs = [loaded.tokenizer.encode(doc) for doc in isograd.load_docs(data)]
+    result = isograd.evaluate(loaded.model, docs)
+    assert process.returncode == 0
+    assert process.stdout.splitlines() == [
+        "documents: 3",
+        "predictions: 12 (characters and ends of documents)",
+        f"loss: {result.loss:.4f} nats (mean of the documents' means, as in training)",
+        f"a prediction: {result.nats:.4f} nats, {result.bits:.4f} bits",
+    ]
+
+
+def test_what_sample_and_eval_refuse(whole, data, tmp_path):
+    kept = tmp_path / "whole.safetensors"
+    for arguments, words in [
+        (["sample"], "Missing argument 'CHECKPOINT'"),
+        (["eval"], "Missing argument 'CHECKPOINT'"),
+        (["sample", tmp_path / "none"], "cannot read"),
+        (["sample", tmp_path], "cannot read"),
+        (["sample", kept, "--samples=-1"], "samples must be a whole number from 0 on, not -1"),
+        (["sample", kept, "--temperature=nan"], "temperature must be a finite number from 0 on"),
+        (["sample", kept, "--temperature=-1"], "temperature must be a finite number from 0 on"),
+        (["sample", kept, "--seed=x"], "'x' is not a valid integer"),
+        (["eval", kept], "holds the character"),
+        (["eval", kept, "--data", tmp_path], "cannot read"),
+        (["eval", kept, "--data", kept], "is not UTF-8 text"),
+    ]:
+        assert words in complaint(run(*arguments))
+
+
+# Histories and plots
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_history_has_the_exact_numbers(data, tmp_path, kind):
+    path = tmp_path / f"losses.{kind}"
+    process = run("train", *RUN, "--data", data, "--history", path)
+    assert process.returncode == 0
+    docs = isograd.load_docs(data)
+    rng = random.Random(3)
+    rng.shuffle(docs)
+    tokenizer = isograd.CharTokenizer(docs)
+    config = isograd.GPTConfig(tokenizer.vocab_size, 1, 4, 2, 4)
+    model = isograd.GPT(config, rng=rng)
+    losses = isograd.train(model, list(map(tokenizer.encode, docs)), 10, 0.05, batch_size=2)
+    content = path.read_text()
+    assert content.endswith("\n")
+    if kind == "csv":
+        header, *lines = content.splitlines()
+        assert header == "step,loss,lr"
+        rows = [line.split(",") for line in lines]
+    else:
+        rows = [json.loads(line).values() for line in content.splitlines()]
+        assert list(json.loads(content.splitlines()[0])) == ["step", "loss", "lr"]
+    rows = [(int(step), float(loss), float(lr)) for step, loss, lr in rows]
+    assert rows == [(i + 1, loss, 0.05 * (1 - i / 10)) for i, loss in enumerate(losses)]
+
+
+def test_a_history_is_whole_after_an_interruption_before_any_bytecode(tmp_path):
+    from isograd.history import History
+
+    losses = [0.1, 0.2, 0.30000000000000004]
+    expected = tmp_path / "expected.csv"
+    History(expected.as_posix(), 5, 0.1, losses, resumed=False).file.close()
+    for k in range(1, 10**6):
+        path = tmp_path / f"{k}.csv"
+        history = History(path.as_posix(), 5, 0.1, [], resumed=False)
+        left = k
+
+        def trace(frame, event, argument):
+            nonlocal left
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                left -= 1
+                if left == 0:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            history.write(losses)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        assert path.read_bytes()[-1:] == b"\n"
+        history.write(losses)
+        history.file.close()
+        assert path.read_bytes() == expected.read_bytes(), f"bytecode {k}"
+        if left > 0:
+            break
+    assert k > 50
+
+
+def test_a_plot(data, tmp_path):
+    pytest.importorskip("matplotlib")
+    for kind, beginning in [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]:
+        path = tmp_path / f"loss.{kind}"
+        for _ in range(2):  # a picture may be replaced
+            assert run("train", *RUN, "--data", data, "--plot", path).returncode == 0
+        assert path.read_bytes().startswith(beginning)
+    assert (
+        ">loss (nats)<" in (tmp_path / "loss.svg").read_text()
+        or "loss (nats)" in (tmp_path / "loss.svg").read_text()
+    )
+    words = "a plot is a file such as loss.png or loss.svg, not 'loss.txt'"
+    assert words in complaint(run("train", *TINY, "--data", data, "--plot=loss.txt"))
+    words = "cannot write 'missing/loss.png': No such file"
+    assert words in complaint(run("train", *TINY, "--data", data, "--plot=missing/loss.png"))
+
+
+def test_a_missing_library_is_named_before_training_starts(data, tmp_path, whole):
+    for missing, arguments, words in [
+        ("matplotlib", ["train", *TINY, "--data", data, "--plot=x.png"], "isograd[plot]"),
+        ("safetensors", ["sample", tmp_path / "whole.safetensors"], "pip install safetensors"),
+    ]:
+        code = f"import sys; sys.modules[{missing!r}] = None; from isograd import cli; cli.main()"
+        process = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert words in complaint(process)
 
 
 # How it stops

@@ -2,8 +2,11 @@
 
 import _thread
 import math
+import os
 import random
+import sys
 import threading
+from array import array
 
 import pytest
 from bits import bits
@@ -172,6 +175,16 @@ BAD = [
     ({"lr": math.nan}, "lr must be a finite number from 0 on, not nan"),
     ({"lr": math.inf}, "lr must be a finite number"),
     ({"lr": -0.1}, "lr must be a finite number"),
+    ({"lr": "0.1"}, "lr must be a finite number from 0 on, not '0.1'"),
+    ({"batch_size": 0}, "batch_size must be a whole number from 1 on, not 0"),
+    ({"batch_size": -2}, "batch_size must be a whole number from 1 on, not -2"),
+    ({"batch_size": math.nan}, "batch_size must be a whole number from 1 on, not nan"),
+    ({"batch_size": 3, "docs": [[3, 0, 3]] * 14 + [[3]]}, "document 14 has 1 tokens"),
+    ({"threads": 0}, "threads must be a whole number from 1 on, not 0"),
+    ({"threads": True}, "threads must be a whole number from 1 on, not True"),
+    ({"until": 6}, "until must be at most the number of steps, 5, not 6"),
+    ({"until": -1}, "until must be a whole number from 0 on, not -1"),
+    ({"until": 2.0}, "until must be a whole number from 0 on, not 2.0"),
 ]
 
 
@@ -248,6 +261,307 @@ def test_ctrl_c_at_any_moment_leaves_the_weights_of_a_completed_step():
         assert weights(model) in [before, after], f"{moved} of {len(after)} weights have moved"
 
 
+# Batches
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 6])
+def test_a_batch_is_the_mean_of_its_documents_losses(tier, batch_size):
+    model, same = new_model(tier), new_model(tier)
+    losses = isograd.train(model, DOCS, steps=5, lr=0.03, batch_size=batch_size)
+    optimizer = isograd.model.TIERS[tier].adam(parameters(same))
+    for step, loss in enumerate(losses):
+        docs = [DOCS[(step * batch_size + b) % len(DOCS)] for b in range(batch_size)]
+        graphs = [same.loss(doc) for doc in docs]
+        expected = graphs[0] if batch_size == 1 else (1 / batch_size) * sum(graphs)
+        assert bits(loss) == bits(expected.data), f"step {step + 1}"
+        expected.backward()
+        optimizer.step(0.03 * (1 - step / 5))
+        optimizer.zero_grad()
+    assert weights(model) == weights(same)
+
+
+@pytest.mark.parametrize("batch_size", [2, 3])
+def test_batches_and_threads_give_the_same_bits_on_every_tier(batch_size):
+    runs = []
+    for tier in TIERS:
+        for threads in [1, 2]:
+            model = new_model(tier)
+            losses = isograd.train(model, DOCS, 4, 0.03, batch_size=batch_size, threads=threads)
+            runs.append(([bits(loss) for loss in losses], weights(model)))
+    assert all(run == runs[0] for run in runs)
+
+
+# State
+
+
+def snapshot(model, state):
+    """All that the rest of a run depends on."""
+    moments = [array("d", numbers).tobytes() for numbers in (state.m, state.v)]
+    return [weights(model), *moments, [bits(x) for x in state.losses]]
+
+
+def history(tier, steps, batch_size=1, **sizes):
+    """Snapshots of a run after 0, 1, 2 .. steps."""
+    model = new_model(tier, **sizes)
+    state = isograd.TrainingState(model.num_params)
+    snapshots = [snapshot(model, state)]
+    isograd.train(
+        model,
+        DOCS,
+        steps,
+        0.03,
+        lambda *_: snapshots.append(snapshot(model, state)),
+        batch_size=batch_size,
+        state=state,
+    )
+    return snapshots
+
+
+def test_the_state_is_up_to_date_in_the_callback(tier):
+    expected = history(tier, 3)
+    assert [len(losses) for *_, losses in expected] == [0, 1, 2, 3]
+    assert len({m for _, m, *_ in expected}) == len({v for _, _, v, _ in expected}) == 4
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_run_can_stop_and_go_on_after_every_step_on_another_tier(batch_size):
+    expected = history("reference", 6, batch_size)
+    model, state = new_model(TIERS[0]), isograd.TrainingState(new_model().num_params)
+    for step in range(1, 7):
+        options = {"batch_size": batch_size, "state": state, "until": step}
+        losses = isograd.train(model, DOCS, 6, 0.03, **options)
+        assert snapshot(model, state) == expected[step], f"after step {step}"
+        assert losses == state.losses[-1:]
+        model = model.to(TIERS[step % len(TIERS)])
+    assert state.steps == 6
+    assert isograd.train(model, DOCS, 6, 0.03, batch_size=batch_size, state=state) == []
+    assert snapshot(model, state) == expected[6]
+
+
+def test_a_state_past_the_end_is_refused(tier):
+    model = new_model(tier)
+    state = isograd.TrainingState(model.num_params)
+    isograd.train(model, DOCS, 4, state=state)
+    before = snapshot(model, state)
+    with pytest.raises(ValueError, match="the state has 4 steps done, of 3 asked for"):
+        isograd.train(model, DOCS, 3, state=state)
+    with pytest.raises(ValueError, match="until must be a whole number from 4 on, not 3"):
+        isograd.train(model, DOCS, 6, state=state, until=3)
+    assert snapshot(model, state) == before
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda state: state.m.pop(), "the state is of 431 weights, the model has 432"),
+        (lambda state: state.v.append(0), "the state is of 433 weights, the model has 432"),
+        (lambda state: setattr(state, "m", ["0"] * 432), "must be lists or arrays of numbers"),
+        (lambda state: setattr(state, "v", None), "must be lists or arrays of numbers"),
+        (lambda state: state.v.__setitem__(7, -1.0), "second moments cannot be negative"),
+    ],
+)
+def test_a_state_of_another_model_is_refused(tier, change, message):
+    model = new_model(tier)
+    before = weights(model)
+    state = isograd.TrainingState(model.num_params)
+    change(state)
+    with pytest.raises(ValueError, match=message):
+        isograd.train(model, DOCS, 5, state=state)
+    assert weights(model) == before
+
+
+class Interruptions:
+    """Raises KeyboardInterrupt before the k-th bytecode of the training code, by way of tracing."""
+
+    FILES = ("training.py", "optim.py", "train.py")
+
+    def __init__(self, k):
+        self.left = k
+
+    def __call__(self, frame, event, argument):
+        if os.path.basename(frame.f_code.co_filename) not in self.FILES:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.mark.parametrize("callback", [None, lambda step, loss: None])
+def test_an_interruption_before_any_bytecode_leaves_a_completed_step(tier, callback):
+    sizes = {"n_layer": 1, "n_embd": 1, "n_head": 1, "block_size": 1}
+    expected = history(tier, 2, **sizes)
+    # The tiers share all of the loop but Adam in Python, whose loops a seventh is enough for.
+    stride = 1 if tier == "fused" else 7
+    tried = interrupted = 0
+    k = 1
+    while True:
+        model = new_model(tier, **sizes)
+        state = isograd.TrainingState(model.num_params)
+        tracer = Interruptions(k)
+        trace = sys.gettrace()
+        sys.settrace(tracer)
+        try:
+            isograd.train(model, DOCS, 2, 0.03, callback, state=state)
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            sys.settrace(trace)
+        tried += 1
+        assert snapshot(model, state) == expected[state.steps], f"bytecode {k}"
+        assert {bits(p.grad) for p in parameters(model)} == {bits(0)} or state.steps == 0
+        if tracer.left > 0:
+            break
+        isograd.train(model, DOCS, 2, 0.03, state=state)
+        assert snapshot(model, state) == expected[2], f"gone on after bytecode {k}"
+        k += stride
+    assert interrupted == tried - 1 > 100
+
+
+@pytest.mark.parametrize("weight", [0, 5, 431])
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_failure_halfway_through_adam_leaves_the_last_completed_step(
+    tier, weight, done, monkeypatch
+):
+    adam = isograd.model.TIERS[tier].adam
+
+    class Failing(adam):
+        def step(self, lr=None):
+            self.params[weight].grad = 1e200  # its square is too large
+            super().step(lr)
+
+    model = new_model(tier)
+    parameters(model)[3].data = 1  # an int, which is to stay one
+    state = isograd.TrainingState(model.num_params)
+    isograd.train(model, DOCS, 5, state=state, until=done)
+    before = snapshot(model, state)
+    entry = isograd.model.TIERS[tier]._replace(adam=Failing)
+    monkeypatch.setitem(isograd.model.TIERS, tier, entry)
+    with pytest.raises(OverflowError):
+        isograd.train(model, DOCS, 5, state=state)
+    assert snapshot(model, state) == before
+    assert {bits(p.grad) for p in parameters(model)} == {bits(0)}
+
+
+# Weights by name
+
+
+def test_arrays_are_copies_with_names_and_shapes(tier):
+    model = new_model(tier)
+    arrays = model.arrays()
+    assert list(arrays) == list(model.state_dict())
+    for name, rows in model.state_dict().items():
+        assert arrays[name].shape == (len(rows), len(rows[0]))
+        assert arrays[name].tolist() == [[p.data for p in row] for row in rows], name
+    arrays["wte"][0, 0] = 7.0
+    assert model.state_dict()["wte"][0][0].data != 7.0
+
+
+@pytest.mark.parametrize("kind", ["values", "lists", "tuples", "memoryviews", "numpy"])
+def test_weights_can_be_assigned_from_anything_with_rows(tier, kind):
+    source, target = new_model("reference", seed=2), new_model(tier)
+    rows = {name: view.tolist() for name, view in source.arrays().items()}
+    given = {
+        "values": lambda: source.state_dict(),
+        "lists": lambda: rows,
+        "tuples": lambda: {name: tuple(map(tuple, matrix)) for name, matrix in rows.items()},
+        "memoryviews": lambda: source.arrays(),
+        "numpy": lambda: {
+            name: pytest.importorskip("numpy").asarray(view)
+            for name, view in source.arrays().items()
+        },
+    }[kind]()
+    target.load_state_dict(dict(reversed(given.items())))
+    assert weights(target) == weights(source)
+    made = isograd.GPT.from_state_dict(source.config, given, tier=tier)
+    assert (made.tier, weights(made)) == (tier, weights(source))
+
+
+def test_to_another_tier_keeps_every_bit_and_shares_nothing(tier):
+    model = new_model("reference")
+    for p, x in zip(parameters(model), [-0.0, 0, 1, math.inf, math.nan, 5e-324]):
+        p.data = x
+    other = model.to(tier)
+    assert (other.tier, other.config) == (tier, model.config)
+    assert weights(other) == weights(model)
+    parameters(other)[6].data = 0.5
+    assert parameters(model)[6].data != 0.5
+
+
+GOOD = [[0.5] * 4 for _ in range(4)]
+BAD_WEIGHTS = [
+    ({"wte": None}, "wte must be 4 rows of 4 numbers"),
+    ({"wte": 1.0}, "wte must be 4 rows of 4 numbers"),
+    ({"wte": []}, "wte must be 4 rows of 4 numbers, not 0 rows"),
+    ({"wte": GOOD[:3]}, "wte must be 4 rows of 4 numbers, not 3 rows"),
+    ({"wte": [*GOOD[:3], [0.5] * 5]}, "wte must be 4 rows of 4 numbers, but row 3 has 5"),
+    ({"wte": [*GOOD[:3], [0.5, 0.5, 0.5, "a"]]}, "wte must be .* not 'str'"),
+    ({"wte": [*GOOD[:3], [0.5, 0.5, 0.5, None]]}, "wte must be .* not 'NoneType'"),
+    ({"wte": [*GOOD[:3], [0.5, 0.5, 0.5, 1j]]}, "wte must be .* not 'complex'"),
+    ({"wte": [*GOOD[:3], [0.5, 0.5, 0.5, 10**400]]}, "wte must be 4 rows of 4 numbers: "),
+    ({"wte": ["abcd"] * 4}, "wte must be .* not 'str'"),
+    ({"wte": [GOOD] * 4}, "wte must be .* not 'list'"),
+    ({"wte": array("d", [0.5] * 16)}, "wte must be 4 rows of 4 numbers: "),
+    ({"layer1.mlp_fc1": GOOD}, "layer1.mlp_fc1 must be 16 rows of 4 numbers, not 4 rows"),
+    ({"layer2.mlp_fc1": GOOD}, "the model has no weights named 'layer2.mlp_fc1'"),
+    ({0: GOOD}, "the model has no weights named 0"),
+]
+
+
+@pytest.mark.parametrize("change, message", BAD_WEIGHTS, ids=[str(i) for i in range(15)])
+def test_weights_that_do_not_fit_change_nothing(tier, change, message):
+    model = new_model(tier)
+    before = weights(model)
+    with pytest.raises(ValueError, match=message) as caught:
+        model.load_state_dict({**new_model(tier, seed=2).state_dict(), **change})
+    assert "\n" not in str(caught.value)
+    assert weights(model) == before
+
+
+def test_missing_weights_change_nothing(tier):
+    model = new_model(tier)
+    before = weights(model)
+    given = new_model(tier, seed=2).state_dict()
+    del given["wpe"]
+    with pytest.raises(ValueError, match="all names of the model; 'wpe' is missing"):
+        model.load_state_dict(given)
+    for wrong in [None, [], "wte", 3]:
+        with pytest.raises(TypeError, match="weights must be a mapping from names, not"):
+            model.load_state_dict(wrong)
+    assert weights(model) == before
+
+
+# Evaluation
+
+
+def test_an_evaluation_adds_up_the_losses_of_the_documents(tier):
+    model = new_model(tier)
+    result = isograd.evaluate(model, DOCS)
+    losses = [model.loss(doc).data for doc in DOCS]
+    counts = [3, 4, 1, 2]  # "cabba" is cut off at block_size
+    assert (result.documents, result.predictions) == (4, 10)
+    assert result.loss == math.fsum(losses) / 4
+    assert result.nats == math.fsum(loss * n for loss, n in zip(losses, counts)) / 10
+    assert result.bits == result.nats / math.log(2)
+    assert result == isograd.evaluate(new_model("reference"), DOCS)
+
+
+@pytest.mark.parametrize(
+    "docs, message",
+    [
+        ([], "there are no documents"),
+        ([[3, 0, 3], [3]], "document 1 has 1 tokens"),
+        ([[3, 4, 3]], "document 0 holds the token 4; the model has 0 to 3"),
+    ],
+)
+def test_documents_that_cannot_be_evaluated(tier, docs, message):
+    with pytest.raises(ValueError, match=message):
+        isograd.evaluate(new_model(tier), docs)
+
+
 # Sampling
 
 
@@ -281,10 +595,26 @@ def test_a_sample_is_drawn_with_choices_until_bos_or_block_size(tier):
     assert rng.getstate() == same.getstate()
 
 
-@pytest.mark.parametrize("temperature", [0, -1, 0.0, math.nan, math.inf, -math.inf])
-def test_temperature_is_a_finite_number_above_0(tier, temperature):
+def test_at_temperature_0_the_likeliest_token_is_taken_and_nothing_drawn(tier):
     rng = random.Random(5)
-    with pytest.raises(ValueError, match="temperature must be a finite number above 0"):
+    model = new_model(tier)
+    isograd.train(model, [DOCS[1]], steps=60, lr=0.1)
+    samples = {isograd.sample(model, TOKENIZER, rng=rng, temperature=zero) for zero in [0, -0.0]}
+    assert samples == {"cabb"}
+    assert rng.getstate() == random.Random(5).getstate()
+
+
+def test_of_equally_likely_tokens_the_first_is_taken(tier):
+    model = new_model(tier)
+    for p in parameters(model):
+        p.data = 0.0
+    assert isograd.sample(model, TOKENIZER, rng=random.Random(5), temperature=0) == "aaaa"
+
+
+@pytest.mark.parametrize("temperature", [-1, -0.5, math.nan, math.inf, -math.inf, "0", None])
+def test_temperature_is_a_finite_number_from_0_on(tier, temperature):
+    rng = random.Random(5)
+    with pytest.raises(ValueError, match="temperature must be a finite number from 0 on"):
         isograd.sample(new_model(tier), TOKENIZER, rng=rng, temperature=temperature)
     assert rng.getstate() == random.Random(5).getstate()
 

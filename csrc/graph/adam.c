@@ -97,3 +97,15 @@ int adam_zero_grad(PyObject *const *params, Py_ssize_t n) {
     }
     return 0;
 }
+
+int adam_read_data(PyObject *const *params, double *out, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (check_value(params, i) < 0)
+            return -1;
+        Number data = node_data((const Node *)params[i]);
+        if (data.is_int)
+            return 0;
+        out[i] = data.x;
+    }
+    return 1;
+}

@@ -15,4 +15,8 @@ int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const
 /* Sets every grad to the int 0. 0, or -1 with MemoryError set. */
 int adam_zero_grad(PyObject *const *params, Py_ssize_t n);
 
+/* Writes the n parameters' data to out. 1, or 0 where one of them holds an int, which a double would not
+ * bring back; -1 with TypeError set for what is no Value. */
+int adam_read_data(PyObject *const *params, double *out, Py_ssize_t n);
+
 #endif

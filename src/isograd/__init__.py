@@ -1,9 +1,14 @@
 """isograd: microgpt's scalar autograd, compiled, without changing one bit of what it computes."""
 
+from typing import TYPE_CHECKING, Any
+
 from ._backend import Adam, Value, backend, no_grad, ops
 from .model import GPT, GPTConfig
 from .text import CharTokenizer, load_docs
-from .training import sample, train
+from .training import Evaluation, TrainingState, evaluate, sample, train
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint, docs_sha256, load_checkpoint, save_checkpoint
 
 __version__ = "0.1.0"
 
@@ -20,19 +25,35 @@ __all__ = [
     "GPT",
     "Adam",
     "CharTokenizer",
+    "Checkpoint",
+    "Evaluation",
     "GPTConfig",
+    "TrainingState",
     "Value",
     "add",
     "attention",
     "backend",
     "cross_entropy",
+    "docs_sha256",
     "embedding",
+    "evaluate",
     "linear",
+    "load_checkpoint",
     "load_docs",
     "no_grad",
     "relu",
     "rmsnorm",
     "sample",
+    "save_checkpoint",
     "softmax",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The module of checkpoints is imported when it is first asked for: it takes 10 ms."""
+    if name in ("Checkpoint", "docs_sha256", "load_checkpoint", "save_checkpoint"):
+        from . import checkpoint
+
+        return getattr(checkpoint, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

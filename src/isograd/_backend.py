@@ -8,7 +8,7 @@ never a reason to fall back.
 import os
 from importlib import import_module
 
-__all__ = ["Adam", "Value", "backend", "compiler", "no_grad", "ops", "vector_unit"]
+__all__ = ["Adam", "Value", "backend", "compiler", "no_grad", "ops", "read_data", "vector_unit"]
 
 
 def _choose():
@@ -31,13 +31,19 @@ def _choose():
     return "c"
 
 
+def reference_data(params):
+    """What `_core.read_data` does, for Values of the reference."""
+    return [p.data for p in params]
+
+
 backend = _choose()
 
 if backend == "c":
     from . import _core as ops
-    from ._core import Value, compiler, no_grad, vector_unit
+    from ._core import Value, compiler, no_grad, read_data, vector_unit
     from .optim import Adam
 else:
     from .reference import Adam, Value, no_grad, ops  # type: ignore[assignment, no-redef]
 
     compiler = vector_unit = "none"
+    read_data = reference_data

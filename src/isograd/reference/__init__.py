@@ -4,7 +4,7 @@ Read it in this order: `value` (the scalar autograd), `ops` (vectors of scalars)
 `train` (Adam, the loop, sampling). Nothing in here knows about the rest of the package.
 """
 
-from .gpt import document_loss, empty_cache, forward, init_weights, weight_shapes
+from .gpt import batch_loss, document_loss, empty_cache, forward, init_weights, weight_shapes
 from .ops import (
     add,
     attention,
@@ -16,7 +16,7 @@ from .ops import (
     rmsnorm,
     softmax,
 )
-from .train import Adam, sample_tokens, training_step, training_steps
+from .train import Adam, batch, learning_rate, sample_tokens, training_step, training_steps
 from .value import Value, no_grad
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "Value",
     "add",
     "attention",
+    "batch",
+    "batch_loss",
     "cross_entropy",
     "document_loss",
     "dot",
@@ -31,6 +33,7 @@ __all__ = [
     "empty_cache",
     "forward",
     "init_weights",
+    "learning_rate",
     "linear",
     "no_grad",
     "relu",

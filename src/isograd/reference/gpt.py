@@ -1,4 +1,4 @@
-"""The GPT itself: its weights, one position's forward pass, the loss of one document.
+"""The GPT itself: its weights, one position's forward pass, the loss of a document and of a batch.
 
 GPT-2's layout (Radford et al. 2019) with RMSNorm for LayerNorm, relu for GeLU and no biases.
 `weights` maps the names of the original program to lists of rows. `config` is anything with the
@@ -71,3 +71,10 @@ def document_loss(weights, config, tokens, ops=ops):
         logits = forward(weights, config, tokens[pos_id], pos_id, keys, values, ops)
         losses.append(ops.cross_entropy(logits, tokens[pos_id + 1]))
     return (1 / n) * sum(losses)
+
+
+def batch_loss(weights, config, docs, ops=ops):
+    """The mean of the losses of `docs`; of a single document, its loss itself."""
+    if len(docs) == 1:
+        return document_loss(weights, config, docs[0], ops)
+    return (1 / len(docs)) * sum(document_loss(weights, config, tokens, ops) for tokens in docs)

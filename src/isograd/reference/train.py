@@ -1,7 +1,7 @@
-"""Training and sampling: Adam, one document a step, and the draw of one name."""
+"""Training and sampling: Adam, one batch of documents a step, and the draw of one name."""
 
 from . import ops
-from .gpt import document_loss, empty_cache, forward
+from .gpt import batch_loss, empty_cache, forward
 
 
 class Adam:
@@ -64,34 +64,52 @@ class Adam:
             self._m[i], self._v[i] = float(state["m"][i]), float(state["v"][i])
 
 
-def training_step(weights, config, tokens, optimizer, lr, ops=ops):
-    """Learn from one document; its loss, a float. The graph ends with the step."""
-    loss = document_loss(weights, config, tokens, ops)
+def batch(docs, step, batch_size):
+    """The documents of the step `step`, counted from 0: the next ones, in order and round again."""
+    return [docs[(step * batch_size + b) % len(docs)] for b in range(batch_size)]
+
+
+def learning_rate(step, steps, lr):
+    """What is left of `lr` in the step `step` of `steps`: it falls linearly to 0."""
+    return lr * (1 - step / steps)
+
+
+def training_step(weights, config, docs, optimizer, lr, ops=ops):
+    """Learn from a batch of documents; their loss, a float. The graph ends with the step."""
+    loss = batch_loss(weights, config, docs, ops)
     loss.backward()
     optimizer.step(lr)
     optimizer.zero_grad()
     return loss.data
 
 
-def training_steps(weights, config, docs, steps, lr, ops=ops, adam=Adam):
-    """Train on one document a step, in order and round again; yields each step's loss, a float.
-
-    The learning rate falls linearly from `lr` to 0 over `steps`.
-    """
+def training_steps(weights, config, docs, steps, lr, ops=ops, adam=Adam, batch_size=1):
+    """Train for `steps` steps; yields each one's loss, a float."""
     optimizer = adam(p for rows in weights.values() for row in rows for p in row)
     for step in range(steps):
-        lr_now = lr * (1 - step / steps)
-        yield training_step(weights, config, docs[step % len(docs)], optimizer, lr_now, ops)
+        docs_now, lr_now = batch(docs, step, batch_size), learning_rate(step, steps, lr)
+        yield training_step(weights, config, docs_now, optimizer, lr_now, ops)
+
+
+def choose(logits, rng, temperature, ops=ops):
+    """The id of one of the tokens that have these logits."""
+    ids = range(len(logits))
+    if temperature == 0:
+        return max(ids, key=lambda i: logits[i].data)
+    probs = ops.softmax([logit / temperature for logit in logits])
+    return rng.choices(ids, weights=[p.data for p in probs])[0]
 
 
 def sample_tokens(weights, config, bos, rng, temperature, ops=ops):
-    """Draw tokens from the model until it ends the document or block_size is reached."""
+    """Draw tokens from the model until it ends the document or block_size is reached.
+
+    At temperature 0 the likeliest token is taken, the first of equals, and nothing is drawn.
+    """
     keys, values = empty_cache(config)
     token_id, sample = bos, []
     for pos_id in range(config.block_size):
         logits = forward(weights, config, token_id, pos_id, keys, values, ops)
-        probs = ops.softmax([logit / temperature for logit in logits])
-        token_id = rng.choices(range(config.vocab_size), weights=[p.data for p in probs])[0]
+        token_id = choose(logits, rng, temperature, ops)
         if token_id == bos:
             break
         sample.append(token_id)

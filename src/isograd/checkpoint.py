@@ -1,0 +1,178 @@
+"""Checkpoints: all that a run depends on, in one safetensors file.
+
+The tensors are the weights, under their names in `state_dict`, Adam's moments under the same names
+after `adam.m.` and `adam.v.`, and `losses`; all F64, in the shapes documented there. What is no
+tensor stands in the file's metadata as JSON. So `safetensors.numpy.load_file(path)["wte"]` is a
+weight matrix to whoever has NumPy. isograd does without. Reading is left to the safetensors
+library, which is made for files from strangers; writing is the few lines of `_pack`, as the
+library's own writer wants either NumPy or raw pointers, and changed its arguments with version 0.8.
+
+A file appears under its name only when all of it is on the disk, so that a process killed at any
+moment leaves the one before. A checksum over header and tensors finds damage, which the format
+alone does not. A checkpoint of the default model is 119 kB after 1,000 steps; it takes 3 ms to
+write, besides the disk, and 20 ms to read.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from random import Random
+from typing import Any, NamedTuple
+
+from .files import write_atomically
+from .model import GPT, GPTConfig, check_tier, matrices
+from .text import CharTokenizer
+from .training import TrainingState, check_state
+
+FORMAT = "isograd checkpoint"
+VERSION = 1
+
+
+class Checkpoint(NamedTuple):
+    """A run at some step: what `save_checkpoint` writes and `load_checkpoint` reads.
+
+    `random_state` is the generator's `getstate()`. `options` are those of the run, such as `steps`
+    and `lr`: whatever JSON can hold, returned as it was given. `docs_sha256` tells documents apart.
+    """
+
+    model: GPT
+    tokenizer: CharTokenizer
+    state: TrainingState
+    random_state: tuple[Any, ...]
+    options: dict[str, Any]
+    docs_sha256: str
+
+
+def docs_sha256(docs: Iterable[str]) -> str:
+    """A checksum of documents, and of their order."""
+    return hashlib.sha256("\n".join(docs).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def save_checkpoint(path: "str | os.PathLike[str]", checkpoint: Checkpoint) -> None:
+    """Write `checkpoint` to the file `path`, which is replaced as a whole or not at all.
+
+    Raises OSError where it cannot be written, ValueError for a state of another model.
+    """
+    model, tokenizer, state, random_state, options, sha256 = checkpoint
+    check_state(state, model.num_params, state.steps, state.steps)
+    tensors = {
+        prefix + name: (view.shape or (), view.tobytes())
+        for prefix, numbers in [("", model.read_data()), ("adam.m.", state.m), ("adam.v.", state.v)]
+        for name, view in matrices(model.config, _little(numbers)).items()
+    }
+    tensors["losses"] = (state.steps,), _little(state.losses).tobytes()
+    metadata = {
+        "config": asdict(model.config),
+        "tokenizer": "".join(tokenizer.chars),
+        "options": options,
+        "random_state": random_state,
+        "docs_sha256": sha256,
+    }
+    texts = {key: json.dumps(value) for key, value in metadata.items()}
+    write_atomically(path, _pack(tensors, {"format": FORMAT, "version": str(VERSION), **texts}))
+
+
+def load_checkpoint(path: "str | os.PathLike[str]", *, tier: str = "fused") -> Checkpoint:
+    """The checkpoint in the file `path`, with its model in tier `tier`.
+
+    Raises OSError where the file cannot be read, ValueError, in one sentence, for anything but an
+    undamaged checkpoint of this version of isograd or an older one, ModuleNotFoundError without
+    the safetensors library.
+    """
+    check_tier(tier)
+    with open(path, "rb") as file:
+        content = file.read()
+    name = repr(os.fspath(path))
+    tensors, metadata = _unpack(content, name)
+    try:
+        return _restored(tensors, metadata, tier)
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} is no usable checkpoint: {error}") from None
+
+
+def _restored(
+    tensors: "dict[str, tuple[list[int], array[float]]]", metadata: Mapping[str, str], tier: str
+) -> Checkpoint:
+    """The checkpoint made of these; any of the usual exceptions if they do not go together."""
+    config = GPTConfig(**json.loads(metadata["config"]))
+    tokenizer = CharTokenizer([json.loads(metadata["tokenizer"])])
+    if tokenizer.vocab_size != config.vocab_size:
+        raise ValueError(f"{tokenizer.vocab_size} tokens for a model of {config.vocab_size}")
+    shape, losses = tensors.pop("losses")
+    if shape != [len(losses)]:
+        raise ValueError("losses must be a row of numbers")
+    groups: dict[str, dict[str, Any]] = {"": {}, "adam.m.": {}, "adam.v.": {}}
+    for name, (shape, numbers) in tensors.items():
+        prefix = name[:7] if name[:7] in groups else ""
+        groups[prefix][name[len(prefix) :]] = memoryview(numbers).cast("B").cast("d", shape)
+    # As weights of a model the moments go through the same checks of names and shapes.
+    model, m, v = (
+        GPT.from_state_dict(config, group, tier=tier if prefix == "" else "reference")
+        for prefix, group in groups.items()
+    )
+    state = TrainingState(model.num_params)
+    state.m, state.v = array("d", m.read_data()), array("d", v.read_data())
+    state.losses = losses.tolist()
+    check_state(state, model.num_params, state.steps, state.steps)
+    version, internal, gauss_next = json.loads(metadata["random_state"])
+    random_state = version, tuple(internal), gauss_next
+    Random().setstate(random_state)
+    options, sha256 = json.loads(metadata["options"]), json.loads(metadata["docs_sha256"])
+    if not isinstance(options, dict) or not isinstance(sha256, str):
+        raise ValueError("options must be a mapping, docs_sha256 a string")
+    return Checkpoint(model, tokenizer, state, random_state, options, sha256)
+
+
+def _little(numbers: Sequence[float]) -> "array[float]":
+    """An array of the numbers, or of the doubles in the bytes, least significant byte first."""
+    doubles = array("d", numbers)
+    if sys.byteorder == "big":
+        doubles.byteswap()
+    return doubles
+
+
+def _pack(tensors: Mapping[str, tuple[Sequence[int], bytes]], metadata: dict[str, str]) -> bytes:
+    """The content of a safetensors file with these F64 tensors: length of header, header, data."""
+    header: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name, (shape, data) in tensors.items():
+        start, end = end, end + len(data)
+        header[name] = {"dtype": "F64", "shape": list(shape), "data_offsets": [start, end]}
+    body = b"".join(data for _, data in tensors.values())
+    metadata["sha256"] = _checksum(header, body)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + body
+
+
+def _unpack(
+    content: bytes, name: str
+) -> "tuple[dict[str, tuple[list[int], array[float]]], dict[str, str]]":
+    """Shapes and numbers of the tensors by name, and the metadata; ValueError calls it `name`."""
+    import safetensors
+
+    try:
+        tensors = safetensors.deserialize(content)
+    except safetensors.SafetensorError:
+        raise ValueError(f"{name} is no safetensors file, or a damaged one") from None
+    size = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:size])
+    metadata = header.get("__metadata__") or {}
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{name} is a safetensors file, but no checkpoint of isograd")
+    if metadata.get("version") != str(VERSION):
+        raise ValueError(
+            f"{name} is a checkpoint of version {metadata.get('version')}; "
+            f"this isograd reads version {VERSION}"
+        )
+    if metadata.pop("sha256", None) != _checksum(header, content[size:]):
+        raise ValueError(f"{name} is damaged, or was changed after isograd wrote it")
+    return {key: (info["shape"], _little(info["data"])) for key, info in tensors}, metadata
+
+
+def _checksum(header: Mapping[str, Any], body: bytes) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode() + body).hexdigest()

@@ -1,0 +1,113 @@
+"""What becomes of a run's losses: a table written as it goes, and a picture at the end.
+
+The table has a row for each completed step: its number, counted from 1, its loss in nats and its
+learning rate, as Python writes floats, so that reading them gives the same bits. A row is one write
+to the file, and so never there in part; Ctrl-C between any two bytecodes neither loses nor doubles
+one.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+from .files import check_writable, write_atomically
+from .reference import learning_rate
+
+SMOOTHING = 0.98  # weight of the past in the smoothed loss
+
+
+class MovingAverage:
+    """The exponential moving average of the losses so far; the first one counts in full."""
+
+    def __init__(self) -> None:
+        self.average: float | None = None
+
+    def add(self, loss: float) -> float:
+        """Take a loss in; the average then."""
+        past = loss if self.average is None else self.average
+        self.average = SMOOTHING * past + (1 - SMOOTHING) * loss
+        return self.average
+
+
+class History:
+    """A table of a run of `steps` steps from learning rate `lr`: CSV, or JSON Lines (.jsonl).
+
+    `losses` are those of the steps done. The file may exist only if the run is `resumed`, and must
+    then be its table, which may have got further than `losses`. ValueError for any other file and
+    for other kinds of file, OSError where it cannot be written.
+    """
+
+    def __init__(
+        self, path: str, steps: int, lr: float, losses: Sequence[float], *, resumed: bool
+    ) -> None:
+        self.path, self.steps, self.lr = path, steps, lr
+        self.is_csv = path.endswith(".csv")
+        if not path.endswith((".csv", ".jsonl")):
+            raise ValueError(f"a history is a .csv or a .jsonl file, not {path!r}")
+        table = b"step,loss,lr\n" if self.is_csv else b""
+        table += b"".join(self.row(step, loss) for step, loss in enumerate(losses))
+        if os.path.exists(path):
+            if not resumed:
+                raise ValueError(f"{path!r} exists; a history needs a new file")
+            with open(path, "rb") as file:
+                found = file.read()
+            if not (found.startswith(table) or table.startswith(found)):
+                raise ValueError(f"{path!r} is not the history of the run that is resumed")
+        write_atomically(path, table)
+        self.file = open(path, "ab", buffering=0)
+        self.done = len(losses), len(table)
+
+    def row(self, step: int, loss: float) -> bytes:
+        """The row of the step `step`, counted from 0."""
+        lr = learning_rate(step, self.steps, self.lr)
+        if self.is_csv:
+            return f"{step + 1},{loss!r},{lr!r}\n".encode()
+        return (json.dumps({"step": step + 1, "loss": loss, "lr": lr}) + "\n").encode()
+
+    def write(self, losses: Sequence[float]) -> None:
+        """Add the rows that are missing, given the losses of all steps so far."""
+        for step in range(self.done[0], len(losses)):
+            row, end = self.row(step, losses[step]), self.done[1]
+            # The file is longer where an interruption came right after the write.
+            if self.file.tell() == end and self.file.write(row) != len(row):
+                self.file.truncate(end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+            self.done = step + 1, end + len(row)
+
+
+def check_plot(path: str) -> None:
+    """ModuleNotFoundError, ValueError or OSError unless `save_plot` can make a file `path`."""
+    kinds = new_figure().canvas.get_supported_filetypes()
+    kind = os.path.splitext(path)[1][1:].lower()
+    if kind not in kinds:
+        raise ValueError(f"a plot is a file such as loss.png or loss.svg, not {path!r}")
+    check_writable(path)
+
+
+def save_plot(path: str, losses: Sequence[float]) -> None:
+    """Draw the loss of each step and their moving average; OSError if it cannot be written."""
+    figure = new_figure()
+    axes = figure.add_subplot()
+    steps = range(1, len(losses) + 1)
+    axes.plot(steps, losses, ".", color="0.75", markersize=3, label="each step")
+    label = f"smoothed (moving average, {SMOOTHING} of the past)"
+    axes.plot(steps, list(map(MovingAverage().add, losses)), color="tab:blue", label=label)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss (nats)")
+    axes.grid(color="0.92")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    content = BytesIO()
+    figure.savefig(content, format=os.path.splitext(path)[1][1:].lower(), dpi=150)
+    write_atomically(path, content.getvalue())
+
+
+def new_figure() -> Any:
+    """An empty figure, which needs no screen."""
+    from matplotlib.figure import Figure  # type: ignore[import-not-found]
+
+    return Figure(figsize=(7, 4), layout="constrained")
