@@ -5,8 +5,10 @@ import os
 import platform
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import NoReturn
 
 import click
 
@@ -46,6 +48,24 @@ def cli(context: click.Context) -> None:
 def info() -> None:
     """Say what is installed here."""
     click.echo(about())
+
+
+@cli.command(
+    "run",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option("--explain", is_flag=True, help="say on standard error what is compiled and what not")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[], NoReturn]:
+    """Run a Python script, with compiled definitions where its own are the same program.
+
+    Its output is byte for byte that of plain Python. Arguments after SCRIPT are the script's.
+    """
+    from .script import Script
+
+    with refusing_bad_input(script):
+        return partial(Script(script, args).run, explain)
 
 
 @cli.command("train")
@@ -202,8 +222,9 @@ def flush() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its status."""
+    rest = None
     try:
-        cli.main(standalone_mode=False)
+        rest = cli.main(standalone_mode=False)  # a script is left to run, outside of this try
         flush()
     except click.ClickException as error:
         print(f"isograd: {error.format_message()}", file=sys.stderr)
@@ -220,3 +241,5 @@ def main() -> None:
         if not isinstance(error, BrokenPipeError):
             print(f"isograd: cannot write the output: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+    if callable(rest):
+        rest()

@@ -1,0 +1,31 @@
+/* What `isograd run` needs of the graph: the type Value in the place of a script's own class, and
+ * compiled functions in the place of a script's own. */
+#ifndef ISOGRAD_SCRIPT_H
+#define ISOGRAD_SCRIPT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+/* Lets Value stand for a script's class, for the rest of the process; once.
+ *
+ * name      the class's name, ASCII or UTF-8
+ * absent    tuple of names: methods and operators that the class does not have
+ * methods   dict of further methods and of those that replace ours; `__repr__` and `__str__` too
+ * replay    called as replay(name, args, kwargs) for what Value cannot do: the name of an operation
+ *           and its arguments. Returns the exception that the script's class raises.
+ * stop      exception class for a number that the script's class would hold and Value cannot
+ *
+ * 0, or -1 with an exception set. Keeps references to all. */
+int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *replay,
+                 PyObject *stop);
+
+/* A callable in the place of the function `original`, new reference: does what `kind` ("linear",
+ * "linear_swapped", "softmax" or "rmsnorm") names where the arguments are lists or tuples of exact
+ * Values that fit, else calls the original. Shows the original's attributes. */
+PyObject *script_function(PyObject *original, const char *kind);
+
+/* How many of the first n params, distinct exact Values, Adam can update without any exception, given their second
+ * moments v and a positive eps. */
+Py_ssize_t script_adam_count(PyObject *const *params, const double *v, Py_ssize_t n);
+
+#endif
