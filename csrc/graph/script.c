@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "node.h"
+#include "ops.h"
 #include "vector.h"
 
 enum { ADD_OP, SUB_OP, MUL_OP, DIV_OP, N_BINARY };
@@ -35,10 +36,8 @@ static struct {
 
 /* ---- what Value cannot do ---- */
 
-static PyObject *stop(const char *why) {
-    PyErr_SetString(own.stop, why);
-    return NULL;
-}
+/* The argument is what the script's class would hold. */
+static void stop(PyObject *number) { PyErr_SetObject(own.stop, number); }
 
 static int is_plain_int(PyObject *o) {
     int overflow;
@@ -90,8 +89,12 @@ static inline PyObject *binary(int op, binaryfunc compiled, PyObject *a, PyObjec
         if (LIKELY(result && Value_CheckExact(result))) {
             if (op != DIV_OP && UNLIKELY(is_int_operand(a) && is_int_operand(b)) &&
                 !is_int_operand(result)) {
+                PyObject *number = number_as_object(node_data((Node *)result));
                 Py_DECREF(result);
-                return stop("an int from 2**53 on");
+                if (number)
+                    stop(number);
+                Py_XDECREF(number);
+                return NULL;
             }
             return result;
         }
@@ -172,7 +175,7 @@ static PyObject *construct(PyObject *type, PyObject *const *args, size_t nargsf,
 
 static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
     if (UNLIKELY(value && !is_number(value))) {
-        stop("what is no float and no small int");
+        stop(value);
         return -1;
     }
     return own.set_attribute(self, name, value);

@@ -9,8 +9,8 @@ Forms that are equal for reasons of arithmetic (`node.grad * local_grad`, say, f
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable
+from typing import Any
 
 # The class, method by method; several forms where a name comes more than once.
 VALUE = '''
@@ -106,6 +106,9 @@ class Value:
                 child.grad += local_grad * node.grad
 '''
 
+BACKWARD = """
+def backward(self):""" + VALUE.split("def backward(self):")[1].replace("\n    ", "\n")
+
 # Other ways of writing parts of `backward`; the products commute, int or float.
 BACKWARD_PARTS = [
     ("reversed(order)", "order[::-1]"),
@@ -113,16 +116,16 @@ BACKWARD_PARTS = [
 ]
 EARLY_RETURN = (
     """if node not in met:
-                met.add(node)
-                for child in node._children:
-                    visit(child)
-                order.append(node)""",
-    """if node in met:
-                return
             met.add(node)
             for child in node._children:
                 visit(child)
             order.append(node)""",
+    """if node in met:
+            return
+        met.add(node)
+        for child in node._children:
+            visit(child)
+        order.append(node)""",
 )
 
 # Without these there is no replacing the class; without the others it is ours less a method.
@@ -204,10 +207,6 @@ class Scope:
         self.parent = parent
         self.bound: set[str] = set()
         self.elsewhere: dict[str, str] = {}  # name: "global" or "nonlocal"
-
-    def __deepcopy__(self, memo: object) -> Scope:
-        return self
-
     def owner(self, name: str) -> Scope | None:
         """The scope that `name` means here; None for a builtin."""
         scope: Scope | None = self
@@ -336,6 +335,19 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if is_doc and isinstance(first.value.value, str) else body  # type: ignore[attr-defined]
 
 
+def copied(node: Any) -> Any:
+    """A deep copy of a tree with the lines and scopes written on it."""
+    if isinstance(node, list):
+        return [copied(part) for part in node]
+    if not isinstance(node, ast.AST):
+        return node
+    copy = type(node)(**{name: copied(getattr(node, name)) for name in node._fields})
+    for name in ("lineno", "col_offset", "scope"):
+        if hasattr(node, name):
+            setattr(copy, name, getattr(node, name))
+    return copy
+
+
 class Normalise(ast.NodeTransformer):
     """Drops what has no meaning and brings a few equal ways of writing into one."""
 
@@ -410,8 +422,8 @@ class Normalise(ast.NodeTransformer):
             and isinstance(node.body[0].targets[0], ast.Name)
         ):
             assign = node.body[0]
-            same = copy.deepcopy(assign.targets[0])
-            same.ctx = ast.Load()  # type: ignore[attr-defined]
+            same = copied(assign.targets[0])
+            same.ctx = ast.Load()
             choice = ast.IfExp(node.test.operand, same, assign.value)
             return ast.copy_location(ast.Assign(assign.targets, choice), node)
         return node
@@ -578,7 +590,7 @@ class Form:
         edges: dict[str, str],
     ) -> None:
         lineno, name = function.lineno, function.name
-        function = Normalise(class_name, parameters).visit(copy.deepcopy(function))
+        function = Normalise(class_name, parameters).visit(copied(function))
         rename = Rename(function, {class_name: "Value"} if class_name else {}, edges)
         rename.visit(function.args)
         for node in function.body:
@@ -587,7 +599,7 @@ class Form:
             function.body.sort(key=ast.dump)
         signature = " ".join(map(ast.dump, [function.args, *function.decorator_list]))
         self.texts = [signature, *map(ast.dump, function.body)]
-        self.lines = [lineno, *(node.lineno for node in function.body)]
+        self.lines = [lineno, *(getattr(node, "lineno", lineno) for node in function.body)]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Form) and self.texts == other.texts
@@ -595,12 +607,12 @@ class Form:
     __hash__ = None  # type: ignore[assignment]
 
     def differs_from(self, known: list[Form]) -> int:
-        """The line of the first statement that none of the `known` forms has in its place."""
-        agreeing = 0
-        for form in known:
-            same = [a == b for a, b in zip(self.texts, form.texts)]
-            agreeing = max(agreeing, [*same, False].index(False))
-        return self.lines[min(agreeing, len(self.lines) - 1)]
+        """The line of the first statement that the nearest of the `known` forms does not have."""
+        others = [
+            [line for text, line in zip(self.texts, self.lines) if text not in form.texts]
+            for form in known
+        ]
+        return min(min(others, key=len), default=self.lines[0])
 
 
 def is_plain_store(node: ast.stmt) -> bool:
@@ -628,14 +640,11 @@ def forms_of(source: str) -> dict[str, list[Form]]:
 
 def value_forms() -> dict[str, list[Form]]:
     """The accepted forms of every method of the class."""
-    sources = [VALUE, VALUE.replace(*EARLY_RETURN)]
+    sources = [BACKWARD, BACKWARD.replace(*EARLY_RETURN)]
     for old, new in BACKWARD_PARTS:
         sources += [source.replace(old, new) for source in sources]
-    forms: dict[str, list[Form]] = {}
-    for source in sources:
-        for name, found in forms_of(source).items():
-            known = forms.setdefault(name, [])
-            known += [form for form in found if form not in known]
+    forms = forms_of(VALUE)
+    forms["backward"] = [form for source in sources for form in forms_of(source)["backward"]]
     return forms
 
 

@@ -107,8 +107,9 @@ class Recogniser:
         self.plan = Plan(tree)
         self.tree = tree
         self.folder = folder
+        self.nodes = list(ast.walk(tree))
         self.parents = {
-            id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
+            id(child): node for node in self.nodes for child in ast.iter_child_nodes(node)
         }
         candidates = [node for node in tree.body if is_candidate(node)]
         if not candidates:
@@ -132,7 +133,7 @@ class Recogniser:
         self.class_node.decorator_list.append(self.name("isograd class", self.class_node))
         kept = f"with its own {', '.join(self.plan.extra)}" if self.plan.extra else ""
         self.note(self.class_node, what, kept, replaced=True)
-        for node in ast.walk(tree):
+        for node in self.nodes:
             if isinstance(node, ast.FunctionDef):
                 self.look_at_function(node)
             elif isinstance(node, ast.For):
@@ -255,8 +256,8 @@ class Recogniser:
         if not any(self.is_import_of_math(node.lineno) for node in self.tree.body):
             raise Different("import math is not at the top level before it")
         core = {id(part) for method in self.core for part in ast.walk(method)}
-        docstrings = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(self.tree):
+        docstrings = {id(node.value) for node in self.nodes if isinstance(node, ast.Expr)}
+        for node in self.nodes:
             if id(node) not in core:
                 why = self.hazard(node, docstrings)
                 if why:
@@ -409,7 +410,7 @@ class Recogniser:
         if not hasattr(self, "_modules"):
             self._modules = {
                 alias.asname or alias.name.split(".")[0]: alias.name.split(".")[0]
-                for node in ast.walk(self.tree)
+                for node in self.nodes
                 if isinstance(node, ast.Import)
                 for alias in node.names
             }
@@ -450,7 +451,7 @@ class Recogniser:
 
     def look_at_function(self, node: ast.FunctionDef) -> None:
         known = self.function_forms
-        if isinstance(self.parents[id(node)], ast.ClassDef):
+        if isinstance(self.parents[id(node)], ast.ClassDef) or len(node.args.args) > 2:
             return
         form = Form(node, self.class_name, self.parameters, self.edges)
         kinds = [kind for kind, accepted in known.items() if form in accepted]
@@ -497,7 +498,11 @@ class Recogniser:
         numbers = ast.Tuple([*loads, ast.Constant(zero)], ast.Load())
         arguments = ast.arguments([], [], None, [], [], None, [])
         lazily = ast.Lambda(arguments, numbers)
-        where = [self.use_array(captured[key], node) for key in ("N_m", "N_v")]
+        params = captured["N_params"]
+        where = [
+            self.is_steady(params) and self.use_array(captured[key], params, node)
+            for key in ("N_m", "N_v")
+        ]
         node.iter = self.call("isograd adam", [node.iter, lazily], node.iter)
         self.note(node, "Adam loop", "" if all(where) else "its moments stay lists", replaced=True)
 
@@ -553,30 +558,43 @@ class Recogniser:
                 return True
         return False
 
-    def use_array(self, name: ast.expr, loop: ast.For) -> bool:
-        """Makes the list `name` an array where it is used nowhere but in the loop."""
+    def uses(self, name: ast.expr) -> list[ast.Name]:
+        """Where the variable is used; none if that is hard to say."""
         assert isinstance(name, ast.Name)
         scope = name.scope.owner(name.id)  # type: ignore[attr-defined]
-        inside = {id(node) for node in ast.walk(loop)}
-        outside = [
-            node
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.Name)
-            and node.id == name.id
-            and id(node) not in inside
-            and node.scope.owner(node.id) is scope  # type: ignore[attr-defined]
-        ]
         declared = [
             node
-            for node in ast.walk(self.tree)
+            for node in self.nodes
             if isinstance(node, (ast.Global, ast.Nonlocal)) and name.id in node.names
         ]
-        if len(outside) != 1 or declared or scope is None:
-            return False
-        return self.wrap_zeros(outside[0])
+        return [
+            node
+            for node in self.nodes
+            if isinstance(node, ast.Name)
+            and node.id == name.id
+            and node.scope.owner(node.id) is scope  # type: ignore[attr-defined]
+            and scope
+            and not declared
+        ]
 
-    def wrap_zeros(self, target: ast.Name) -> bool:
-        """`target = [0.0] * n` is the only assignment: makes it an array of doubles."""
+    def is_steady(self, params: ast.expr) -> bool:
+        """Whether the sequence is assigned once and only looked at from then on."""
+        uses = self.uses(params)
+        stores = [node for node in uses if not isinstance(node.ctx, ast.Load)]
+        return len(stores) == 1 and all(
+            isinstance(self.parents[id(stores[0])], ast.Assign) if node in stores
+            else is_look(node, self.parents[id(node)])
+            for node in uses
+        )
+
+    def use_array(self, name: ast.expr, params: ast.expr, loop: ast.For) -> bool:
+        """Makes the list `name` an array where it is used nowhere but in the loop."""
+        inside = {id(node) for node in ast.walk(loop)}
+        outside = [node for node in self.uses(name) if id(node) not in inside]
+        return len(outside) == 1 and self.wrap_zeros(outside[0], forms.text(params))
+
+    def wrap_zeros(self, target: ast.Name, params: str) -> bool:
+        """`target = [0.0] * len(params)` is the only assignment: makes it an array of doubles."""
         parent = self.parents[id(target)]
         if isinstance(parent, ast.Tuple):
             assign = self.parents[id(parent)]
@@ -585,7 +603,7 @@ class Recogniser:
             if not isinstance(assign, ast.Assign) or len(assign.targets) != 1 or not same:
                 return False
             i = parent.elts.index(target)
-            if not is_zeros(values.elts[i]):  # type: ignore[union-attr]
+            if not is_zeros(values.elts[i], params):  # type: ignore[union-attr]
                 return False
             values.elts[i] = self.call(  # type: ignore[union-attr]
                 "isograd moments", [values.elts[i]], values.elts[i]  # type: ignore[union-attr]
@@ -595,7 +613,7 @@ class Recogniser:
             return False
         if isinstance(parent, ast.Assign) and len(parent.targets) != 1:
             return False
-        if not is_zeros(parent.value):
+        if not is_zeros(parent.value, params):
             return False
         parent.value = self.call("isograd moments", [parent.value], parent.value)
         return True
@@ -621,16 +639,23 @@ def is_update(statement: ast.stmt) -> bool:
     return isinstance(target, ast.Attribute) and target.attr == "data"
 
 
-def is_zeros(node: ast.expr) -> bool:
-    """`[0.0] * n` or `[0.0 for _ in ..]`."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        parts = getattr(node.left, "elts", [])
-        return isinstance(node.left, ast.List) and len(parts) == 1 and is_zero(parts[0])
-    return isinstance(node, ast.ListComp) and is_zero(node.elt)
+def is_look(node: ast.Name, parent: ast.AST) -> bool:
+    """Whether `node` cannot get longer or shorter by what `parent` does with it."""
+    if isinstance(parent, ast.Call):
+        return text_of(parent.func) in ("len", "enumerate", "zip", "sum", "print", "tuple", "list")
+    if isinstance(parent, ast.Subscript):
+        return isinstance(parent.ctx, ast.Load)
+    return isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is node
 
 
-def is_zero(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value) is float and node.value == 0.0
+ZEROS = ["[0.0] * len(N_params)", "[0.0 for N_any in N_params]"]
+
+
+def is_zeros(node: ast.expr, params: str) -> bool:
+    captured: dict[str, ast.expr] = {}
+    patterns = [forms.pattern_of(source).value for source in ZEROS]  # type: ignore[attr-defined]
+    fits = any(forms.match(pattern, node, captured) for pattern in patterns)
+    return fits and forms.text(captured["N_params"]) == params
 
 
 def text_of(node: object) -> str:

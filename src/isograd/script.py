@@ -46,7 +46,7 @@ class Script:
         self.args = args
         with open(path, "rb") as file:
             self.source = file.read()
-        self.file = os.path.join(os.getcwd(), path[2:] if path.startswith("./") else path)
+        self.file = os.path.join(os.getcwd(), path)
         self.folder = os.path.dirname(os.path.realpath(path))
 
     def run(self, explain: bool = False) -> NoReturn:
@@ -109,8 +109,8 @@ class Script:
         sys.stdout.flush()
         lines = [line for frame, line in frames(error) if frame.f_code.co_filename == self.file]
         print(
-            f"isograd: line {lines[-1] if lines else '?'} of {self.path} makes a Value of {error}, "
-            "which the compiled class cannot hold; plain python can run this script",
+            f"isograd: line {lines[-1] if lines else '?'} of {self.path} makes a Value of "
+            f"{error.args[0]!r}, which the compiled class cannot hold; plain python can",
             file=sys.stderr,
         )
         sys.exit(2)
@@ -162,12 +162,15 @@ def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
 
 def without_ours(entry: types.TracebackType | None) -> types.TracebackType | None:
     """A traceback less the frames of this file."""
-    if entry is None:
-        return None
-    rest = without_ours(entry.tb_next)
-    if entry.tb_frame.f_code.co_filename == __file__:
-        return rest
-    return types.TracebackType(rest, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    entries = []
+    while entry:
+        if entry.tb_frame.f_code.co_filename != __file__:
+            entries.append(entry)
+        entry = entry.tb_next
+    rest = None
+    for entry in reversed(entries):
+        rest = types.TracebackType(rest, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return rest
 
 
 def end_with(error: BaseException) -> NoReturn:
@@ -218,17 +221,15 @@ class Replay:
     ) -> BaseException:
         own_class = self.own_class()
         args = tuple(self.own(own_class, arg) for arg in args)
-        function: Callable[..., object] = (
-            own_class if name == "__init__" else getattr(operator, name, None) or
-            (pow if name == "pow" else getattr(own_class, name))
-        )
+        known: dict[str, Callable[..., object]] = {"__init__": own_class, "pow": pow}
+        function = known.get(name) or getattr(operator, name, None) or getattr(own_class, name)
         try:
             result = function(*args, **(keywords or {}))
         except Exception as error:
             own_frame = error.__traceback__
             return error.with_traceback(own_frame.tb_next if own_frame else None)
         data = getattr(result, "data", result)
-        raise CannotHold(f"{data!r}, {type(data).__name__}")
+        raise CannotHold(data)
 
     def own_class(self) -> type:
         """The script's class again, whose methods mean it by its name."""
