@@ -36,8 +36,13 @@ static struct {
 
 /* ---- what Value cannot do ---- */
 
-/* The argument is what the script's class would hold. */
-static void stop(PyObject *number) { PyErr_SetObject(own.stop, number); }
+/* `held` is what the script's class would hold. */
+static void stop(PyObject *held) {
+    PyObject *args = PyTuple_Pack(1, held);
+    if (args)
+        PyErr_SetObject(own.stop, args);
+    Py_XDECREF(args);
+}
 
 static int is_plain_int(PyObject *o) {
     int overflow;

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 # The class, method by method; several forms where a name comes more than once.
-VALUE = '''
+VALUE = """
 class Value:
     def __init__(self, data, children=(), local_grads=()):
         self.data = data
@@ -104,7 +104,7 @@ class Value:
         for node in reversed(order):
             for child, local_grad in zip(node._children, node._local_grads):
                 child.grad += local_grad * node.grad
-'''
+"""
 
 BACKWARD = """
 def backward(self):""" + VALUE.split("def backward(self):")[1].replace("\n    ", "\n")
@@ -129,12 +129,21 @@ EARLY_RETURN = (
 )
 
 # Without these there is no replacing the class; without the others it is ours less a method.
-REQUIRED = ("__init__", "__add__", "__mul__", "__pow__", "__neg__", "__radd__", "__rmul__", "backward")
+REQUIRED = (
+    "__init__",
+    "__add__",
+    "__mul__",
+    "__pow__",
+    "__neg__",
+    "__radd__",
+    "__rmul__",
+    "backward",
+)
 # What a script may write differently: then its own method joins the compiled class.
 REPLACEABLE = ("log", "exp", "relu")
 
 FUNCTIONS = {
-    "linear": '''
+    "linear": """
 def linear(x, w):
     return [sum([wi * xi for wi, xi in zip(row, x)]) for row in w]
 
@@ -143,8 +152,8 @@ def linear(x, w):
     for row in w:
         out.append(sum([wi * xi for wi, xi in zip(row, x)]))
     return out
-''',
-    "linear_swapped": '''
+""",
+    "linear_swapped": """
 def linear(w, x):
     return [sum([wi * xi for wi, xi in zip(row, x)]) for row in w]
 
@@ -153,20 +162,20 @@ def linear(w, x):
     for row in w:
         out.append(sum([wi * xi for wi, xi in zip(row, x)]))
     return out
-''',
-    "softmax": '''
+""",
+    "softmax": """
 def softmax(logits):
     largest = max([logit.data for logit in logits])
     exps = [(logit - largest).exp() for logit in logits]
     total = sum(exps)
     return [e / total for e in exps]
-''',
-    "rmsnorm": '''
+""",
+    "rmsnorm": """
 def rmsnorm(x):
     mean_square = sum([xi * xi for xi in x]) / len(x)
     scale = (mean_square + 1e-5) ** -0.5
     return [xi * scale for xi in x]
-''',
+""",
 }
 NEEDED_METHODS = {
     "linear": (),
@@ -190,8 +199,14 @@ ADAM = {
     "zero": ["N_p.grad = 0"],
 }
 # What must come before what.
-ADAM_ORDER = [("m", "m_hat"), ("v", "v_hat"), ("m_hat", "data"), ("v_hat", "data"),
-              ("m", "zero"), ("v", "zero")]
+ADAM_ORDER = [
+    ("m", "m_hat"),
+    ("v", "v_hat"),
+    ("m_hat", "data"),
+    ("v_hat", "data"),
+    ("m", "zero"),
+    ("v", "zero"),
+]
 ADAM_RATES = ("lr", "beta1", "beta2", "rest1", "rest2", "correction1", "correction2", "eps")
 ZEROING = "for N_p in N_params: N_p.grad = 0"
 
@@ -207,6 +222,7 @@ class Scope:
         self.parent = parent
         self.bound: set[str] = set()
         self.elsewhere: dict[str, str] = {}  # name: "global" or "nonlocal"
+
     def owner(self, name: str) -> Scope | None:
         """The scope that `name` means here; None for a builtin."""
         scope: Scope | None = self
@@ -282,7 +298,11 @@ class Names(ast.NodeVisitor):
     def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         node.scope = self.scope  # type: ignore[attr-defined]
         self.bind(node.name, node)
-        for outer in [*node.decorator_list, *self.defaults(node.args), *filter(None, [node.returns])]:
+        for outer in [
+            *node.decorator_list,
+            *self.defaults(node.args),
+            *filter(None, [node.returns]),
+        ]:
             self.visit(outer)
         self.inside("function", [*self.parameters(node.args), *node.body])
 

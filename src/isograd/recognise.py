@@ -54,8 +54,9 @@ TREACHEROUS = frozenset(
     "builtins sys os gc inspect types importlib functools operator contextlib dataclasses traceback "
     "attrgetter methodcaller".split()
 )
-DUNDERS = frozenset(["__name__", "__main__", "__file__", "__doc__", "__annotations__", "__future__",
-                     "__debug__"])
+DUNDERS = frozenset(
+    ["__name__", "__main__", "__file__", "__doc__", "__annotations__", "__future__", "__debug__"]
+)
 
 
 @dataclass
@@ -88,8 +89,6 @@ class Plan:
 
 class Different(Exception):
     """Why a definition is not ours."""
-
-
 
 
 def recognise(tree: ast.Module, folder: str) -> Plan:
@@ -458,7 +457,9 @@ class Recogniser:
         what = f"{node.name}()"
         if not kinds:
             if node.name in known:
-                line = form.differs_from([*known[node.name], *known.get(f"{node.name}_swapped", [])])
+                line = form.differs_from(
+                    [*known[node.name], *known.get(f"{node.name}_swapped", [])]
+                )
                 self.note(node, what, f"it is another one: see line {line}")
             return
         lines = [line for name, _, line in self.names.bindings if name == node.name]
@@ -514,9 +515,8 @@ class Recogniser:
     def is_zeroing(node: ast.For) -> bool:
         captured: dict[str, ast.expr] = {}
         pattern = forms.pattern_of(forms.ZEROING)
-        return (
-            forms.match(pattern, node, captured)
-            and forms.text(captured["N_p"]) != forms.text(captured["N_params"])
+        return forms.match(pattern, node, captured) and forms.text(captured["N_p"]) != forms.text(
+            captured["N_params"]
         )
 
     def read_adam(self, node: ast.For) -> tuple[dict[str, ast.expr], bool]:
@@ -582,7 +582,8 @@ class Recogniser:
         uses = self.uses(params)
         stores = [node for node in uses if not isinstance(node.ctx, ast.Load)]
         return len(stores) == 1 and all(
-            isinstance(self.parents[id(stores[0])], ast.Assign) if node in stores
+            isinstance(self.parents[id(stores[0])], ast.Assign)
+            if node in stores
             else is_look(node, self.parents[id(node)])
             for node in uses
         )
@@ -606,7 +607,9 @@ class Recogniser:
             if not is_zeros(values.elts[i], params):  # type: ignore[union-attr]
                 return False
             values.elts[i] = self.call(  # type: ignore[union-attr]
-                "isograd moments", [values.elts[i]], values.elts[i]  # type: ignore[union-attr]
+                "isograd moments",
+                [values.elts[i]],
+                values.elts[i],  # type: ignore[union-attr]
             )
             return True
         if not isinstance(parent, (ast.Assign, ast.AnnAssign)) or not parent.value:

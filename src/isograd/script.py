@@ -57,7 +57,7 @@ class Script:
         main = self.enter()
         try:
             code = self.compile(main, explain)
-            sys.setrecursionlimit(sys.getrecursionlimit() + depth() - 1)  # our frames do not count
+            discount_our_frames()
             exec(code, main.__dict__)
         except SystemExit as leaving:
             raise leaving.with_traceback(None) from None
@@ -145,12 +145,13 @@ def forget_shadowed_modules(folder: str) -> None:
 # ---- how a script ends ----
 
 
-def depth() -> int:
-    """How many Python frames there are below the caller's."""
-    frame, n = sys._getframe(1), 0
-    while frame:
-        frame, n = frame.f_back, n + 1  # type: ignore[assignment]
-    return n
+def discount_our_frames() -> None:
+    """Raises the recursion limit until a script can recur as deep as without us below it."""
+    limit, probe = sys.getrecursionlimit(), {"n": 0}
+    try:
+        exec("def recur():\n global n\n n += 1\n recur()\nrecur()", probe)
+    except RecursionError:
+        sys.setrecursionlimit(2 * limit - 2 - probe["n"])
 
 
 def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
