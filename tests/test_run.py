@@ -1,7 +1,7 @@
 """`isograd run`: scripts under plain Python and under the command, byte for byte.
 
-Then what the recogniser must refuse: every small change of the program that it knows, and everything
-that could make the same text mean something else.
+Then what the recogniser must refuse: every small change of the program that it knows, and whatever
+could make the same text mean something else.
 """
 
 import ast
@@ -36,13 +36,12 @@ def outcome(*line, cwd=None):
 
 
 def both(script, *args, cwd=None):
-    """Runs a script both ways, wants the same of both, returns what is said of it, and the output."""
+    """Runs a script both ways and wants the same: what is said of it, and its output."""
     status, out, err = outcome(str(script), *args, cwd=cwd)
-    assert outcome("-m", "isograd", "run", str(script), *args, cwd=cwd) == (status, out, err)
     again = outcome("-m", "isograd", "run", "--explain", str(script), *args, cwd=cwd)
-    assert again[:2] == (status, out)
     said = [line for line in again[2].splitlines() if line.startswith("isograd: ")]
-    assert "".join(f"{line}\n" for line in again[2].splitlines() if line not in said) == err
+    rest = "".join(f"{line}\n" for line in again[2].splitlines() if line not in said)
+    assert (*again[:2], rest) == (status, out, err)
     return [line.split(": ", 2)[2] for line in said], out.decode()
 
 
@@ -73,13 +72,21 @@ ALL_OF_FLAT = [
     "linear(): compiled",
     "softmax(): compiled",
     "rmsnorm(): compiled",
+    "sum of lists: compiled",
+    "sum of products: compiled",
+    "sum of products: compiled",
+    "sum of lists: compiled",
+    "relu of a list: compiled",
+    "sum of lists: compiled",
     "Adam loop: compiled",
 ]
 
 
 @compiled_only
 def test_a_flat_script():
-    assert both(SCRIPTS / "flat.py", "5")[0] == ALL_OF_FLAT
+    said, out = both(SCRIPTS / "flat.py", "5")
+    assert said == ALL_OF_FLAT
+    assert outcome("-m", "isograd", "run", str(SCRIPTS / "flat.py"), "5") == (0, out.encode(), "")
 
 
 @compiled_only
@@ -243,7 +250,7 @@ PRELUDE = FLAT[: FLAT.index("n_layer, n_embd")]
         "sys.exit(7)",
         "raise KeyError('x') from ValueError('y')",
         "def f(n): return f(n + 1)\nf(0)",
-        "try:\n    Value(0.0).log()\nexcept ValueError as e:\n    import traceback\n    traceback.print_exc()\n    1 / 0",
+        "import traceback\ntry:\n    Value(0).log()\nexcept ValueError:\n    traceback.print_exc()\n    1/0",
         "import atexit\natexit.register(print, 'bye')\nraise SystemExit",
         "print(__name__, __file__, sys.argv, sys.path[0], __doc__)",
         "print(input())",
@@ -472,14 +479,3 @@ MEANT_THE_SAME = [
 def indented(text):
     return "".join(f"    {line}\n" for line in text.splitlines())
 
-
-ADAM = """
-def train(params, m, v, lr, b1, b2, eps, step):
-    for i, p in enumerate(params):
-        m[i] = b1 * m[i] + (1 - b1) * p.grad
-        v[i] = b2 * v[i] + (1 - b2) * p.grad ** 2
-        m_hat = m[i] / (1 - b1 ** (step + 1))
-        v_hat = v[i] / (1 - b2 ** (step + 1))
-        p.data -= lr * m_hat / (v_hat ** 0.5 + eps)
-        p.grad = 0
-"""

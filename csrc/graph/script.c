@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dot.h"
 #include "node.h"
 #include "ops.h"
 #include "vector.h"
@@ -366,6 +367,81 @@ PyObject *script_function(PyObject *original, const char *kind) {
     f->compiled = kinds[i].compiled;
     f->n_args = kinds[i].n_args;
     return (PyObject *)f;
+}
+
+/* ---- expressions ---- */
+
+static PyObject *result_or_none(PyObject *result) {
+    if (result && result != Py_NotImplemented)
+        return result;
+    Py_XDECREF(result);
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+        return NULL;
+    PyErr_Clear();
+    Py_RETURN_NONE;
+}
+
+PyObject *script_add(PyObject *a, PyObject *b) {
+    return result_or_none(is_vector(a) && is_vector(b) ? vector_add(a, b) : NULL);
+}
+
+PyObject *script_relu(PyObject *a) { return result_or_none(is_vector(a) ? vector_relu(a) : NULL); }
+
+/* -1 unless `o` is an int from 0 to `limit`. */
+static Py_ssize_t index_up_to(PyObject *o, Py_ssize_t limit) {
+    if (!PyLong_CheckExact(o))
+        return -1;
+    Py_ssize_t i = PyLong_AsSsize_t(o);
+    if (i == -1)
+        PyErr_Clear();
+    return i <= limit ? i : -1;
+}
+
+/* Fills `at` with borrowed references; 0 if there is no such column. */
+static int read_column(PyObject *rows, PyObject *column, Py_ssize_t n, Node **at) {
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *row = PySequence_Fast_GET_ITEM(rows, i);
+        if (!is_vector(row))
+            return 0;
+        Py_ssize_t j = index_up_to(column, PySequence_Fast_GET_SIZE(row) - 1);
+        if (j < 0)
+            return 0;
+        at[i] = (Node *)PySequence_Fast_GET_ITEM(row, j);
+    }
+    return 1;
+}
+
+static PyObject *dot_of(Node *const *a, Node *const *b, Py_ssize_t n) {
+    Py_ssize_t odd;
+    Operands *left = operands_new(a, n, &odd), *right = left ? operands_new(b, n, &odd) : NULL;
+    PyObject *sum = NULL;
+    if (right && !(left->all_ints && right->all_ints))
+        sum = dot_new(left, right);
+    if (left)
+        operands_release(left);
+    if (right)
+        operands_release(right);
+    return sum;
+}
+
+enum { MAX_COLUMN = 256 };
+
+PyObject *script_dot(PyObject *a, PyObject *b, PyObject *n, PyObject *column) {
+    if (!is_vector(a) || !is_vector(b))
+        Py_RETURN_NONE;
+    Py_ssize_t shorter = PySequence_Fast_GET_SIZE(a);
+    if (PySequence_Fast_GET_SIZE(b) < shorter)
+        shorter = PySequence_Fast_GET_SIZE(b);
+    Py_ssize_t length = n == Py_None ? shorter : index_up_to(n, shorter);
+    if (length < 1)
+        Py_RETURN_NONE;
+    Node *const *left = (Node *const *)PySequence_Fast_ITEMS(a);
+    if (column == Py_None)
+        return result_or_none(dot_of(left, (Node *const *)PySequence_Fast_ITEMS(b), length));
+    Node *right[MAX_COLUMN];
+    if (length > MAX_COLUMN || !read_column(b, column, length, right))
+        Py_RETURN_NONE;
+    return result_or_none(dot_of(left, right, length));
 }
 
 /* ---- Adam ---- */

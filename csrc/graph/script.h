@@ -24,6 +24,15 @@ int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *
  * Values that fit, else calls the original. Shows the original's attributes. */
 PyObject *script_function(PyObject *original, const char *kind);
 
+/* For lists or tuples of Values: the sum of a[i] * b[i], or where `column` is not None, of
+ * a[i] * b[i][column], over i below n; n None means the shorter length. New reference, to None where
+ * that is nothing for us, without an exception; NULL when out of memory. */
+PyObject *script_dot(PyObject *a, PyObject *b, PyObject *n, PyObject *column);
+
+/* The same for the lists [x + y for x, y in zip(a, b)] and [x.relu() for x in a]. */
+PyObject *script_add(PyObject *a, PyObject *b);
+PyObject *script_relu(PyObject *a);
+
 /* How many of the first n params, distinct exact Values, Adam can update without any exception, given their second
  * moments v and a positive eps. */
 Py_ssize_t script_adam_count(PyObject *const *params, const double *v, Py_ssize_t n);

@@ -115,6 +115,9 @@ cdef extern from "graph/script.h":
     int script_adopt(object name, object absent, object methods, object replay,
                      object stop) except -1
     object script_function(object original, const char *kind)
+    object script_dot(object a, object b, object n, object column)
+    object script_add(object a, object b)
+    object script_relu(object a)
     Py_ssize_t script_adam_count(PyObject **params, const double *v, Py_ssize_t n)
 
 
@@ -126,6 +129,30 @@ def adopt_class(str name, tuple absent, dict methods, replay, stop):
 def compiled_function(original, str kind):
     """`original`, computed by our function `kind` wherever that is the same."""
     return script_function(original, kind.encode())
+
+
+def dot_or_none(a, b, n=None, column=None):
+    """The sum of products over two lists of Values, or None where these are anything else."""
+    return script_dot(a, b, n, column)
+
+
+def lazy_dot_or_none(operands):
+    """The same for what `operands()` returns; None if it raises."""
+    try:
+        a, b, n, column = operands()
+    except Exception:
+        return None
+    return script_dot(a, b, n, column)
+
+
+def add_or_none(a, b):
+    """[x + y for x, y in zip(a, b)], or None where these are no lists of Values that fit."""
+    return script_add(a, b)
+
+
+def relu_or_none(a):
+    """[x.relu() for x in a], or None where it is no list of Values."""
+    return script_relu(a)
 
 
 cdef tuple distinct_values = ()  # the params seen last

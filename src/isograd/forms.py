@@ -296,7 +296,7 @@ class Names(ast.NodeVisitor):
     visit_Nonlocal = visit_Global  # type: ignore[assignment]
 
     def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        node.scope = self.scope  # type: ignore[attr-defined]
+        node.scope = self.scope  # type: ignore[union-attr]
         self.bind(node.name, node)
         for outer in [
             *node.decorator_list,
@@ -324,6 +324,7 @@ class Names(ast.NodeVisitor):
         self.inside("class", node.body)
 
     def visit_comprehension_expression(self, node: ast.AST) -> None:
+        node.scope = self.scope  # type: ignore[attr-defined]
         first = node.generators[0]  # type: ignore[attr-defined]
         self.visit(first.iter)
         results = [getattr(node, part) for part in ("elt", "key", "value") if hasattr(node, part)]
@@ -362,7 +363,7 @@ def copied(node: Any) -> Any:
     if not isinstance(node, ast.AST):
         return node
     copy = type(node)(**{name: copied(getattr(node, name)) for name in node._fields})
-    for name in ("lineno", "col_offset", "scope"):
+    for name in ("lineno", "col_offset", "end_lineno", "end_col_offset", "scope"):
         if hasattr(node, name):
             setattr(copy, name, getattr(node, name))
     return copy
@@ -598,6 +599,20 @@ class Rename(ast.NodeVisitor):
         node.attr = self.edges.get(node.attr, node.attr)
 
 
+# Expressions with what computes them: a function of ours, its arguments, and whether these belong to
+# the expression's inner scope and so must not be evaluated, or raise, outside. R_ is what can be
+# read without changing anything.
+EXPRESSIONS = [
+    ("dot", "sum(N_a * N_b for N_a, N_b in zip(R_x, R_y))", "R_x, R_y", False),
+    ("dot", "sum(N_b * N_a for N_a, N_b in zip(R_x, R_y))", "R_y, R_x", False),
+    ("lazy_dot", "sum(N_a * N_b[R_j] for N_a, N_b in zip(R_x, R_y))", "R_x, R_y, None, R_j", True),
+    ("lazy_dot", "sum(R_x[N_i] * R_y[N_i][R_j] for N_i in range(R_n))", "R_x, R_y, R_n, R_j", True),
+    ("lazy_dot", "sum(R_x[N_i] * R_y[N_i] for N_i in range(R_n))", "R_x, R_y, R_n, None", True),
+    ("add", "[N_a + N_b for N_a, N_b in zip(R_x, R_y)]", "R_x, R_y", False),
+    ("relu", "[N_a.relu() for N_a in R_x]", "R_x,", False),
+]
+
+
 class Form:
     """A function in the form in which equal programs are equal texts: its signature, then its
     statements, each with its line."""
@@ -681,8 +696,8 @@ def function_forms() -> dict[str, list[Form]]:
 
 def match(pattern: object, node: object, captured: dict[str, ast.expr]) -> bool:
     """Whether `node` is `pattern`, where names N_.. stand for names and E_.. for expressions."""
-    if isinstance(pattern, ast.Name) and pattern.id[:2] in ("N_", "E_"):
-        fits = isinstance(node, ast.Name) if pattern.id[0] == "N" else is_pure(node)
+    if isinstance(pattern, ast.Name) and pattern.id[:2] in CAPTURES:
+        fits = CAPTURES[pattern.id[:2]](node)
         if not fits or not isinstance(node, ast.expr):
             return False
         return text(captured.setdefault(pattern.id, node)) == text(node)
@@ -713,6 +728,29 @@ def is_pure(node: object) -> bool:
     return isinstance(node, ast.Name) or (
         isinstance(node, ast.Constant) and type(node.value) in (int, float)
     )
+
+
+def is_readable(node: object) -> bool:
+    """Names, constants, arithmetic and subscripts: of lists, to be read once more with no effect."""
+    if isinstance(node, ast.Subscript):
+        return is_readable(node.value) and is_readable(node.slice)
+    if isinstance(node, ast.Slice):
+        return all(
+            part is None or is_readable(part) for part in (node.lower, node.upper, node.step)
+        )
+    if isinstance(node, ast.BinOp):
+        return is_readable(node.left) and is_readable(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return all(is_readable(part) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return isinstance(node.value, ast.Name)
+    if isinstance(node, ast.Call):
+        is_len = isinstance(node.func, ast.Name) and node.func.id == "len" and not node.keywords
+        return is_len and all(map(is_readable, node.args))
+    return isinstance(node, (ast.Name, ast.Constant))
+
+
+CAPTURES = {"N_": lambda node: isinstance(node, ast.Name), "E_": is_pure, "R_": is_readable}
 
 
 def pattern_of(source: str) -> ast.stmt:

@@ -13,9 +13,10 @@ import os
 import sys
 import sysconfig
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import forms
-from .forms import FUNCTION_NODES, Form, Names
+from .forms import FUNCTION_NODES, Form, Names, Scope
 
 RELIED_ON = frozenset(
     "isinstance int float max set reversed zip sum len enumerate range staticmethod property".split()
@@ -49,6 +50,8 @@ MODULES.update(
     ),
     traceback=frozenset(["print_exc", "format_exc"]),
 )
+# Methods that neither arithmetic nor subscripts call.
+QUIET = frozenset(["__init__", "__call__", "__repr__", "__str__", "__slots__"])
 # Where a module shows another one.
 TREACHEROUS = frozenset(
     "builtins sys os gc inspect types importlib functools operator contextlib dataclasses traceback "
@@ -110,7 +113,9 @@ class Recogniser:
         self.parents = {
             id(child): node for node in self.nodes for child in ast.iter_child_nodes(node)
         }
-        candidates = [node for node in tree.body if is_candidate(node)]
+        candidates = [
+            node for node in tree.body if isinstance(node, ast.ClassDef) and is_candidate(node)
+        ]
         if not candidates:
             self.note(tree, "class Value", "there is no class with a backward() at the top level")
             return
@@ -129,6 +134,7 @@ class Recogniser:
         except Different as difference:
             self.note(self.class_node, what, str(difference))
             return
+        self.replaced: list[ast.AST] = [*self.core]  # what is not run any more
         self.class_node.decorator_list.append(self.name("isograd class", self.class_node))
         kept = f"with its own {', '.join(self.plan.extra)}" if self.plan.extra else ""
         self.note(self.class_node, what, kept, replaced=True)
@@ -137,6 +143,7 @@ class Recogniser:
                 self.look_at_function(node)
             elif isinstance(node, ast.For):
                 self.look_at_loop(node)
+        self.look_at_expressions()
         self.plan.findings.sort(key=lambda finding: finding.line)
 
     def note(self, node: ast.AST, what: str, why: str, replaced: bool = False) -> None:
@@ -476,11 +483,89 @@ class Recogniser:
         else:
             node.decorator_list.append(self.name(f"isograd {kinds[0]}", node))
             self.note(node, what, "", replaced=True)
+            self.replaced.append(node)
+
+    # ---- expressions ----
+
+    def has_objects_of_its_own(self) -> bool:
+        """Whether another class has operators, so that to read or add may do anything."""
+        last = self.class_node.end_lineno or 0
+        return any(
+            name.startswith("__") and name not in QUIET and scope.kind == "class"
+            for name, scope, line in self.names.bindings
+            if not self.class_node.lineno <= line <= last
+        )
+
+    def look_at_expressions(self) -> None:
+        """`expression` becomes `ours(..) or expression`: ours gives None for what is not made for it.
+
+        A Value is true, as the class has no __bool__, and so is a list that is not empty.
+        """
+        if self.has_objects_of_its_own():
+            return
+        known = []
+        for kind, source, arguments, lazily in forms.EXPRESSIONS:
+            pattern = ast.parse(source, mode="eval").body
+            known.append((kind, pattern, arguments.replace(" ", "").split(","), lazily))
+        own = {id(part) for node in self.replaced for part in ast.walk(node)}
+        for node in self.nodes:
+            if not isinstance(node, (ast.Call, ast.ListComp)) or id(node) in own:
+                continue
+            if isinstance(node, ast.Call) and text_of(node.func) != "sum":
+                continue
+            if is_in_class(node.scope):  # type: ignore[union-attr]
+                continue
+            for kind, pattern, names, lazily in known:
+                captured: dict[str, ast.expr] = {}
+                if forms.match(pattern, node, captured) and self.is_closed(captured):
+                    self.look_at_expression(node, kind, names, captured, lazily)
+                    break
+
+    @staticmethod
+    def is_closed(captured: dict[str, ast.expr]) -> bool:
+        """Whether the comprehension's own names are different ones, and in nothing that we read."""
+        own = [forms.text(part) for key, part in captured.items() if key[0] == "N"]
+        read = [part for key, part in captured.items() if key[0] == "R"]
+        return len(set(own)) == len(own) and not any(
+            isinstance(name, ast.Name) and name.id in own
+            for part in read
+            for name in ast.walk(part)
+        )
+
+    def look_at_expression(
+        self,
+        node: ast.Call | ast.ListComp,
+        kind: str,
+        arguments: list[str],
+        captured: dict[str, ast.expr],
+        lazily: bool,
+    ) -> None:
+        if kind == "relu" and "relu" in (*self.plan.absent, *self.plan.extra):
+            return
+        args: list[ast.expr] = [
+            ast.Constant(None) if name == "None" else forms.copied(captured[name])
+            for name in arguments
+            if name
+        ]
+        if lazily:
+            args = [ast.Lambda(no_arguments(), ast.Tuple(args, ast.Load()))]
+        choice = ast.BoolOp(ast.Or(), [self.call(f"isograd {kind}", args, node), node])
+        self.substitute(node, ast.copy_location(choice, node))
+        what = {"add": "sum of lists", "relu": "relu of a list"}.get(kind, "sum of products")
+        self.note(node, what, "", replaced=True)
+
+    def substitute(self, node: ast.expr, other: ast.expr) -> None:
+        parent = self.parents[id(node)]
+        for name, part in ast.iter_fields(parent):
+            if part is node:
+                setattr(parent, name, other)
+            elif isinstance(part, list) and any(item is node for item in part):
+                part[[item is node for item in part].index(True)] = other
 
     # ---- loops ----
 
     def look_at_loop(self, node: ast.For) -> None:
-        if node.scope.kind == "class":  # type: ignore[attr-defined]
+        if is_in_class(node.scope):  # type: ignore[attr-defined]
             return
         if self.is_zeroing(node):
             node.iter = self.call("isograd zero", [node.iter], node.iter)
@@ -489,6 +574,8 @@ class Recogniser:
         if not any(map(is_update, node.body)):
             return
         try:
+            if self.has_objects_of_its_own():
+                raise Different("another class has operators")
             captured, zero = self.read_adam(node)
         except Different as difference:
             self.note(node, "Adam loop", str(difference))
@@ -497,8 +584,7 @@ class Recogniser:
         rates = [captured[f"E_{rate}"] for rate in forms.ADAM_RATES]
         loads = [at(part, node.iter) for part in [*loop_names, *rates]]
         numbers = ast.Tuple([*loads, ast.Constant(zero)], ast.Load())
-        arguments = ast.arguments([], [], None, [], [], None, [])
-        lazily = ast.Lambda(arguments, numbers)
+        lazily = ast.Lambda(no_arguments(), numbers)
         params = captured["N_params"]
         where = [
             self.is_steady(params) and self.use_array(captured[key], params, node)
@@ -599,12 +685,12 @@ class Recogniser:
         parent = self.parents[id(target)]
         if isinstance(parent, ast.Tuple):
             assign = self.parents[id(parent)]
-            values = getattr(assign, "value", None)
+            values: Any = getattr(assign, "value", None)
             same = isinstance(values, ast.Tuple) and len(values.elts) == len(parent.elts)
             if not isinstance(assign, ast.Assign) or len(assign.targets) != 1 or not same:
                 return False
             i = parent.elts.index(target)
-            if not is_zeros(values.elts[i], params):  # type: ignore[union-attr]
+            if not is_zeros(values.elts[i], params):
                 return False
             values.elts[i] = self.call(  # type: ignore[union-attr]
                 "isograd moments",
@@ -622,6 +708,17 @@ class Recogniser:
         return True
 
 
+def is_in_class(scope: Scope) -> bool:
+    """Whether a class body is what runs there."""
+    while scope.kind == "comprehension" and scope.parent:
+        scope = scope.parent
+    return scope.kind == "class"
+
+
+def no_arguments() -> ast.arguments:
+    return ast.arguments([], [], None, [], [], None, [])
+
+
 def at(node: ast.expr, place: ast.expr) -> ast.expr:
     """A copy of an expression, read at another place."""
     source = ast.parse(ast.unparse(node), mode="eval").body
@@ -630,10 +727,8 @@ def at(node: ast.expr, place: ast.expr) -> ast.expr:
     return source
 
 
-def is_candidate(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ClassDef) and any(
-        isinstance(part, ast.FunctionDef) and part.name == "backward" for part in node.body
-    )
+def is_candidate(node: ast.ClassDef) -> bool:
+    return any(isinstance(part, ast.FunctionDef) and part.name == "backward" for part in node.body)
 
 
 def is_update(statement: ast.stmt) -> bool:
@@ -667,7 +762,7 @@ def text_of(node: object) -> str:
 
 def strings_in(node: object) -> set[str]:
     parts = getattr(node, "elts", [])
-    return {part.value for part in parts if isinstance(part, ast.Constant)}
+    return {str(part.value) for part in parts if isinstance(part, ast.Constant)}
 
 
 def mangled(name: str) -> bool:

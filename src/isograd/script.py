@@ -162,10 +162,10 @@ def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
 
 
 def without_ours(entry: types.TracebackType | None) -> types.TracebackType | None:
-    """A traceback less the frames of this file."""
+    """A traceback less the frames of this file and of the extension."""
     entries = []
     while entry:
-        if entry.tb_frame.f_code.co_filename != __file__:
+        if not entry.tb_frame.f_code.co_filename.endswith((__file__, "_core.pyx")):
             entries.append(entry)
         entry = entry.tb_next
     rest = None
@@ -195,6 +195,10 @@ def provide(plan: Plan, main: types.ModuleType) -> None:
         "adam": adam,
         "zero": zero,
         "moments": moments,
+        "dot": _core.dot_or_none,
+        "lazy_dot": _core.lazy_dot_or_none,
+        "add": _core.add_or_none,
+        "relu": _core.relu_or_none,
     }
     for kind in ("linear", "linear_swapped", "softmax", "rmsnorm"):
         provided[kind] = lambda original, kind=kind: _core.compiled_function(original, kind)
