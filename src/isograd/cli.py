@@ -50,10 +50,7 @@ def info() -> None:
     click.echo(about())
 
 
-@cli.command(
-    "run",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)
+@cli.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("--explain", is_flag=True, help="say on standard error what is compiled and what not")
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)

@@ -1,9 +1,9 @@
 """The programs that we know, and when a piece of Python is one of them; used by recognise.py.
 
 Everything is a comparison of syntax trees: a definition of the script, with docstrings, annotations
-and positions dropped and local names numbered, must equal one of the forms below, letter for letter.
-Forms that are equal for reasons of arithmetic (`node.grad * local_grad`, say, for
-`local_grad * node.grad`) are written out.
+and positions dropped and local names numbered, must equal one of the forms below. Forms that are
+equal for reasons of arithmetic (`node.grad * local_grad` for `local_grad * node.grad`, say) are
+written out.
 """
 
 from __future__ import annotations
@@ -237,7 +237,6 @@ class Scope:
         return None
 
 
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -333,9 +332,8 @@ class Names(ast.NodeVisitor):
             rest += [generator.target, generator.iter, *generator.ifs]
         self.inside("comprehension", [*rest, *results])
 
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = (  # type: ignore[assignment]
-        visit_comprehension_expression
-    )
+    visit_ListComp = visit_SetComp = visit_comprehension_expression
+    visit_DictComp = visit_GeneratorExp = visit_comprehension_expression
 
     @staticmethod
     def parameters(args: ast.arguments) -> list[ast.arg]:
@@ -352,8 +350,9 @@ class Names(ast.NodeVisitor):
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0]
-    is_doc = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return body[1:] if is_doc and isinstance(first.value.value, str) else body  # type: ignore[attr-defined]
+    if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
+        return body
+    return body[1:] if isinstance(first.value.value, str) else body
 
 
 def copied(node: Any) -> Any:
@@ -599,9 +598,9 @@ class Rename(ast.NodeVisitor):
         node.attr = self.edges.get(node.attr, node.attr)
 
 
-# Expressions with what computes them: a function of ours, its arguments, and whether these belong to
-# the expression's inner scope and so must not be evaluated, or raise, outside. R_ is what can be
-# read without changing anything.
+# Expressions with what computes them: a function of ours, its arguments, and whether these belong
+# to the expression's inner scope and so must not raise outside. R_ is what can be read without
+# changing anything.
 EXPRESSIONS = [
     ("dot", "sum(N_a * N_b for N_a, N_b in zip(R_x, R_y))", "R_x, R_y", False),
     ("dot", "sum(N_b * N_a for N_a, N_b in zip(R_x, R_y))", "R_y, R_x", False),
@@ -626,7 +625,7 @@ class Form:
     ) -> None:
         lineno, name = function.lineno, function.name
         function = Normalise(class_name, parameters).visit(copied(function))
-        rename = Rename(function, {class_name: "Value"} if class_name else {}, edges)
+        rename = Rename(function, {class_name: "Value"}, edges)
         rename.visit(function.args)
         for node in function.body:
             rename.visit(node)
@@ -731,7 +730,7 @@ def is_pure(node: object) -> bool:
 
 
 def is_readable(node: object) -> bool:
-    """Names, constants, arithmetic and subscripts: of lists, to be read once more with no effect."""
+    """Names, constants, arithmetic, subscripts: what may be read once more with no effect."""
     if isinstance(node, ast.Subscript):
         return is_readable(node.value) and is_readable(node.slice)
     if isinstance(node, ast.Slice):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib.machinery
 import os
+import re
 import sys
 import sysconfig
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from . import forms
 from .forms import FUNCTION_NODES, Form, Names, Scope
 
 RELIED_ON = frozenset(
-    "isinstance int float max set reversed zip sum len enumerate range staticmethod property".split()
+    "isinstance int float max set reversed zip sum len enumerate range staticmethod "
+    "property".split()
 )
 # Names that let a script see or change what no syntax tree shows.
 OPAQUE = frozenset(
@@ -28,13 +30,12 @@ OPAQUE = frozenset(
 )
 # Modules of the standard library that neither patch nor inspect, with what may be used of them.
 MODULES: dict[str, frozenset[str] | None] = dict.fromkeys(
-    "__future__ argparse array atexit base64 bisect cmath collections csv datetime enum getpass glob "
-    "gzip hashlib heapq io itertools json locale logging math numbers pathlib platform pprint queue "
+    "__future__ argparse array atexit base64 bisect cmath collections csv datetime enum getpass "
+    "glob gzip hashlib heapq io itertools json locale logging math numbers pathlib platform pprint "
     "random re secrets shutil statistics string struct tempfile textwrap time typing unicodedata "
-    "urllib uuid warnings zipfile zlib".split()
+    "urllib uuid zipfile zlib".split()
 )
 MODULES.update(
-    collections=None,
     dataclasses=frozenset(["dataclass", "field"]),
     contextlib=frozenset(["contextmanager", "nullcontext", "redirect_stdout", "suppress"]),
     functools=frozenset(["reduce", "partial", "lru_cache", "cache", "cmp_to_key"]),
@@ -50,13 +51,16 @@ MODULES.update(
     ),
     traceback=frozenset(["print_exc", "format_exc"]),
 )
+COMPILED_METHODS = frozenset(["log", "exp", "relu", "backward"])
 # Methods that neither arithmetic nor subscripts call.
 QUIET = frozenset(["__init__", "__call__", "__repr__", "__str__", "__slots__"])
 # Where a module shows another one.
 TREACHEROUS = frozenset(
-    "builtins sys os gc inspect types importlib functools operator contextlib dataclasses traceback "
-    "attrgetter methodcaller".split()
+    "builtins sys os gc inspect types importlib functools operator contextlib dataclasses "
+    "traceback attrgetter methodcaller".split()
 )
+WORD = re.compile(r"\w+")
+# Names of a module's own.
 DUNDERS = frozenset(
     ["__name__", "__main__", "__file__", "__doc__", "__annotations__", "__future__", "__debug__"]
 )
@@ -298,8 +302,8 @@ class Recogniser:
     def hazard_of_string(self, value: str) -> str:
         if value not in DUNDERS and "__" in value.replace("__main__", ""):
             return "has a string with two underscores"
-        hidden = [*self.edges, "_children", "_local_grads"]
-        return "has the name of an edge in a string" if any(x in value for x in hidden) else ""
+        hidden = {*self.edges, "_children", "_local_grads"}
+        return "has the name of an edge in a string" if hidden & set(WORD.findall(value)) else ""
 
     def hazard_of_name(self, node: ast.Name) -> str:
         parent = self.parents[id(node)]
@@ -331,7 +335,7 @@ class Recogniser:
     def hazard_of_attribute(self, node: ast.Attribute) -> str:
         if node.attr in self.edges or node.attr in ("_children", "_local_grads"):
             return f"uses {node.attr}"
-        if node.attr.startswith("__") and node.attr not in DUNDERS:
+        if node.attr.startswith("__") and node.attr != "__name__":
             return f"uses {node.attr}"
         if node.attr in TREACHEROUS:
             return f"uses {node.attr}"
@@ -341,10 +345,16 @@ class Recogniser:
             if node.attr.startswith("_") or (allowed is not None and node.attr not in allowed):
                 return f"uses {module}.{node.attr}"
         if isinstance(node.ctx, ast.Load):
+            if node.attr in COMPILED_METHODS and not module and not self.is_bare_call(node):
+                return f"uses .{node.attr} other than as .{node.attr}()"
             return ""
         if isinstance(node.ctx, ast.Del):
             return f"deletes .{node.attr}"
         return self.hazard_of_store(node)
+
+    def is_bare_call(self, node: ast.Attribute) -> bool:
+        parent = self.parents[id(node)]
+        return isinstance(parent, ast.Call) and not (parent.args or parent.keywords)
 
     def hazard_of_store(self, node: ast.Attribute) -> str:
         """Data and grad may be assigned, and an object of another class may change itself."""
@@ -497,7 +507,7 @@ class Recogniser:
         )
 
     def look_at_expressions(self) -> None:
-        """`expression` becomes `ours(..) or expression`: ours gives None for what is not made for it.
+        """`expression` becomes `ours(..) or expression`: ours gives None where it cannot.
 
         A Value is true, as the class has no __bool__, and so is a list that is not empty.
         """

@@ -1,11 +1,11 @@
 """`isograd run`: a Python script as `python SCRIPT` would run it, with compiled definitions in the
 place of those that recognise.py finds to be the same program.
 
-The script's tree is changed in three kinds of places, none of which moves a line: the class and the
-functions get a decorator each, which hands out ours; the loop over parameters gets an iterator that
-has done its work but for the last parameter; lists of moments become arrays. What is put in is reached
-through builtins whose names no script can spell. Whatever ours cannot do, the script's own code is
-asked to do, so errors are its own.
+The script's tree is changed where no line moves: the class and the functions get a decorator
+each, which hands out ours; the loop over parameters gets an iterator that has done its work but for
+the last one; lists of moments become arrays; an expression becomes `ours(..) or expression`. What
+is put in is reached through builtins whose names no script can spell. Whatever ours cannot do, the
+script's own code is asked to do, so errors are its own.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Script:
             __loader__=loader, __builtins__=builtins, __file__=self.file, __cached__=None
         )
         if sys.version_info < (3, 14):
-            main.__dict__["__annotations__"] = {}
+            main.__annotations__ = {}
         keep.append(sys.modules["__main__"])
         sys.modules["__main__"] = main
         return main
