@@ -288,6 +288,19 @@ def test_what_only_the_scripts_own_class_can_hold_ends_the_run(tmp_path, line):
 
 
 @compiled_only
+def test_an_attribute_that_only_the_scripts_own_class_takes(tmp_path):
+    strange = "class Label:\n    def put(self):\n        self.text = 1\n\nLabel.put(Value(2))\n"
+    status, out, _ = outcome(
+        "-m",
+        "isograd",
+        "run",
+        str(written(tmp_path, PRELUDE.replace("    __slots", "    #") + strange)),
+    )
+    assert (status, out) == (2, b"docs 8\n")
+    both(written(tmp_path, PRELUDE + strange))
+
+
+@compiled_only
 def test_methods_that_the_class_does_not_have(tmp_path):
     start = FLAT.index("    def __rsub__")
     without = FLAT[:start] + FLAT[FLAT.index("    def __rmul__") :]

@@ -32,6 +32,7 @@ static struct {
     setattrofunc set_attribute;
     PyCFunction unary[N_UNARY];
     int forward_absent[N_BINARY], reflected_absent[N_BINARY];
+    int has_dict; /* instances take any attribute */
     PyObject *name, *replay, *stop, *repr, *str;
 } own;
 
@@ -179,8 +180,13 @@ static PyObject *construct(PyObject *type, PyObject *const *args, size_t nargsf,
     return replay("__init__", positional, dict);
 }
 
+static int is_called(PyObject *name, const char *text) {
+    return PyUnicode_CompareWithASCIIString(name, text) == 0;
+}
+
 static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
-    if (UNLIKELY(value && !is_number(value))) {
+    int is_new = own.has_dict && !is_called(name, "grad") && !is_called(name, "data");
+    if (UNLIKELY(value && (is_new || !is_number(value)))) {
         stop(value);
         return -1;
     }
@@ -201,7 +207,7 @@ static PyObject *as_text(PyObject *self) {
 
 static int is_absent(PyObject *absent, const char *name) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(absent); i++)
-        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(absent, i), name) == 0)
+        if (is_called(PyTuple_GET_ITEM(absent, i), name))
             return 1;
     return 0;
 }
@@ -226,6 +232,7 @@ static void wrap_slots(PyObject *absent) {
     own.number = *number;
     own.construct = Value_Type.tp_vectorcall;
     own.set_attribute = Value_Type.tp_setattro;
+    own.has_dict = is_absent(absent, "__slots__");
     own.forward_absent[SUB_OP] = is_absent(absent, "__sub__");
     own.forward_absent[DIV_OP] = is_absent(absent, "__truediv__");
     own.reflected_absent[SUB_OP] = is_absent(absent, "__rsub__");

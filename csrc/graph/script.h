@@ -9,7 +9,7 @@
 /* Lets Value stand for a script's class, for the rest of the process; once.
  *
  * name      the class's name, ASCII or UTF-8
- * absent    tuple of names: methods and operators that the class does not have
+ * absent    tuple of names: methods, operators and perhaps `__slots__` that the class does not have
  * methods   dict of further methods and of those that replace ours; `__repr__` and `__str__` too
  * replay    called as replay(name, args, kwargs) for what Value cannot do: the name of an operation
  *           and its arguments. Returns the exception that the script's class raises.

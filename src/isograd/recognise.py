@@ -136,7 +136,8 @@ class Recogniser:
             self.check_class()
             self.check_script()
         except Different as difference:
-            self.note(self.class_node, what, str(difference))
+            why = f"{difference}; without it nothing else can be compiled"
+            self.note(self.class_node, what, why)
             return
         self.replaced: list[ast.AST] = [*self.core]  # what is not run any more
         self.class_node.decorator_list.append(self.name("isograd class", self.class_node))
@@ -172,6 +173,8 @@ class Recogniser:
         if slots is not None and slots != {"data", "grad", *self.edges}:
             raise Different("its __slots__ are not data, grad, children and local gradients")
         self.compare_methods(methods, aliases, parameters)
+        if slots is None:
+            self.plan.absent += ("__slots__",)
 
     def members(
         self, node: ast.ClassDef

@@ -25,10 +25,8 @@ from typing import Any, NoReturn
 from ._backend import backend
 from .recognise import Finding, Plan, recognise
 
-try:
+if backend == "c":
     from . import _core
-except ModuleNotFoundError:
-    _core = None  # type: ignore[assignment]
 
 
 class CannotHold(BaseException):
