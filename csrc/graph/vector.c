@@ -131,14 +131,14 @@ static PyObject *dot(Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_
     return dot_new(a, a_start, b, b_start, n);
 }
 
-/* The sum of squares of n exact Values. */
-static PyObject *sum_of_squares(Node *const *x, Py_ssize_t n) {
+PyObject *vector_dot(Node *const *a, Node *const *b, Py_ssize_t n) {
     Py_ssize_t odd;
-    Operands *operands = operands_new(x, n, &odd);
-    if (operands == NULL)
-        return NULL;
-    PyObject *sum = dot(operands, 0, operands, 0, n);
-    operands_release(operands);
+    Operands *left = operands_new(a, n, &odd), *right = left ? operands_new(b, n, &odd) : NULL;
+    PyObject *sum = right ? dot(left, 0, right, 0, n) : NULL;
+    if (left)
+        operands_release(left);
+    if (right)
+        operands_release(right);
     return sum;
 }
 
@@ -307,7 +307,7 @@ PyObject *vector_rmsnorm(PyObject *x) {
     if (status != READ)
         out = refusal(status);
     else {
-        PyObject *mean_square = divide(sum_of_squares(v.at, v.n), (Number){(double)v.n, 1});
+        PyObject *mean_square = divide(vector_dot(v.at, v.at, v.n), (Number){(double)v.n, 1});
         PyObject *scale = then_with(then_with(mean_square, value_add_const, tiny), value_pow,
                                     minus_half);
         Scaled context = {v.at, (Node *)scale};

@@ -10,8 +10,7 @@
 #ifndef ISOGRAD_VECTOR_H
 #define ISOGRAD_VECTOR_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "node.h"
 
 /* x has n_in entries, w n_out rows of n_in; a list of n_out. */
 PyObject *vector_linear(PyObject *x, PyObject *w);
@@ -30,6 +29,10 @@ PyObject *vector_add(PyObject *a, PyObject *b);
 
 /* relu of every entry. */
 PyObject *vector_relu(PyObject *x);
+
+/* The sum of products of a and b, n entries each, from 1 to DOT_MAX_TERMS; NULL without an exception
+ * where one of them is not exactly a Value. */
+PyObject *vector_dot(Node *const *a, Node *const *b, Py_ssize_t n);
 
 /* -log softmax(logits)[target], a Value. */
 PyObject *vector_cross_entropy(PyObject *logits, Py_ssize_t target);

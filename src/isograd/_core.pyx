@@ -147,3 +147,112 @@ def cross_entropy(logits, Py_ssize_t target):
     """-log softmax(logits)[target], in nats, a single Value."""
     y = vector_cross_entropy(logits, target)
     return reference.cross_entropy(logits, target) if y is NotImplemented else y
+
+
+# What `isograd run` needs; see csrc/graph/script.h and script.py.
+
+cdef extern from "graph/script.h":
+    int script_adopt(object name, object absent, object methods, object replay,
+                     object stop) except -1
+    object script_function(object original, const char *kind)
+    object script_dot(object a, object b, object n, object column)
+    object script_add(object a, object b)
+    object script_relu(object a)
+    Py_ssize_t script_adam_count(PyObject **params, const double *v, Py_ssize_t n)
+
+
+def adopt_class(str name, tuple absent, dict methods, replay, stop):
+    """Let Value stand for a script's class `name`, for the rest of the process."""
+    script_adopt(name, absent, methods, replay, stop)
+
+
+def compiled_function(original, str kind):
+    """`original`, computed by our function `kind` wherever that is the same."""
+    return script_function(original, kind.encode())
+
+
+def dot_or_none(a, b, n=None, column=None):
+    """The sum of products over two lists of Values, or None where these are anything else."""
+    return script_dot(a, b, n, column)
+
+
+def lazy_dot_or_none(operands):
+    """The same for what `operands()` returns; None if it raises."""
+    try:
+        a, b, n, column = operands()
+    except Exception:
+        return None
+    return script_dot(a, b, n, column)
+
+
+def add_or_none(a, b):
+    """[x + y for x, y in zip(a, b)], or None where these are no lists of Values that fit."""
+    return script_add(a, b)
+
+
+def relu_or_none(a):
+    """[x.relu() for x in a], or None where it is no list of Values."""
+    return script_relu(a)
+
+
+cdef tuple distinct_values = ()  # the params seen last
+
+
+cdef bint are_distinct_values(tuple params):
+    global distinct_values
+    cdef Py_ssize_t i
+    cdef bint known = len(params) == len(distinct_values)
+    for i in range(len(params) if known else 0):
+        known = known and params[i] is distinct_values[i]
+    if not known:
+        if any(type(p) is not Value for p in params) or len(set(params)) != len(params):
+            return False
+        distinct_values = params
+    return True
+
+
+cdef array.array as_doubles(moments, Py_ssize_t n):
+    """`moments`, n floats or more, as an array; None if they are anything else."""
+    if type(moments) is list and len(moments) >= n and all([type(x) is float for x in moments]):
+        return array.array("d", moments)
+    if isinstance(moments, array.array) and moments.typecode == "d" and len(moments) >= n:
+        return moments
+    return None
+
+
+def adam_but_last(tuple params, m, v, tuple rates, bint zero):
+    """Update the first of `params`, and their moments in the lists or arrays `m` and `v`.
+
+    `rates` are lr, beta1, beta2, 1 - beta1, 1 - beta2, the two corrections and eps. With `zero`
+    the grads are reset as well. Returns how many were updated: all but the last, or those before the
+    first whose arithmetic might raise, or none where the arguments are of any other kind.
+    """
+    if not are_distinct_values(params):
+        return 0
+    cdef array.array m_doubles = as_doubles(m, len(params)), v_doubles = as_doubles(v, len(params))
+    if m_doubles is None or v_doubles is None or m is v:
+        return 0
+    cdef AdamRates c_rates
+    (c_rates.lr, c_rates.beta1, c_rates.beta2, c_rates.rest1, c_rates.rest2, c_rates.correction1,
+     c_rates.correction2, c_rates.eps) = rates
+    if not (c_rates.correction1 > 0 and c_rates.correction2 > 0 and c_rates.eps > 0):
+        return 0
+    cdef Py_ssize_t n = script_adam_count(PySequence_Fast_ITEMS(params), v_doubles.data.as_doubles,
+                                          len(params) - 1)
+    adam_step_c(PySequence_Fast_ITEMS(params), m_doubles.data.as_doubles,
+                v_doubles.data.as_doubles, n, &c_rates)
+    if zero:
+        adam_zero_grad(PySequence_Fast_ITEMS(params), n)
+    if m_doubles is not m:
+        m[:n] = m_doubles[:n].tolist()
+    if v_doubles is not v:
+        v[:n] = v_doubles[:n].tolist()
+    return n
+
+
+def zero_grad_but_last(tuple params):
+    """Reset the grads of all but the last of `params`; returns how many, 0 if not all are Values."""
+    if any([type(p) is not Value for p in params]) or not params:
+        return 0
+    adam_zero_grad(PySequence_Fast_ITEMS(params), len(params) - 1)
+    return len(params) - 1

@@ -4,10 +4,11 @@ error with exit status 2."""
 import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -76,6 +77,21 @@ def tier_option(command: Any) -> Any:
     """The option --tier, which several commands have."""
     kind = click.Choice(list(TIERS))
     return click.option("--tier", default="fused", show_default=True, type=kind)(command)
+
+
+@cli.command("run", context_settings={"allow_interspersed_args": False})
+@click.option("--explain", is_flag=True, help="say on standard error what is compiled and what not")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[], NoReturn]:
+    """Run a Python script, with compiled definitions where its own are the same program.
+
+    Its output is byte for byte that of plain Python. Arguments after SCRIPT are the script's.
+    """
+    from .script import Script
+
+    with refusing_bad_input(script):
+        return partial(Script(script, args).run, explain)
 
 
 @cli.command("train")
@@ -527,8 +543,9 @@ def flush() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its status."""
+    rest = None
     try:
-        cli.main(standalone_mode=False)
+        rest = cli.main(standalone_mode=False)  # a script is left to run, outside of this try
         flush()
     except click.ClickException as error:
         print(f"isograd: {error.format_message()}", file=sys.stderr)
@@ -545,3 +562,5 @@ def main() -> None:
         if not isinstance(error, BrokenPipeError):
             print(f"isograd: cannot write the output: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+    if callable(rest):
+        rest()

@@ -1,0 +1,498 @@
+"""`isograd run`: scripts under plain Python and under the command, byte for byte.
+
+Then what the recogniser must refuse: every small change of the program that it knows, and whatever
+could make the same text mean something else.
+"""
+
+import ast
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import isograd
+from isograd import forms
+from isograd.recognise import recognise
+
+SCRIPTS = Path(__file__).parent / "scripts"
+PROGRAM = Path(__file__).parent / "programs" / "names_gpt.py"
+FLAT = (SCRIPTS / "flat.py").read_text()
+TYPED = (SCRIPTS / "typed.py").read_text()
+NAMES = str(Path(isograd.__file__).parent / "data" / "names.txt")
+TINY = ["steps=3", "n_embd=4", "n_head=2", "samples=2"]
+
+compiled_only = pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension")
+
+
+def outcome(*line, cwd=None):
+    """Exit status, output and complaints of a process."""
+    done = subprocess.run([sys.executable, *line], capture_output=True, cwd=cwd, timeout=60)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def both(script, *args, cwd=None):
+    """Runs a script both ways and wants the same: what is said of it, and its output."""
+    status, out, err = outcome(str(script), *args, cwd=cwd)
+    again = outcome("-m", "isograd", "run", "--explain", str(script), *args, cwd=cwd)
+    said = [line for line in again[2].splitlines() if line.startswith("isograd: ")]
+    rest = "".join(f"{line}\n" for line in again[2].splitlines() if line not in said)
+    assert (*again[:2], rest) == (status, out, err)
+    return [line.split(": ", 2)[2] for line in said], out.decode()
+
+
+def written(folder, source, name="script.py"):
+    path = folder / name
+    path.write_text(source)
+    return path
+
+
+def changed(source, *changes):
+    for old, new in changes:
+        assert old in source, f"{old!r} is not in the script any more"
+        source = source.replace(old, new)
+    return source
+
+
+def explained(source, folder="."):
+    """What the recogniser says of a script, by what it speaks of."""
+    plan = recognise(ast.parse(source), str(folder))
+    return {finding.what: finding for finding in plan.findings}
+
+
+# ---- the same output ----
+
+
+ALL_OF_FLAT = [
+    "class Value: compiled",
+    "linear(): compiled",
+    "softmax(): compiled",
+    "rmsnorm(): compiled",
+    "sum of lists: compiled",
+    "sum of products: compiled",
+    "sum of products: compiled",
+    "sum of lists: compiled",
+    "relu of a list: compiled",
+    "sum of lists: compiled",
+    "Adam loop: compiled",
+]
+
+
+@compiled_only
+def test_a_flat_script():
+    said, out = both(SCRIPTS / "flat.py", "5")
+    assert said == ALL_OF_FLAT
+    assert outcome("-m", "isograd", "run", str(SCRIPTS / "flat.py"), "5") == (0, out.encode(), "")
+
+
+@compiled_only
+def test_the_program_of_the_other_tests():
+    assert both(PROGRAM, NAMES, *TINY)[0] == ALL_OF_FLAT
+
+
+@compiled_only
+def test_a_typed_script_with_methods_of_its_own():
+    assert both(SCRIPTS / "typed.py", "--steps", "4")[0] == [
+        "class Node: compiled, with its own tanh, squared, relu, slope, __repr__",
+        "matvec(): compiled",
+        "normalise(): compiled",
+        "softmax(): compiled",
+        "Adam loop: compiled, its moments stay lists",
+        "zeroing loop: compiled",
+    ]
+
+
+def test_another_program_is_left_alone():
+    said, _ = both(SCRIPTS / "micrograd.py")
+    assert len(said) == 1 and "left alone" in said[0]
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    ("changes", "what", "why"),
+    [
+        ([("ms + 1e-5", "ms + 1e-6")], "rmsnorm()", "another one: see line 94"),
+        ([("wi * xi for wi", "xi * wi for wi")], "linear()", "another one: see line 82"),
+        ([("e / total for", "e * total**-1.0 for")], "softmax()", "another one: see line 89"),
+        ([("p.grad ** 2", "p.grad * p.grad")], "Adam loop", "line 146 is not in ours"),
+        ([("v_hat ** 0.5", "math.sqrt(v_hat)")], "Adam loop", "line 149 is not in ours"),
+        ([("p.grad = 0\n", "p.grad = 0.0\n")], "Adam loop", "line 150 is not in ours"),
+        ([("self.grad = 0\n", "self.grad = 0.0\n")], "class Value", "see line 26"),
+        ([("(1, 1))", "(1.0, 1.0))")], "class Value", "see line 32"),
+        ([("reversed(topo)", "topo")], "class Value", "see line 63"),
+        ([("visited.add(v)", "visited.add(v); v.grad = 0")], "class Value", "backward()"),
+        ([("return self + (-other)", "return -(other - self)")], "class Value", "its __sub__()"),
+        ([("def linear", "max = max\ndef linear")], "class Value", "gives max another meaning"),
+        (
+            [("def linear", "Value.tanh = lambda self: self\ndef linear")],
+            "class Value",
+            "sets .tanh",
+        ),
+        ([("def linear", "if 0: params[0].label = 1\ndef linear")], "class Value", "sets .label"),
+        ([("def linear", "eval('1')\ndef linear")], "class Value", "uses eval"),
+        ([("def linear", "math.exp = math.exp\ndef linear")], "class Value", "sets .exp"),
+        ([("import sys", "import sys, inspect")], "class Value", "imports inspect"),
+        (
+            [("def linear", "print(params[0]._children)\ndef linear")],
+            "class Value",
+            "uses _children",
+        ),
+        (
+            [("def linear", "print(str(params[0].exp)[:4])\ndef linear")],
+            "class Value",
+            "uses .exp other",
+        ),
+        ([("def linear", "print(params[0].__doc__)\ndef linear")], "class Value", "uses __doc__"),
+        ([("def linear", "class V(Value): pass\ndef linear")], "class Value", "uses the class"),
+        (
+            [("def linear", "linear = None\ndef linear")],
+            "linear()",
+            "line 81 gives its name another",
+        ),
+        (
+            [("    def relu", "    def __float__(self): return 0.0\n    def relu")],
+            "class Value",
+            "__float__(), which ours does not have",
+        ),
+    ],
+    ids=itertools.count(),
+)
+def test_a_changed_script_is_left_alone_and_runs(tmp_path, changes, what, why):
+    script = written(tmp_path, changed(FLAT, *changes))
+    said, _ = both(script, "2")
+    about = [line for line in said if line.startswith(what)]
+    assert len(about) == 1 and "left alone" in about[0] and why in about[0]
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("        p.grad = 0\n", "    for p in params:\n        p.grad = 0\n")],
+        [("[0.0] * len(params)  # first", "[0.0 for p in params]  # first")],
+        [("print(i, p", "print(m[:3], v[:3], i, p")],
+        [
+            (
+                "m = [0.0] * len(params)  # first moments\nv = [0.0] * len(params)",
+                "m, v = [0.0] * len(params), [0.0] * 999",
+            )
+        ],
+        [("v = [0.0] * len(params)", "v = [0.0] * (len(params) - 1)")],
+        [("v = [0.0] * len(params)", "v = [1.0] * len(params)")],
+        [("params = [p", "params = 2 * [p")],
+        [("lr_t = learning_rate", "lr_t = 1 or learning_rate")],
+        [("beta1 ** (step + 1)", "beta1 ** step")],
+        [("eps_adam = 0.01, 0.85, 0.99, 1e-8", "eps_adam = 0.01, 0.85, 0.99, 0")],
+        [("eps_adam = 0.01", "eps = 0.01")],
+        [("loss.backward()", "loss.backward(); params[5].grad = 1e200")],
+        [("loss.backward()", "loss.backward(); params[5].grad = float('nan')")],
+        [("loss.backward()", "loss.backward(); params[5].grad = float('inf')")],
+        [("loss.backward()", "loss.backward(); params[5] = 5")],
+        [("params = [p", "params = tuple([p"), ("for p in row]\nprint", "for p in row])\nprint")],
+        [("params = [p", "params = [p][:0] + [p for p in [Value(1.0)]] or [p")],
+        [("import math\n", "import gc, math\ngc.disable()\n")],
+        [('linear(x, state["head"])', 'linear(iter(x), state["head"])')],
+        [('linear(x, state["head"])', 'linear(w=state["head"], x=x[:3])')],
+        [('linear(x, state["head"])', 'linear([1.0] * n_embd, state["head"])')],
+        [('linear(x, state["head"])', "linear(x)")],
+        [('linear(x, state["head"])', "linear(x, [[None]])")],
+        [('linear(x, state["head"])', "softmax([])")],
+        [('linear(x, state["head"])', "rmsnorm([])")],
+        [("[xi.relu() for xi in x]", "[xi.relu() + Value(True and 2) for xi in x]")],
+        [
+            (
+                "[xi.relu() for xi in x]",
+                "[Value(math.tanh(xi.data), (xi,), [1 - math.tanh(xi.data) ** 2]) for xi in x]",
+            )
+        ],
+    ],
+    ids=itertools.count(),
+)
+def test_variants_give_what_plain_python_gives(tmp_path, changes):
+    said, _ = both(written(tmp_path, changed(FLAT, *changes)), "3")
+    assert said[0] == "class Value: compiled"
+    assert not [line for line in said if "left alone" in line]
+
+
+PRELUDE = FLAT[: FLAT.index("n_layer, n_embd")]
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Value(0.0).log()",
+        "Value(-1).log()",
+        "Value(1000.0).exp()",
+        "1 / Value(0.0)",
+        "Value(1) / 0",
+        "Value(1) / Value(0)",
+        "Value(0) ** -1",
+        "Value(1e300) ** 2",
+        "Value(2) ** Value(2)",
+        "2 ** Value(2)",
+        "pow(Value(2), 2, 3)",
+        "Value(1) + 'a'",
+        "'a' * Value(1.5)",
+        "Value(1) - None",
+        "Value(1) < Value(2)",
+        "Value(1) // 2",
+        "Value(1)[0]",
+        "float(Value(1))",
+        "math.exp(Value(1))",
+        "Value()",
+        "Value(1, (), (), ())",
+        "Value(1).tanh()",
+        "print(f'{Value(1.0):.2f}')",
+        "print(type(Value(1.5)).__name__, isinstance(Value(1), Value), Value(True + 1).data)",
+        "print(sum([Value(1), Value(2.5)]).data, (Value(3) * 10**3).data, (2 - Value(2)).data)",
+        "print(hasattr(Value(1), 'relu'), getattr(Value(1), 'label', 'none'))",
+        "sys.exit('gone')",
+        "sys.exit(7)",
+        "raise KeyError('x') from ValueError('y')",
+        "def f(n): return f(n + 1)\nf(0)",
+        "import traceback\ntry:\n  1 / Value(0)\nexcept Exception:\n  traceback.print_exc()\n  1/0",
+        "import atexit\natexit.register(print, 'bye')\nraise SystemExit",
+        "print(__name__, __file__, sys.argv, sys.path[0], __doc__)",
+        "print(input())",
+    ],
+)
+def test_errors_are_those_of_plain_python(tmp_path, line):
+    script = written(tmp_path, f"{PRELUDE}\ndef work():\n    return None\n\n{line}\n")
+    assert both(script, "1", "2")[0][:1] == ["class Value: compiled"]
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Value(True)",
+        "Value('a')",
+        "Value(-8.0) ** 0.5",
+        "Value(1).data = None or 'x'",
+        "Value(2) * 2**52",
+        "Value(1).grad = [] or None",
+    ],
+)
+def test_what_only_the_scripts_own_class_can_hold_ends_the_run(tmp_path, line):
+    script = written(
+        tmp_path, f"{PRELUDE}\ntry:\n    {line}\nexcept Exception:\n    pass\nprint('no')"
+    )
+    status, out, err = outcome("-m", "isograd", "run", str(script))
+    assert (status, out) == (2, b"docs 8\n")
+    assert f"line {len(PRELUDE.splitlines()) + 3} of" in err and len(err.splitlines()) == 1
+
+
+@compiled_only
+def test_an_attribute_that_only_the_scripts_own_class_takes(tmp_path):
+    strange = "class Label:\n    def put(self):\n        self.text = 1\n\nLabel.put(Value(2))\n"
+    status, out, _ = outcome(
+        "-m",
+        "isograd",
+        "run",
+        str(written(tmp_path, PRELUDE.replace("    __slots", "    #") + strange)),
+    )
+    assert (status, out) == (2, b"docs 8\n")
+    both(written(tmp_path, PRELUDE + strange))
+
+
+@compiled_only
+def test_methods_that_the_class_does_not_have(tmp_path):
+    start = FLAT.index("    def __rsub__")
+    without = FLAT[:start] + FLAT[FLAT.index("    def __rmul__") :]
+    without = without[: without.index("n_layer, n_embd")].replace("def relu", "def relu_")
+    script = written(
+        tmp_path, without + "print(hasattr(Value(1), 'relu'))\nValue(2) - 1\n1 - Value(2)"
+    )
+    said, out = both(script)
+    assert said == ["class Value: compiled, with its own relu_"] and "False" in out
+
+
+# ---- running ----
+
+
+def test_scripts_that_are_no_gpt(tmp_path):
+    both(written(tmp_path, "import sys\nprint(sys.argv)"), "--explain", "-x", "--", "y")
+    both(written(tmp_path, "def f(:\n  pass"))
+    both(written(tmp_path, "print('\\d')\nx = 1 is 1"))
+    both(written(tmp_path, ""))
+    both(written(tmp_path, "def f():\n    g()\n\ndef g():\n    raise RuntimeError('no')\n\nf()"))
+    path = tmp_path / "latin.py"
+    path.write_bytes("# coding: latin-1\nprint(len('\xe4'))".encode("latin-1"))
+    both(path)
+
+
+def test_imports_from_the_scripts_folder(tmp_path):
+    written(tmp_path, "print('mine')\ndef seed(n): pass\ndef shuffle(x): x.sort()", "random.py")
+    written(tmp_path, "import helper\nprint(helper.random)", "uses.py")
+    written(tmp_path, "import random", "helper.py")
+    both(tmp_path / "uses.py")
+    said, _ = both(written(tmp_path, PRELUDE))
+    assert "imports random" in said[0]
+
+
+def test_relative_paths_and_links(tmp_path):
+    (tmp_path / "deep").mkdir()
+    written(tmp_path / "deep", "import sys\nprint(__file__, sys.argv, sys.path[0])\n1/0", "a.py")
+    (tmp_path / "link.py").symlink_to("deep/a.py")
+    both("./deep/a.py", cwd=tmp_path)
+    both("link.py", cwd=tmp_path)
+
+
+def test_no_script(tmp_path):
+    for path in ("nowhere.py", str(tmp_path)):
+        status, out, err = outcome("-m", "isograd", "run", path)
+        assert (status, out) == (2, b"") and len(err.splitlines()) == 1 and path in err
+
+
+def test_the_pure_backend_runs_the_script_as_it_is(monkeypatch):
+    monkeypatch.setenv("ISOGRAD_BACKEND", "python")
+    said, _ = both(SCRIPTS / "typed.py")
+    assert said == ["the script: left alone, this isograd runs without its C extension"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_ctrl_c_ends_as_under_plain_python(tmp_path):
+    script = written(tmp_path, "import time\nprint('on', flush=True)\ntime.sleep(50)")
+    ends = []
+    for line in ([str(script)], ["-m", "isograd", "run", str(script)]):
+        process = subprocess.Popen(
+            [sys.executable, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        process.stdout.readline()
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        ends.append((*process.communicate(timeout=20), process.returncode))
+    assert ends[0] == ends[1] and ends[0][2] == -signal.SIGINT
+
+
+# ---- the recogniser ----
+
+
+def mutations(source):
+    """The program with one thing changed, for everything in it that can be."""
+    nodes = list(ast.walk(ast.parse(source)))
+    operators = {
+        ast.Add: ast.Sub,
+        ast.Sub: ast.Add,
+        ast.Mult: ast.Div,
+        ast.Div: ast.Mult,
+        ast.Pow: ast.Mult,
+        ast.Gt: ast.GtE,
+        ast.NotIn: ast.In,
+        ast.USub: ast.UAdd,
+    }
+    for i, node in enumerate(nodes):
+
+        def again(i=i):
+            tree = ast.parse(source)
+            return tree, list(ast.walk(tree))[i]
+
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            for value in (
+                node.value + 1,
+                -1.5,
+                float(node.value) if type(node.value) is int else 2,
+            ):
+                tree, twin = again()
+                twin.value = value
+                yield tree
+        for part in ("op", "ops"):
+            if hasattr(node, part):
+                tree, twin = again()
+                old = node.op if part == "op" else node.ops[0]
+                if type(old) in operators:
+                    new = operators[type(old)]()
+                    setattr(twin, part, new if part == "op" else [new])
+                    yield tree
+        if isinstance(node, ast.BinOp):
+            tree, twin = again()
+            twin.left, twin.right = twin.right, twin.left
+            yield tree
+        if isinstance(node, ast.Call):
+            tree, twin = again()
+            if isinstance(twin.func, ast.Name):
+                twin.func.id = "other_function"
+                yield tree
+        if isinstance(node, ast.Attribute):
+            tree, twin = again()
+            twin.attr = "grad" if twin.attr == "data" else "data"
+            yield tree
+        if isinstance(node, ast.Tuple) and len(node.elts) > 1 and isinstance(node.ctx, ast.Load):
+            tree, twin = again()
+            twin.elts.reverse()
+            yield tree
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            for k in range(len(body)):
+                tree, twin = again()
+                del twin.body[k]
+                twin.body = twin.body or [ast.Pass()]
+                yield tree
+            for k in range(len(body) - 1):
+                tree, twin = again()
+                twin.body[k], twin.body[k + 1] = twin.body[k + 1], twin.body[k]
+                yield tree
+
+
+def signature(source):
+    return ast.dump(ast.parse(source))
+
+
+def test_no_mutation_of_a_function_is_recognised():
+    for kind, accepted in forms.function_forms().items():
+        for source in forms.FUNCTIONS[kind].strip().split("\n\n"):
+            n = 0
+            for tree in mutations(source):
+                mutant = ast.unparse(tree)
+                if signature(mutant) == signature(source) or not isinstance(
+                    tree.body[0], ast.FunctionDef
+                ):
+                    continue
+                n += 1
+                parsed = ast.parse(mutant)
+                forms.Names(parsed)
+                form = forms.Form(parsed.body[0], "Value", ["data", "c", "l"], {})
+                assert form not in accepted, mutant
+            assert n > 4
+
+
+def test_no_mutation_of_a_method_is_recognised():
+    known = forms.value_forms()
+    ours = [ast.dump(method) for method in ast.parse(forms.VALUE).body[0].body]
+    n = 0
+    for method in ast.parse(forms.VALUE).body[0].body:
+        source = f"class Value:\n{indented(ast.unparse(method))}"
+        for tree in mutations(source):
+            klass = tree.body[0] if tree.body else None
+            if not isinstance(klass, ast.ClassDef) or not isinstance(
+                klass.body[0], ast.FunctionDef
+            ):
+                continue
+            mutant = ast.unparse(tree)
+            parsed = ast.parse(mutant)
+            if ast.dump(parsed.body[0].body[0]) in ours:
+                continue
+            forms.Names(parsed)
+            node = parsed.body[0].body[0]
+            form = forms.Form(node, "Value", ["data", "children", "local_grads"], {})
+            n += 1
+            if form in known[method.name]:
+                assert any(equal in mutant for equal in MEANT_THE_SAME), mutant
+    assert n > 250
+
+
+# Mutations that are the same program all the same, as far as they are not other forms of ours.
+MEANT_THE_SAME = [
+    "node.grad * local_grad",  # the product commutes
+    "self.grad = 0",  # a store of __init__ in another place
+    "visit(self)",  # the preparations of the walk in another order
+]
+
+
+def indented(text):
+    return "".join(f"    {line}\n" for line in text.splitlines())
