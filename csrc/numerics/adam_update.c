@@ -1,0 +1,107 @@
+/* The plain path of Adam's update, its errors, and the choice of the path. */
+#include "adam_update.h"
+
+#include <errno.h>
+#include <math.h>
+
+#include "adam_paths.h"
+#include "powers.h"
+#include "vector_unit.h"
+
+/* CPython's float ** for a positive finite base: 0, or -1 where it raises OverflowError. */
+static int python_pow(double base, double exponent, double *power) {
+    errno = 0;
+    *power = pow(base, exponent);
+    if (isinf(*power))
+        return -1;
+    return errno != 0 && *power != 0.0 ? -1 : 0;
+}
+
+static int square_of(double g, double *square) {
+    double magnitude = fabs(g);
+    if (magnitude >= SAFE_MIN && magnitude <= SAFE_MAX) {
+        *square = pow_2(g);
+        return 0;
+    }
+    *square = magnitude;
+    return g == 0.0 || !isfinite(g) ? 0 : python_pow(magnitude, 2.0, square);
+}
+
+/* -1 for a negative number. */
+static int root_of(double x, double *root) {
+    if (x >= SAFE_MIN && x <= SAFE_MAX) {
+        *root = pow_half(x);
+        return 0;
+    }
+    *root = fabs(x);
+    if (x == 0.0 || !isfinite(x))
+        return 0;
+    return x < 0.0 ? -1 : python_pow(x, 0.5, root);
+}
+
+size_t adam_update_plain(double *restrict w, const double *restrict g, double *restrict m,
+                         double *restrict v, size_t n, const AdamRates *r) {
+    for (size_t i = 0; i < n; i++) {
+        double square, root;
+        m[i] = r->beta1 * m[i] + r->rest1 * g[i];
+        if (square_of(g[i], &square) < 0)
+            return i;
+        v[i] = r->beta2 * v[i] + r->rest2 * square;
+        if (r->correction1 == 0.0 || r->correction2 == 0.0)
+            return i;
+        double m_hat = m[i] / r->correction1, v_hat = v[i] / r->correction2;
+        if (root_of(v_hat, &root) < 0)
+            return i;
+        double divisor = root + r->eps;
+        if (divisor == 0.0)
+            return i;
+        w[i] -= r->lr * m_hat / divisor;
+    }
+    return n;
+}
+
+void adam_settle_v(unsigned doubtful, double *new_v, const double *g, const double *old_v,
+                   const AdamRates *r) {
+    for (int i = 0; doubtful >> i; i++)
+        if (doubtful >> i & 1)
+            new_v[i] = r->beta2 * old_v[i] + r->rest2 * pow(fabs(g[i]), 2.0);
+}
+
+void adam_settle_w(unsigned doubtful, double *new_w, const double *old_w, const double *step,
+                   const double *v_hat, double eps) {
+    for (int i = 0; doubtful >> i; i++)
+        if (doubtful >> i & 1)
+            new_w[i] = old_w[i] - step[i] / (pow(v_hat[i], 0.5) + eps);
+}
+
+AdamError adam_error(double g, double v, const AdamRates *r) {
+    double unused;
+    if (square_of(g, &unused) < 0)
+        return ADAM_OVERFLOW;
+    if (r->correction1 == 0.0 || r->correction2 == 0.0)
+        return ADAM_ZERO_DIVISION;
+    return root_of(v / r->correction2, &unused) < 0 ? ADAM_COMPLEX : ADAM_ZERO_DIVISION;
+}
+
+#if HAVE_X86_PATHS
+static int within(double x, double low, double high) { return x >= low && x <= high; }
+
+/* Whether the rates are such that the x86 paths' proofs hold. */
+static int are_ordinary(const AdamRates *r) {
+    return (r->lr == 0.0 ? !signbit(r->lr) : within(r->lr, 0x1p-60, 0x1p+60)) &&
+           within(r->beta1, -0x1p+60, 0x1p+60) && within(r->beta2, -0x1p+60, 0x1p+60) &&
+           within(r->rest1, 0x1p-60, 0x1p+60) && within(r->rest2, 0x1p-60, 0x1p+60) &&
+           within(r->correction1, 0x1p-60, 0x1p+60) && within(r->correction2, 0x1p-60, 0x1p+60) &&
+           within(r->eps, 0x1p-300, 0x1p+60);
+}
+#endif
+
+size_t adam_update(double *restrict w, const double *restrict g, double *restrict m,
+                   double *restrict v, size_t n, const AdamRates *rates) {
+#if HAVE_X86_PATHS
+    if (vector_unit() != PLAIN && are_ordinary(rates))
+        return vector_unit() == AVX512 ? adam_update_avx512(w, g, m, v, n, rates)
+                                       : adam_update_avx2(w, g, m, v, n, rates);
+#endif
+    return adam_update_plain(w, g, m, v, n, rates);
+}

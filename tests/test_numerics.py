@@ -1,0 +1,262 @@
+"""The primitives of csrc/numerics on every vector path, against CPython's own arithmetic."""
+
+import ctypes
+import math
+import os
+import random
+import sys
+
+import numerics
+import numpy as np
+import pytest
+from numerics import ERRORS, UNITS, first_difference, pointer, same
+
+RATES = dict(lr=0.01, beta1=0.85, beta2=0.99, eps=1e-8)
+TINY, LARGEST = 5e-324, sys.float_info.max
+EDGES = [0.0, TINY, 3 * TINY, 1e-310, sys.float_info.min, 1e-200, 1e-170, 1e-162, 1.5e-162, 1e-154]
+EDGES += [2.0**k for k in (-511, -500, -450, -400, -350, -300, -53, -1, 0, 1, 350, 400, 500, 511)]
+EDGES += [math.nextafter(x, math.inf) for x in EDGES[10:]]
+EDGES += [math.nextafter(2.0**k, 0.0) for k in (-511, -450, -400, -1, 0, 1, 400, 512)]
+EDGES += [1.3407807929942596e154, 1.3407807929942597e154, 1e150, 1e200, LARGEST, math.inf, math.nan]
+EDGES += [-x for x in EDGES]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    return numerics.build(tmp_path_factory.mktemp("numerics"))
+
+
+@pytest.fixture(params=UNITS)
+def library(request, built):
+    """The library with one of the paths that this machine has."""
+    if built.vector_unit_set(UNITS.index(request.param)) < 0:
+        pytest.skip(f"this machine has no {request.param}")
+    yield built
+    built.vector_unit_set(0)
+
+
+class AdamRates(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_double)
+        for name in "lr beta1 beta2 rest1 rest2 correction1 correction2 eps".split()
+    ]
+
+
+def rates_of(step, lr, beta1, beta2, eps):
+    return AdamRates(
+        lr, beta1, beta2, 1 - beta1, 1 - beta2, 1 - beta1**step, 1 - beta2**step, eps
+    )
+
+
+def python_update(w, g, m, v, rates):
+    """The reference's loop on lists of floats; the index at which it raises, and the error."""
+    lr, beta1, beta2, rest1, rest2, correction1, correction2, eps = (
+        getattr(rates, name) for name, _ in AdamRates._fields_
+    )
+    for i in range(len(w)):
+        grad = g[i]
+        try:
+            m[i] = moment1 = beta1 * m[i] + rest1 * grad
+            v[i] = moment2 = beta2 * v[i] + rest2 * grad**2
+            m_hat, v_hat = moment1 / correction1, moment2 / correction2
+            if isinstance(v_hat**0.5, complex):
+                return i, "complex"
+            w[i] -= lr * m_hat / (v_hat**0.5 + eps)
+        except ArithmeticError as error:
+            return i, type(error).__name__
+    return len(w), None
+
+
+def unaligned(values, offset):
+    """A copy of `values` as an array that starts `offset` doubles after a 64-byte boundary."""
+    room = np.empty(len(values) + 16)
+    start = (-room.ctypes.data // 8) % 8 + offset
+    array = room[start : start + len(values)]
+    array[:] = values
+    return array
+
+
+def check_update(library, w, g, m, v, rates, offset=0):
+    """One step on this path and in Python, compared; the new w, m and v."""
+    arrays = [unaligned(x, (offset + k) % 8) for k, x in enumerate((w, m, v))]
+    grad = unaligned(g, offset)
+    index = library.adam_update(
+        *map(pointer, (arrays[0], grad, *arrays[1:])),
+        ctypes.c_size_t(len(w)),
+        ctypes.byref(rates),
+    )
+    error = None
+    if index < len(w):
+        error = ERRORS[library.adam_error(g[index], arrays[2][index], ctypes.byref(rates))]
+    expected = [list(map(float, x)) for x in (w, m, v)]
+    outcome = python_update(expected[0], list(map(float, g)), *expected[1:], rates)
+    assert (index, error) == outcome
+    if not all(map(same, expected, arrays)):
+        pytest.fail(first_difference("wmv", expected, arrays))
+    return arrays
+
+
+def test_adam_many_gradients(library):
+    rng = np.random.default_rng(1)
+    n = 20_000
+    w, m, v = rng.normal(0, 0.08, n), np.zeros(n), np.zeros(n)
+    for step in (1, 2, 3, 10, 229, 230, 3000, 5000):
+        g = rng.normal(0, 1, n) * 10.0 ** rng.uniform(-9, 1, n)
+        w, m, v = check_update(library, w, g, m, v, rates_of(step, **RATES))
+
+
+@pytest.mark.parametrize("length", range(41))
+def test_adam_every_length_and_start(library, length):
+    rng = np.random.default_rng(length)
+    for offset in range(8):
+        w, g, m = rng.normal(0, 1, (3, length))
+        check_update(library, w, g, m, rng.random(length), rates_of(5, **RATES), offset)
+
+
+@pytest.mark.parametrize("eps", [1e-8, 0.0, 1e-100])
+@pytest.mark.parametrize("step", [1, 500])
+def test_adam_edges(library, eps, step):
+    """Edge by edge among ordinary numbers, as gradient, as moment and as weight; and mixed."""
+    rng = random.Random(2)
+    rates = rates_of(step, **{**RATES, "eps": eps})
+    ordinary = [0.5, 0.25, 0.125, 0.0625]
+    for edge in EDGES:
+        for role in range(4):
+            for place in (0, 5, 12):
+                columns = [[x] * 13 for x in ordinary]
+                columns[role][place] = edge
+                check_update(library, *columns, rates)
+                check_update(library, *([edge] * 9 if k == role else [x] * 9 for k, x in enumerate(ordinary)), rates)
+    for _ in range(2000):
+        mixed = [[rng.choice(EDGES) if rng.random() < 0.3 else x for _ in range(19)] for x in ordinary]
+        check_update(library, *mixed, rates)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lr": 0.0}, {"lr": -0.0}, {"lr": -0.5}, {"lr": 1e-320}, {"lr": 1e300}, {"lr": math.inf}, {"lr": math.nan},
+        {"beta1": 0.0, "beta2": 0.0}, {"beta1": 0.0, "beta2": 0.0, "eps": 0.0},
+        {"beta1": 1 - 2**-53, "beta2": 1 - 2**-53}, {"eps": 1.0}, {"eps": -1e-8}, {"eps": math.inf},
+        {"beta1": 1.0}, {"beta2": 1.0}, {"beta2": 2.0}, {"beta1": -0.5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_adam_strange_rates(library, options):
+    rng = random.Random(3)
+    for step in (1, 7, 400):
+        for zeros in (0.0, 0.5, 1.0):
+            columns = [
+                [rng.choice((0.0, -0.0)) if rng.random() < zeros else rng.uniform(-1, 1) for _ in range(24)]
+                for _ in range(3)
+            ]
+            v = [0.0 if rng.random() < zeros else rng.random() for _ in range(24)]
+            check_update(library, *columns, v, rates_of(step, **{**RATES, **options}))
+
+
+def test_adam_zeros_of_either_sign(library):
+    """All sixteen combinations, as whole groups and mixed."""
+    signs = (0.0, -0.0)
+    cases = [(w, g, m, v) for w in signs for g in signs for m in signs for v in signs]
+    for step in (1, 500):
+        for case in cases:
+            check_update(library, *([x] * 16 for x in case), rates_of(step, **RATES))
+        check_update(library, *map(list, zip(*cases)), rates_of(step, **RATES))
+        check_update(library, *map(list, zip(*cases * 3, (1.0, 1.0, 0.0, 0.0))), rates_of(step, **RATES))
+
+
+def squares_near_the_middle(rng, n):
+    """Numbers whose squares lie within 2**-k ulp of the middle of two doubles, for many k."""
+    found = []
+    while len(found) < n:
+        high = rng.getrandbits(26) | 1 << 26 | 1
+        low = rng.randrange(1, 1 << 26)
+        x = (high << 26) + low if high < 1 << 27 else 0
+        for _ in range(200):  # walk until the tail of x * x is close to a half
+            square = x * x
+            shift = square.bit_length() - 53
+            tail = abs((square & ((1 << shift) - 1)) - (1 << (shift - 1)))
+            if tail * 25 < 1 << shift:
+                found.append(math.ldexp(x, -53 + rng.randint(-4, 4)))
+                break
+            x += 1
+    return found
+
+
+def roots_near_the_middle(rng, n):
+    """Numbers whose roots lie as near to the middle of two doubles as they can."""
+    halves = [2 * rng.getrandbits(52) + (1 << 53) + 1 for _ in range(n)]
+    return [float(half * half // 4 + rng.randint(-1, 2)) * 2.0 ** (-110 + 2 * rng.randint(-5, 5)) for half in halves]
+
+
+def test_adam_next_to_the_middle_of_two_doubles(library):
+    """Without decay or eps, w and v show each square and root themselves; then in ordinary use."""
+    rng = random.Random(4)
+    n = 8000
+    bare = AdamRates(1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1e-300)
+    square_only = squares_near_the_middle(rng, n)
+    v = roots_near_the_middle(rng, n)
+    keep = AdamRates(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0**-299)
+    ones, zeros = [1.0] * n, [0.0] * n
+    check_update(library, zeros, square_only, zeros, zeros, bare)
+    check_update(library, zeros, zeros, ones, v, keep)
+    check_update(library, ones, zeros, ones, v, keep)
+    for step in (1, 20, 300):
+        check_update(library, ones, square_only, ones, v, rates_of(step, **RATES))
+
+
+def test_adam_corrections_that_divide_badly(library):
+    """Markstein's division where the divisor's bits are all ones, or nearly, and random ones."""
+    rng = np.random.default_rng(5)
+    n = 4000
+    divisors = [1 - 2.0**-53, 1 - 2.0**-52, 0.5, 0.75, 1.0, 0.15000000000000002]
+    divisors += [1 - k * 2.0**-53 for k in (3, 5, 7, 1 << 20)] + list(rng.random(10))
+    for c in divisors:
+        x = 1 + rng.integers(0, 1 << 52, n) * 2.0**-52
+        x[: n // 2] = c * (1 + (2 * rng.integers(0, 1 << 51, n // 2) + 1) * 2.0**-53)
+        rates = AdamRates(0.5, 1.0, 1.0, 1.0, 1.0, c, c, 1e-8)
+        check_update(library, np.zeros(n), np.zeros(n), x, x, rates)
+
+
+def test_adam_long_run(library):
+    """20,000 steps on gradients like those of training: rows seen rarely, neurons that die."""
+    rng = np.random.default_rng(6)
+    rows, width = 6, 8
+    n = rows * width + 3
+    scale = 10.0 ** rng.uniform(-6, 0, n)
+    w, m, v = rng.normal(0, 0.08, n), np.zeros(n), np.zeros(n)
+    expected = [x.tolist() for x in (w, m, v)]
+    for step in range(1, 20_001):
+        seen = np.repeat(rng.random(rows) < [1, 1, 0.5, 0.1, 0.01, 0.0003], width)
+        seen = np.append(seen, [True] * 3) & (rng.random(n) < 0.9)
+        g = np.where(seen, rng.normal(0, 1, n) * scale, 0.0)
+        rates = rates_of(step, **{**RATES, "lr": 0.01 * (1 - (step - 1) / 20_000)})
+        assert library.adam_update(
+            *map(pointer, (w, g, m, v)), ctypes.c_size_t(n), ctypes.byref(rates)
+        ) == n
+        python_update(expected[0], g.tolist(), *expected[1:], rates)
+        if step % 100 == 0 and not all(map(same, expected, (w, m, v))):
+            pytest.fail(f"by step {step}, " + first_difference("wmv", expected, (w, m, v)))
+
+
+@pytest.mark.parametrize("unit", ["", *UNITS])
+def test_the_environment_names_the_unit(built, monkeypatch, unit):
+    if unit and built.vector_unit_set(UNITS.index(unit)) < 0:
+        pytest.skip(f"this machine has no {unit}")
+    set_environment(built, monkeypatch, unit)
+    assert built.vector_unit_init() is None
+    best = max(k for k in range(3) if built.vector_unit_set(k) == 0)
+    built.vector_unit_init()
+    assert built.vector_unit() == (UNITS.index(unit) if unit else best)
+
+
+def test_an_unknown_unit_is_refused(built, monkeypatch):
+    set_environment(built, monkeypatch, "avx1024")
+    sentence = b"ISOGRAD_VECTOR_UNIT must be avx512, avx2 or plain"
+    assert built.vector_unit_init() == sentence
+    assert built.vector_unit() == 0
+
+
+def set_environment(built, monkeypatch, unit):
+    monkeypatch.setenv("ISOGRAD_VECTOR_UNIT", unit)
+    assert os.environ["ISOGRAD_VECTOR_UNIT"] == unit
