@@ -239,6 +239,62 @@ def test_adam_long_run(library):
             pytest.fail(f"by step {step}, " + first_difference("wmv", expected, (w, m, v)))
 
 
+def check_exp(library, x, offset=0):
+    """exp_many of `x` against math.exp, infinity where that raises."""
+    array = unaligned(x, offset)
+    library.exp_many(pointer(array), ctypes.c_size_t(len(x)))
+    expected = list(map(python_exp, map(float, x)))
+    if not same(expected, array):
+        i = next(i for i, pair in enumerate(zip(expected, array)) if not same(*([x] for x in pair)))
+        pytest.fail(f"exp({x[i].hex()}): expected {expected[i].hex()}, actual {array[i].hex()}")
+
+
+def python_exp(x):
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
+def test_exp_many_numbers(library):
+    """Three million, of which libm rounds thousands otherwise than the exact value asks."""
+    rng = np.random.default_rng(7)
+    n = 300_000
+    for low, high in ((-1, 1), (-20, 0), (0, 20), (-750, 750), (-0.03, 0.03)):
+        check_exp(library, rng.uniform(low, high, n))
+    for span in (1, 10, 60, 1000, 1080):
+        check_exp(library, rng.uniform(-1, 1, n) * 2.0 ** -rng.uniform(0, span, n))
+
+
+def test_exp_every_length_and_start(library):
+    rng = np.random.default_rng(8)
+    for length in (*range(41), 255, 256, 257, 511, 513, 1000):
+        for offset in range(8):
+            check_exp(library, rng.uniform(-6, 6, length), offset)
+
+
+def test_exp_edges(library):
+    """Zeros, infinities, overflow, underflow, the ends of the fast range and of each table entry."""
+    points = [k * math.log(2) / 32 for k in range(-40_000, 40_001, 37)] + [700.0, 708.4, 709.78]
+    points += [709.782712893384, 745.1332191019411, 745.2, 1e300, math.log(2), 2.0**-53, 2.0**-54]
+    points += [x for x in EDGES if x >= 0]
+    points += [-x for x in points]
+    for towards in (-math.inf, math.inf):
+        points += [math.nextafter(x, towards) for x in points]
+    check_exp(library, np.array([*points, math.nan]))
+    for x in points[::7]:
+        check_exp(library, np.array([0.5, x, 0.25]))
+
+
+def test_exp_next_to_the_middle_of_two_doubles(library):
+    """exp of the logarithms of such middles, as near as doubles come, and their neighbours."""
+    rng = np.random.default_rng(9)
+    for _ in range(10):
+        middle = (rng.integers(1 << 52, 1 << 53, 30_000) + np.longdouble(0.5)) / np.longdouble(2**52)
+        x = np.log(middle).astype(float)
+        check_exp(library, np.concatenate([x, np.nextafter(x, 0), np.nextafter(x, 1), -x]))
+
+
 @pytest.mark.parametrize("unit", ["", *UNITS])
 def test_the_environment_names_the_unit(built, monkeypatch, unit):
     if unit and built.vector_unit_set(UNITS.index(unit)) < 0:

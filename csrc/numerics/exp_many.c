@@ -1,0 +1,17 @@
+/* exp of many numbers: the plain path and the choice of the path. */
+#include "exp_many.h"
+
+#include <math.h>
+
+#include "vector_unit.h"
+
+void exp_many(double *x, size_t n) {
+#if HAVE_X86_PATHS
+    if (vector_unit() == AVX512) {
+        exp_many_avx512(x, n);
+        return;
+    }
+#endif
+    for (size_t i = 0; i < n; i++)
+        x[i] = exp(x[i]);
+}

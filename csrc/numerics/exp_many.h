@@ -1,0 +1,14 @@
+/* exp of many numbers at once, with the bits of this machine's libm. */
+#ifndef ISOGRAD_EXP_MANY_H
+#define ISOGRAD_EXP_MANY_H
+
+#include <stddef.h>
+
+/* x[i] = exp(x[i]) for all n. Overflow gives infinity and underflow 0 or a subnormal number, as libm
+ * does; Python's OverflowError is the caller's to raise. errno is not kept. */
+void exp_many(double *x, size_t n);
+
+/* The same in AVX-512, which the caller has found to be there. */
+void exp_many_avx512(double *x, size_t n);
+
+#endif
