@@ -12,7 +12,7 @@ UNIX_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off"]
 UNIX_FLAGS += ["-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 FUNCTIONS = ["vector_unit_init", "vector_unit", "vector_unit_set", "adam_update", "adam_error"]
-FUNCTIONS += ["exp_many"]
+FUNCTIONS += ["exp_many", "pow_many"]
 UNITS = ["plain", "avx2", "avx512"]
 ERRORS = ["OverflowError", "ZeroDivisionError", "complex"]
 

@@ -43,9 +43,7 @@ class AdamRates(ctypes.Structure):
 
 
 def rates_of(step, lr, beta1, beta2, eps):
-    return AdamRates(
-        lr, beta1, beta2, 1 - beta1, 1 - beta2, 1 - beta1**step, 1 - beta2**step, eps
-    )
+    return AdamRates(lr, beta1, beta2, 1 - beta1, 1 - beta2, 1 - beta1**step, 1 - beta2**step, eps)
 
 
 def python_update(w, g, m, v, rates):
@@ -126,9 +124,15 @@ def test_adam_edges(library, eps, step):
                 columns = [[x] * 13 for x in ordinary]
                 columns[role][place] = edge
                 check_update(library, *columns, rates)
-                check_update(library, *([edge] * 9 if k == role else [x] * 9 for k, x in enumerate(ordinary)), rates)
+                check_update(
+                    library,
+                    *([edge] * 9 if k == role else [x] * 9 for k, x in enumerate(ordinary)),
+                    rates,
+                )
     for _ in range(2000):
-        mixed = [[rng.choice(EDGES) if rng.random() < 0.3 else x for _ in range(19)] for x in ordinary]
+        mixed = [
+            [rng.choice(EDGES) if rng.random() < 0.3 else x for _ in range(19)] for x in ordinary
+        ]
         check_update(library, *mixed, rates)
 
 
@@ -147,7 +151,10 @@ def test_adam_strange_rates(library, options):
     for step in (1, 7, 400):
         for zeros in (0.0, 0.5, 1.0):
             columns = [
-                [rng.choice((0.0, -0.0)) if rng.random() < zeros else rng.uniform(-1, 1) for _ in range(24)]
+                [
+                    rng.choice((0.0, -0.0)) if rng.random() < zeros else rng.uniform(-1, 1)
+                    for _ in range(24)
+                ]
                 for _ in range(3)
             ]
             v = [0.0 if rng.random() < zeros else rng.random() for _ in range(24)]
@@ -162,7 +169,9 @@ def test_adam_zeros_of_either_sign(library):
         for case in cases:
             check_update(library, *([x] * 16 for x in case), rates_of(step, **RATES))
         check_update(library, *map(list, zip(*cases)), rates_of(step, **RATES))
-        check_update(library, *map(list, zip(*cases * 3, (1.0, 1.0, 0.0, 0.0))), rates_of(step, **RATES))
+        check_update(
+            library, *map(list, zip(*cases * 3, (1.0, 1.0, 0.0, 0.0))), rates_of(step, **RATES)
+        )
 
 
 def squares_near_the_middle(rng, n):
@@ -186,7 +195,10 @@ def squares_near_the_middle(rng, n):
 def roots_near_the_middle(rng, n):
     """Numbers whose roots lie as near to the middle of two doubles as they can."""
     halves = [2 * rng.getrandbits(52) + (1 << 53) + 1 for _ in range(n)]
-    return [float(half * half // 4 + rng.randint(-1, 2)) * 2.0 ** (-110 + 2 * rng.randint(-5, 5)) for half in halves]
+    return [
+        float(half * half // 4 + rng.randint(-1, 2)) * 2.0 ** (-110 + 2 * rng.randint(-5, 5))
+        for half in halves
+    ]
 
 
 def test_adam_next_to_the_middle_of_two_doubles(library):
@@ -231,9 +243,12 @@ def test_adam_long_run(library):
         seen = np.append(seen, [True] * 3) & (rng.random(n) < 0.9)
         g = np.where(seen, rng.normal(0, 1, n) * scale, 0.0)
         rates = rates_of(step, **{**RATES, "lr": 0.01 * (1 - (step - 1) / 20_000)})
-        assert library.adam_update(
-            *map(pointer, (w, g, m, v)), ctypes.c_size_t(n), ctypes.byref(rates)
-        ) == n
+        assert (
+            library.adam_update(
+                *map(pointer, (w, g, m, v)), ctypes.c_size_t(n), ctypes.byref(rates)
+            )
+            == n
+        )
         python_update(expected[0], g.tolist(), *expected[1:], rates)
         if step % 100 == 0 and not all(map(same, expected, (w, m, v))):
             pytest.fail(f"by step {step}, " + first_difference("wmv", expected, (w, m, v)))
@@ -290,9 +305,71 @@ def test_exp_next_to_the_middle_of_two_doubles(library):
     """exp of the logarithms of such middles, as near as doubles come, and their neighbours."""
     rng = np.random.default_rng(9)
     for _ in range(10):
-        middle = (rng.integers(1 << 52, 1 << 53, 30_000) + np.longdouble(0.5)) / np.longdouble(2**52)
+        middle = (rng.integers(1 << 52, 1 << 53, 30_000) + np.longdouble(0.5)) / np.longdouble(
+            2**52
+        )
         x = np.log(middle).astype(float)
         check_exp(library, np.concatenate([x, np.nextafter(x, 0), np.nextafter(x, 1), -x]))
+
+
+EXPONENTS = [-0.5, -1.5, -1.0, -2.0]
+
+
+def check_pow(library, x, offset=0):
+    """pow_many of `x` for every exponent against `**`, infinity where that raises; also in place."""
+    for p, exponent in enumerate(EXPONENTS):
+        array, out = unaligned(x, offset), unaligned(x, (offset + 3) % 8)
+        expected = [python_pow(base, exponent) for base in map(float, x)]
+        for target, source in ((out, array), (array, array)):
+            library.pow_many(pointer(target), pointer(source), ctypes.c_size_t(len(x)), p)
+            if not same(expected, target):
+                i = next(i for i in range(len(x)) if not same([expected[i]], [target[i]]))
+                pytest.fail(
+                    f"{x[i].hex()}**{exponent}: expected {expected[i].hex()}, "
+                    f"actual {target[i].hex()}"
+                )
+
+
+def python_pow(base, exponent):
+    """NaN where Python's result is complex, infinity where it raises."""
+    if -math.inf < base < 0 and exponent % 1:
+        return math.nan
+    try:
+        return base**exponent
+    except ArithmeticError:
+        return math.copysign(math.inf, base) if exponent == -1.0 else math.inf
+
+
+def test_pow_many_numbers(library):
+    rng = np.random.default_rng(10)
+    n = 50_000
+    for span in (0, 2, 20, 300, 1000):
+        check_pow(library, rng.uniform(1, 2, n) * 2.0 ** rng.integers(-span, span + 1, n))
+
+
+def test_pow_every_length_and_start(library):
+    rng = np.random.default_rng(11)
+    for length in range(41):
+        for offset in range(8):
+            check_pow(library, rng.uniform(0.1, 30, length), offset)
+
+
+def test_pow_edges(library):
+    points = EDGES + [
+        math.ldexp(x, k) for k in range(-320, 321) for x in (1.0, 1 - 2**-53, 1 + 2**-52)
+    ]
+    check_pow(library, np.array(points))
+    for x in points[::5]:
+        check_pow(library, np.array([0.5, 3.0, x, 0.7]))
+
+
+def test_pow_next_to_the_middle_of_two_doubles(library):
+    """The bases whose powers lie nearest to random middles, and their neighbours."""
+    rng = np.random.default_rng(12)
+    middle = (rng.integers(1 << 52, 1 << 53, 20_000) + np.longdouble(0.5)) / np.longdouble(2**52)
+    for exponent in EXPONENTS:
+        x = (middle ** np.longdouble(1 / np.longdouble(exponent))).astype(float)
+        check_pow(library, np.concatenate([x, np.nextafter(x, 0), np.nextafter(x, 9), x * 4.0**20]))
 
 
 @pytest.mark.parametrize("unit", ["", *UNITS])
