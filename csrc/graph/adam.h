@@ -5,11 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-typedef struct {
-    double lr, beta1, beta2, rest1, rest2; /* rest = 1 - beta */
-    double correction1, correction2;       /* 1 - beta**step */
-    double eps;
-} AdamRates;
+#include "numerics/adam_update.h"
 
 /* One step over n parameters with their moments m and v, in order. Borrows all three. 0, or -1 with
  * the reference's exception set, TypeError for what is no Value; what comes before is updated then, as

@@ -22,6 +22,9 @@ const char *vector_unit_init(void);
 
 VectorUnit vector_unit(void);
 
+/* Its name, for people; a static string. */
+const char *vector_unit_name(void);
+
 /* Runs `unit` from now on: for tests. 0, or -1 and no change where the processor lacks it. */
 int vector_unit_set(VectorUnit unit);
 

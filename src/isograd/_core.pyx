@@ -29,13 +29,20 @@ cdef extern from "graph/vector.h":
 cdef extern from "Python.h":
     PyObject **PySequence_Fast_ITEMS(object)
 
-cdef extern from "numerics/cpu.h":
-    const char *cpu_vector_unit()
-    const char *cpu_compiler()
+cdef extern from "numerics/compiler.h":
+    const char *compiler_name()
+
+cdef extern from "numerics/vector_unit.h":
+    const char *vector_unit_init()
+    const char *vector_unit_name()
+
+cdef const char *refused = vector_unit_init()
+if refused != NULL:
+    raise ImportError(refused.decode())
 
 Value = value_type_ready()
-compiler = cpu_compiler().decode()
-vector_unit = cpu_vector_unit().decode()
+compiler = compiler_name().decode()
+vector_unit = vector_unit_name().decode()
 
 
 def live_values():
