@@ -1,5 +1,6 @@
-/* csrc/numerics without Python, for the sanitizers: every path against loops over libm, bit for bit.
- * CONTRIBUTING.md has the command. All arrays are of the exact size, so that a step too far is seen. */
+/* csrc/numerics without Python, for the sanitizers: every path against loops over libm, bit for
+ * bit. CONTRIBUTING.md has the command. All arrays have the exact size, so that a step too far is
+ * seen. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +71,10 @@ static size_t adam_loop(double *w, const double *g, double *m, double *v, size_t
 }
 
 static void test_adam(size_t n, int step, int rare, double eps) {
-    AdamRates r = {0.01, 0.85, 0.99, 1 - 0.85, 1 - 0.99, 1 - pow(0.85, step), 1 - pow(0.99, step), eps};
-    double *w = numbers(n, rare), *g = numbers(n, rare), *m = numbers(n, rare), *v = numbers(n, rare);
+    AdamRates r = {0.01, 0.85, 0.99, 1 - 0.85, 1 - 0.99, 1 - pow(0.85, step), 1 - pow(0.99, step),
+                   eps};
+    double *w = numbers(n, rare), *g = numbers(n, rare);
+    double *m = numbers(n, rare), *v = numbers(n, rare);
     for (size_t i = 0; i < n; i++)
         v[i] = fabs(v[i]);
     double *w2 = copy_of(w, n), *m2 = copy_of(m, n), *v2 = copy_of(v, n);
