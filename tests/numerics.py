@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from isograd._core import vector_unit
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(str(path) for path in (ROOT / "csrc" / "numerics").glob("*.c"))
 UNIX_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off"]
@@ -14,6 +16,8 @@ MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 FUNCTIONS = ["vector_unit_init", "vector_unit", "vector_unit_set", "adam_update", "adam_error"]
 FUNCTIONS += ["exp_many", "pow_many"]
 UNITS = ["plain", "avx2", "avx512"]
+BEST = ["plain C", "AVX2", "AVX-512"].index(vector_unit)
+HERE = UNITS[: BEST + 1]  # those that this machine has
 ERRORS = ["OverflowError", "ZeroDivisionError", "complex"]
 
 

@@ -86,6 +86,16 @@ def test_an_extension_that_does_not_load_is_an_error(pure, tmp_path):
     assert "a_library_that_is_not_there" in process.stderr.splitlines()[-1]
 
 
+def test_the_vector_unit_is_read_at_import():
+    process = python("import isograd._core as c; print(c.vector_unit)", ISOGRAD_VECTOR_UNIT="plain")
+    assert process.stdout == "plain C\n"
+    process = python("import isograd", ISOGRAD_VECTOR_UNIT="avx1024", ISOGRAD_BACKEND="c")
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1] == (
+        "ImportError: ISOGRAD_VECTOR_UNIT must be avx512, avx2 or plain"
+    )
+
+
 @pytest.fixture
 def build(tmp_path):
     """Builds a copy of the source tree with `environment`; returns the finished process."""

@@ -1,12 +1,12 @@
 /* Adam's update four parameters at a time; adam_paths.h proves that the bits are pow's.
  *
- * One vsqrtpd and one vdivpd a group are what it costs; all else fits beside them. The loop finishes one
- * group while it starts the next, as in adam_avx512.c.
+ * One vsqrtpd and one vdivpd a group are what it costs; all else fits beside them. The loop
+ * finishes one group while it starts the next, as in adam_avx512.c.
  *
- * Root. r = fl(sqrt(x)) is the nearest double, d = x - r*r is exact, and the root is r + d / (2r) less a term
- * below r * 2**-106. Where |d| <= 2r * 0.47 ulp(r), pow gives r; ulp(r) is r's power of two times 2**-52. At
- * r = 2**k the spacing below is half that, but no root is just below and rounds to it: the largest x
- * below 4**k has the root 2**k * (1 - 2**-54 - ..), which rounds down.
+ * Root. r = fl(sqrt(x)) is the nearest double, d = x - r*r is exact, and the root is r + d / (2r)
+ * less a term below r * 2**-106. Where |d| <= 2r * 0.455 ulp(r), pow gives r; ulp(r) is r's power
+ * of two times 2**-52. At r = 2**k the spacing below is half that, but no root is just below and
+ * rounds to it: the largest x below 4**k has the root 2**k * (1 - 2**-54 - ..), which rounds down.
  */
 #include "adam_paths.h"
 #include "vector_unit.h"
@@ -60,7 +60,7 @@ TARGET static __attribute__((noinline)) void settle_w(unsigned doubtful, Rest re
 INLINE void finish(Rest rest, const Rates *k, const AdamRates *rates) {
     __m256d x = rest.v_hat, r = _mm256_sqrt_pd(x), d = _mm256_fnmadd_pd(r, r, x);
     __m256d power_of_2 = _mm256_and_pd(r, all(INFINITY));
-    __m256d limit = _mm256_mul_pd(power_of_2, _mm256_mul_pd(r, all(2.0 * 0.47 * 0x1p-52)));
+    __m256d limit = _mm256_mul_pd(power_of_2, _mm256_mul_pd(r, all(2.0 * 0.455 * 0x1p-52)));
     __m256d doubtful = _mm256_cmp_pd(_mm256_andnot_pd(all(-0.0), d), limit, _CMP_NLE_UQ);
 
     __m256d q = _mm256_div_pd(rest.step, _mm256_add_pd(r, k->eps)), w = _mm256_loadu_pd(rest.w);
@@ -122,13 +122,16 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
                 adam_settle_v(mask, settled, g + i, v + i, rates);
                 new_v = _mm256_loadu_pd(settled);
             }
+            _mm256_storeu_pd(v + i, new_v);
+            new_v = _mm256_max_pd(new_v, all(ABSORBED_V));
+        } else {
+            _mm256_storeu_pd(v + i, new_v);
         }
         finish(rest, &k, rates);
         _mm256_storeu_pd(m + i, new_m);
-        _mm256_storeu_pd(v + i, new_v);
         __m256d m_hat = divide_m ? divide(new_m, k.correction1, k.high1, k.low1) : new_m;
         __m256d v_hat = divide(new_v, k.correction2, k.high2, k.low2);
-        rest = (Rest){w + i, _mm256_mul_pd(k.lr, m_hat), _mm256_max_pd(v_hat, all(ABSORBED_V))};
+        rest = (Rest){w + i, _mm256_mul_pd(k.lr, m_hat), v_hat};
     }
     if (n >= LANES)
         finish(rest, &k, rates);

@@ -2,46 +2,49 @@
  *
  * What the x86 paths have in common:
  *
- * Model of libm: pow(x, 2.0) and pow(x, 0.5) round, to nearest, a value that is less than 0.03 units in
- * the last place (ulp) off the exact one. (glibc and musl state a total error of 0.52 ulp, that is 0.02.)
- * So pow returns the double nearest to the exact value, unless that lies within 0.03 ulp of the middle
- * of two doubles; then it may return either.
+ * Model of libm: pow(x, 2.0) and pow(x, 0.5) round, to nearest, a value that is less than 0.045
+ * units in the last place (ulp) off the exact one. (glibc and musl state a total error of 0.54 ulp,
+ * that is 0.04.) So pow returns the double nearest to the exact value, unless that lies within
+ * 0.045 ulp of the middle of two doubles; then it may return either.
  *
- * Square. s = fl(g*g), and e = g*g - s exactly, by one fused multiply-add. With K = 0.5 / 0.47, the other
- * candidate is s2 = fl(s + K*e): where |e| < 0.47 ulp it is s itself; where |e| is more, up to the 0.5 ulp
- * that it can be, K*e is more than half and less than one ulp, and s2 is the neighbour on e's side. This
- * holds at powers of two as well, where the spacing on e's side is what counts. So pow(g, 2.0) is s or s2,
- * and where v comes out the same from both it is not asked.
- *     e is exact for |g| >= 2**-450. Below, g*g and both candidates are under 2**-899, and rest2 <= 2**60
- * times that under 2**-838. As the new v is at least 2**-700, beta2*v is as well, to within that, and
- * adding so little to it gives beta2*v itself, for s, s2 and pow alike. If s or s2 is infinite, v is
- * out of range; if only s2 is, the two outcomes differ.
+ * Square. s = fl(g*g), and e = g*g - s exactly, by one fused multiply-add. With K = 0.5 / 0.455,
+ * the other candidate is s2 = fl(s + K*e): where |e| < 0.455 ulp it is s itself; where |e| is more,
+ * up to the 0.5 ulp that it can be, K*e is more than half and less than one ulp, and s2 is the
+ * neighbour on e's side. This holds at powers of two as well, where the spacing on e's side is what
+ * counts. So pow(g, 2.0) is s or s2, and where v comes out the same from both it is not asked.
+ *     e is exact for |g| >= 2**-450. Below, g*g and both candidates are under 2**-899, and rest2 <=
+ * 2**60 times that under 2**-838. As the new v is at least 2**-700, beta2*v is as well, to within
+ * that, and adding so little to it gives beta2*v itself, for s, s2 and pow alike. If s or s2 is
+ * infinite, v is out of range; if only s2 is, the two outcomes differ.
  *
- * Root. r is the one candidate, the other is a neighbouring double or r; the paths say how. The step
- * q = fl(lr*m_hat / d) comes from d = fl(r + eps). From the other candidate, d is the same or a neighbour: two
- * numbers at most one ulp apart, eps added, round to doubles at most one apart. So d differs by a factor
- * within 1 +- 2**-52, and q, rounded twice, by a factor within 1 +- 2.01 * 2**-52. Rounding is monotonic: if
- * w - q*(1 - 2.5 * 2**-52) and w - q*(1 + 3 * 2**-52) round to the same double, then so does w - q from
- * either candidate, and pow is not asked.
+ * Root. r is the one candidate, the other is a neighbouring double or r; the paths say how. The
+ * step q = fl(lr*m_hat / d) comes from d = fl(r + eps). From the other candidate, d is the same or
+ * a neighbour: two numbers at most one ulp apart, eps added, round to doubles at most one apart. So
+ * d differs by a factor within 1 +- 2**-52, and q, rounded twice, by a factor within 1 +- 2.01 *
+ * 2**-52. Rounding is monotonic: if w - q*(1 - 2.5 * 2**-52) and w - q*(1 + 3 * 2**-52) round to
+ * the same double, then so does w - q from either candidate, and pow is not asked. Where r is the
+ * smaller candidate, the other q is not larger in magnitude, and w - q itself serves for the second
+ * of the two.
  *
- * Range. Lanes whose new v is in [MIN_V, MAX_V] and whose new m, but for its sign, is in [MIN_M, MAX_M] go on;
- * with the bounds on the rates (adam_update.c) nothing above overflows or becomes subnormal then. So do
- * lanes with m = +0, where q is 0 whatever the root is, and lanes with v = +0 from g = 0, where the root is 0
- * and d = eps: they take 2**-400 for the root, which eps >= 2**-300 absorbs. A group of lanes where g, m and v
- * are all +0, such as the embedding of a token not yet seen, is left alone: m and v stay +0, q is +0 because
- * neither lr nor eps is negative, and w - 0 is w, also for w = -0. NaN, infinities, the other zeros and tiny
- * numbers are for the plain path.
+ * Range. Lanes whose new v is in [MIN_V, MAX_V] and whose new m, but for its sign, is in [MIN_M,
+ * MAX_M] go on; with the bounds on the rates (adam_update.c) nothing above overflows or becomes
+ * subnormal then. So do lanes with m = +0, where q is 0 whatever the root is, and lanes with v = +0
+ * from g = 0, where the root is 0 and d = eps: they take about 2**-450 for the root, which eps >=
+ * 2**-300 absorbs. A group of lanes where g, m and v are all +0, such as the embedding of a token
+ * not yet seen, is left alone: m and v stay +0, q is +0 because neither lr nor eps is negative, and
+ * w - 0 is w, also for w = -0. NaN, infinities, the other zeros and tiny numbers are for the plain
+ * path.
  *
- * Division by the invariant c (Markstein 1990). Let z = fl(1/c) and z2 = fl(1/c - z). q0 = fl(x*z + fl(x*z2))
- * rounds a value within 2**-104 of x/c, relatively, thus q0 is one of the doubles around x/c. Then
- * t = x - q0*c is exact, being a multiple of ulp(q0)*ulp(c) and less than 2**53 of it, and q = fl(q0 + t*z) is
- * the double nearest to x/c:
- *     scale c to [1, 2), so that |z - 1/c| <= ulp(z)/2 = 2**-54 (for c = 1 it is 0). x/c is never the middle
- * h of two doubles, and q can be wrong only if such an h lies between x/c and q0 + t*z. With u the
- * spacing of doubles on that side of q0, h = q0 +- u/2, and x - h*c is a multiple of u*ulp(c)/2, say the
- * k-th one, k > 0. So x/c is k*u*2**-53/c away from h, and q0 + t*z is |t| * 2**-54 at most away from x/c, where
- * |t| = c * |x/c - q0| <= c*u/2 + k*u*2**-53. That this is less comes down to c**2 + k*c*2**-52 < 4*k, which
- * c <= 2 - 2**-52 meets for every k >= 1.
+ * Division by the invariant c (Markstein 1990). Let z = fl(1/c) and z2 = fl(1/c - z). q0 = fl(x*z +
+ * fl(x*z2)) rounds a value within 2**-104 of x/c, relatively, thus q0 is one of the doubles around
+ * x/c. Then t = x - q0*c is exact, being a multiple of ulp(q0)*ulp(c) and less than 2**53 of it,
+ * and q = fl(q0 + t*z) is the double nearest to x/c:
+ *     scale c to [1, 2), so that |z - 1/c| <= ulp(z)/2 = 2**-54 (for c = 1 it is 0). x/c is never
+ * the middle h of two doubles, and q can be wrong only if such an h lies between x/c and q0 + t*z.
+ * With u the spacing of doubles on that side of q0, h = q0 +- u/2, and x - h*c is a multiple of
+ * u*ulp(c)/2, say the k-th one, k > 0. So x/c is k*u*2**-53/c away from h, and q0 + t*z is |t| *
+ * 2**-54 at most away from x/c, where |t| = c * |x/c - q0| <= c*u/2 + k*u*2**-53. That this is less
+ * comes down to c**2 + k*c*2**-52 < 4*k, which c <= 2 - 2**-52 meets for every k >= 1.
  */
 #ifndef ISOGRAD_ADAM_PATHS_H
 #define ISOGRAD_ADAM_PATHS_H
@@ -50,13 +53,13 @@
 
 #include "adam_update.h"
 
-#define SECOND_CANDIDATE (0.5 / 0.47)
+#define SECOND_CANDIDATE (0.5 / 0.455)
 #define WIDER (1.0 + 3.0 * 0x1p-52)
 #define NARROWER (1.0 - 2.5 * 0x1p-52)
 #define MIN_V 0x1p-700
 #define MAX_V 0x1p+700
 #define MAX_SQUARE 0x1p+900 /* pow does not overflow below */
-#define ABSORBED_V 0x1p-800
+#define ABSORBED_V 0x1p-900
 #define MIN_M 0x1p-500
 #define MAX_M 0x1p+300
 

@@ -1,8 +1,8 @@
-/* What built this. */
+/* The compiler that built this. */
 #ifndef ISOGRAD_COMPILER_H
 #define ISOGRAD_COMPILER_H
 
-/* The compiler, with its version; a static string. */
+/* Its name and version; a static string. */
 static inline const char *compiler_name(void) {
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)

@@ -7,7 +7,7 @@
 
 void exp_many(double *x, size_t n) {
 #if HAVE_X86_PATHS
-    if (vector_unit() == AVX512) {
+    if (vector_unit() == AVX512 && n > 8) { /* up to there libm is as quick */
         exp_many_avx512(x, n);
         return;
     }

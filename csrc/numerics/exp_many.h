@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* x[i] = exp(x[i]) for all n. Overflow gives infinity and underflow 0 or a subnormal number, as libm
- * does; Python's OverflowError is the caller's to raise. errno is not kept. */
+/* x[i] = exp(x[i]) for all n. Overflow gives infinity and underflow 0 or a subnormal number, as
+ * libm does; Python's OverflowError is the caller's to raise. errno is not kept. */
 void exp_many(double *x, size_t n);
 
 /* The same in AVX-512, which the caller has found to be there. */

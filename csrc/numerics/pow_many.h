@@ -7,9 +7,10 @@
 
 typedef enum { POW_MINUS_HALF, POW_MINUS_3_HALVES, POW_MINUS_1, POW_MINUS_2 } Power;
 
-/* power[i] = pow(x[i], p) for all n; `power` may be `x`. Any x: infinities and NaN come out as Python has
- * them; an infinity from a finite x is where Python raises ZeroDivisionError (x = 0), OverflowError (else),
- * which is up to the caller, as are negative x where p is no integer. errno is not kept. */
+/* power[i] = pow(x[i], p) for all n; `power` may be `x`. Any x: infinities and NaN come out as
+ * Python has them; an infinity from a finite x is where Python raises ZeroDivisionError (x = 0),
+ * OverflowError (else), which is up to the caller, as are negative x where p is no integer. errno
+ * is not kept. */
 void pow_many(double *power, const double *x, size_t n, Power p);
 
 /* pow(x, p), libm's own. */

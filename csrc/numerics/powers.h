@@ -3,18 +3,18 @@
  * Python's `**` is libm's pow, which is not correctly rounded: its result is one of the two doubles
  * around the exact value, and the nearer one unless both are about equally near. So compute the
  * nearest double r and the exact distance e from it to the true value. Let u be the spacing of
- * doubles at r and let pow err by less than 0.53 u (glibc states 0.52, and errs by 0.508 at most in
- * what has been measured). If |e| <= 0.47 u, then every other double is at least u - 0.47 u = 0.53 u
- * away from the true value, so pow cannot return it: it returns r. Otherwise, in some 6 % of cases,
- * pow itself is asked.
+ * doubles at r and let pow err by less than 0.545 u (glibc and musl state 0.54; 0.508 is the most
+ * in what has been measured). If |e| <= 0.455 u, then every other double is at least 0.545 u away
+ * from the true value, so pow cannot return it: it returns r. Otherwise, in some 9 % of cases, pow
+ * itself is asked.
  *
  * At a power of two the spacing below r is u / 2 and the argument fails; pow is asked there, too.
- * Outside [SAFE_MIN, SAFE_MAX], for the negative powers [LOWEST_BASE, HIGHEST_BASE], the distance could
- * overflow or lose bits, and callers must not come here. Method: Dekker's exact product (1971), which
- * needs no fused multiply-add and no flag but the absence of contraction.
+ * Outside [SAFE_MIN, SAFE_MAX], for the negative powers [LOWEST_BASE, HIGHEST_BASE], the distance
+ * could overflow or lose bits, and callers must not come here. Method: Dekker's exact product
+ * (1971), which needs no fused multiply-add and no flag but the absence of contraction.
  *
- * In ns a call against libm's 20.5: x**-1 12, x**-2 14.5. x**-0.5 and x**-1.5 took 20.7 and 24.7 in the same manner
- * and are left to libm.
+ * In ns a call against libm's 20.4: x**-1 14, x**-2 17. x**-0.5 and x**-1.5 took 20.7 and 24.7 in
+ * the same manner and are left to libm.
  */
 #ifndef ISOGRAD_POWERS_H
 #define ISOGRAD_POWERS_H
@@ -27,7 +27,7 @@
 #define SAFE_MAX 0x1p+400
 #define LOWEST_BASE 0x1p-300
 #define HIGHEST_BASE 0x1p+300
-#define SURELY_NEAREST 0.47
+#define SURELY_NEAREST 0.455
 
 /* The spacing of doubles at the normal number r, or NaN where r is a power of two. */
 static inline double spacing_at(double r) {
@@ -57,8 +57,8 @@ static inline double pow_2(double x) {
     return pow(x, 2.0);
 }
 
-/* pow(x, 0.5) for SAFE_MIN <= x <= SAFE_MAX. With d = x - root**2, the true root is root + d / (2 root)
- * less a term in d**2, below root * 2**-106 and thus far below the margin. */
+/* pow(x, 0.5) for SAFE_MIN <= x <= SAFE_MAX. With d = x - root**2, the true root is root + d / (2
+ * root) less a term in d**2, below root * 2**-106 and thus far below the margin. */
 static inline double pow_half(double x) {
     double root = sqrt(x), square = root * root;
     double d = (x - square) - square_residue(root, square);
@@ -86,8 +86,8 @@ static inline double surely_nearest(double high, double low) {
     return fabs(e) <= SURELY_NEAREST * spacing_at(nearest) ? nearest : NAN;
 }
 
-/* pow(x, -1.0) for LOWEST_BASE <= x <= HIGHEST_BASE. With e = 1 - r*x, the true value is r * (1 + e + ..), the
- * rest below 2**-104. */
+/* pow(x, -1.0) for LOWEST_BASE <= x <= HIGHEST_BASE. With e = 1 - r*x, the true value is r * (1 + e
+ * + ..), the rest below 2**-104. */
 static inline double pow_minus_1(double x) {
     double r = 1.0 / x;
     Pair unit = product_of(r, x);

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_AVX2 "ISOGRAD_VECTOR_UNIT is avx2, which this processor or build does not have"
+#define NO_AVX512 "ISOGRAD_VECTOR_UNIT is avx512, which this processor or build does not have"
+
 static VectorUnit chosen = PLAIN;
 
 static int has(VectorUnit unit) {
@@ -23,15 +26,7 @@ static int has(VectorUnit unit) {
 VectorUnit vector_unit(void) { return chosen; }
 
 const char *vector_unit_name(void) {
-    if (chosen != PLAIN)
-        return chosen == AVX512 ? "AVX-512" : "AVX2";
-#if defined(__x86_64__) || defined(_M_X64)
-    return "SSE2";
-#elif defined(__ARM_NEON) || defined(_M_ARM64)
-    return "NEON";
-#else
-    return "none";
-#endif
+    return chosen == AVX512 ? "AVX-512" : chosen == AVX2 ? "AVX2" : "plain C";
 }
 
 int vector_unit_set(VectorUnit unit) {
@@ -51,9 +46,8 @@ const char *vector_unit_init(void) {
     if (strcmp(asked, "plain") == 0)
         return NULL;
     if (strcmp(asked, "avx2") == 0)
-        return vector_unit_set(AVX2) == 0 ? NULL : "ISOGRAD_VECTOR_UNIT is avx2, which this machine lacks";
+        return vector_unit_set(AVX2) < 0 ? NO_AVX2 : NULL;
     if (strcmp(asked, "avx512") == 0)
-        return vector_unit_set(AVX512) == 0 ? NULL
-                                            : "ISOGRAD_VECTOR_UNIT is avx512, which this machine lacks";
+        return vector_unit_set(AVX512) < 0 ? NO_AVX512 : NULL;
     return "ISOGRAD_VECTOR_UNIT must be avx512, avx2 or plain";
 }

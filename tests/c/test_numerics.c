@@ -1,0 +1,130 @@
+/* csrc/numerics without Python, for the sanitizers: every path against loops over libm, bit for
+ * bit. CONTRIBUTING.md has the command. All arrays have the exact size, so that a step too far is
+ * seen. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "numerics/adam_update.h"
+#include "numerics/exp_many.h"
+#include "numerics/pow_many.h"
+#include "numerics/vector_unit.h"
+
+static unsigned long long state = 1;
+
+static double uniform(void) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(state >> 11) * 0x1p-53;
+}
+
+static double number(int rare) {
+    static const double odd[] = {0.0,     -0.0,    5e-324, 1e-310, 1e-200, 1e-162,   1.0,
+                                 1e154,   1.4e154, 1e300,  2.0,    0.5,    INFINITY, -INFINITY,
+                                 (double)NAN};
+    if (rare && uniform() < 0.1)
+        return odd[(size_t)(uniform() * (sizeof odd / sizeof *odd))];
+    return (uniform() - 0.5) * exp2(floor(uniform() * 20.0 - 15.0));
+}
+
+static double *numbers(size_t n, int rare) {
+    double *x = malloc(n * sizeof *x + 1);
+    if (x == NULL)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        x[i] = number(rare);
+    return x;
+}
+
+static double *copy_of(const double *x, size_t n) {
+    double *copy = malloc(n * sizeof *copy + 1);
+    if (copy == NULL)
+        abort();
+    memcpy(copy, x, n * sizeof *copy);
+    return copy;
+}
+
+static void compare(const char *what, const double *expected, const double *actual, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(expected + i, actual + i, sizeof *actual) &&
+            !(isnan(expected[i]) && isnan(actual[i]))) {
+            printf("%s [%zu] of %zu on %s: expected %a, actual %a: NOT OK\n", what, i, n,
+                   vector_unit_name(), expected[i], actual[i]);
+            exit(1);
+        }
+}
+
+static size_t adam_loop(double *w, const double *g, double *m, double *v, size_t n,
+                        const AdamRates *r) {
+    for (size_t i = 0; i < n; i++) {
+        double square = pow(g[i], 2.0);
+        m[i] = r->beta1 * m[i] + r->rest1 * g[i];
+        if (isinf(square) && isfinite(g[i]))
+            return i;
+        v[i] = r->beta2 * v[i] + r->rest2 * square;
+        double divisor = pow(v[i] / r->correction2, 0.5) + r->eps;
+        if (divisor == 0.0)
+            return i;
+        w[i] -= r->lr * (m[i] / r->correction1) / divisor;
+    }
+    return n;
+}
+
+static void test_adam(size_t n, int step, int rare, double eps) {
+    AdamRates r = {0.01, 0.85, 0.99, 1 - 0.85, 1 - 0.99, 1 - pow(0.85, step), 1 - pow(0.99, step),
+                   eps};
+    double *w = numbers(n, rare), *g = numbers(n, rare);
+    double *m = numbers(n, rare), *v = numbers(n, rare);
+    for (size_t i = 0; i < n; i++)
+        v[i] = fabs(v[i]);
+    double *w2 = copy_of(w, n), *m2 = copy_of(m, n), *v2 = copy_of(v, n);
+    size_t expected = adam_loop(w, g, m, v, n, &r), actual = adam_update(w2, g, m2, v2, n, &r);
+    if (expected != actual) {
+        printf("adam_update stops at %zu instead of %zu: NOT OK\n", actual, expected);
+        exit(1);
+    }
+    compare("w", w, w2, n);
+    compare("m", m, m2, n);
+    compare("v", v, v2, n);
+    double *all[] = {w, g, m, v, w2, m2, v2};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void test_exp_and_powers(size_t n, int rare) {
+    static const double exponents[] = {-0.5, -1.5, -1.0, -2.0};
+    double *x = numbers(n, rare), *expected = copy_of(x, n), *actual = copy_of(x, n);
+    for (size_t i = 0; i < n; i++)
+        expected[i] = exp(x[i]);
+    exp_many(actual, n);
+    compare("exp", expected, actual, n);
+    for (int p = 0; p < 4; p++) {
+        for (size_t i = 0; i < n; i++)
+            expected[i] = pow(x[i] = fabs(x[i]), exponents[p]);
+        pow_many(actual, x, n, (Power)p);
+        compare("power", expected, actual, n);
+    }
+    free(x);
+    free(expected);
+    free(actual);
+}
+
+int main(void) {
+    for (int unit = PLAIN; unit <= AVX512; unit++) {
+        if (vector_unit_set((VectorUnit)unit) < 0)
+            continue;
+        for (int round = 0; round < 400; round++)
+            for (size_t n = 0; n <= 40; n++) {
+                test_adam(n, 1 + round, round % 2, round % 4 == 3 ? 0.0 : 1e-8);
+                test_exp_and_powers(n, round % 2);
+            }
+        for (size_t n = 250; n < 520; n += 3) {
+            test_adam(n, (int)n, 0, 1e-8);
+            test_exp_and_powers(n, 0);
+        }
+        printf("numerics on %s: OK\n", vector_unit_name());
+    }
+    const char *sentence = vector_unit_init();
+    printf("%s\n", sentence ? sentence : vector_unit_name());
+    return sentence != NULL;
+}
