@@ -28,14 +28,15 @@ class Value:
         self._local_grads = local_grads
 
     def __add__(self, other):
-        other = other if isinstance(other, Value) else Value(other)
+        if not isinstance(other, Value):
+            other = Value(other)
         return Value(self.data + other.data, (self, other), (1, 1))
 
     def __mul__(self, other):
         other = other if isinstance(other, Value) else Value(other)
         return Value(self.data * other.data, (self, other), (other.data, self.data))
 
-    def __pow__(self, other): return Value(self.data**other, (self,), (other * self.data**(other-1),))
+    def __pow__(self, p): return Value(self.data**p, (self,), (p * self.data**(p-1),))
     def log(self): return Value(math.log(self.data), (self,), (1/self.data,))
     def exp(self): return Value(math.exp(self.data), (self,), (math.exp(self.data),))
     def relu(self): return Value(max(0, self.data), (self,), (float(self.data > 0),))
@@ -48,105 +49,111 @@ class Value:
     def __rtruediv__(self, other): return other * self**-1
 
     def backward(self):
-        topo = []
-        visited = set()
+        path = []
+        met = set()
 
-        def build(v):
-            if v not in visited:
-                visited.add(v)
-                for child in v._children:
-                    build(child)
-                topo.append(v)
+        def go(node):
+            if node not in met:
+                met.add(node)
+                for below in node._children:
+                    go(below)
+                path.append(node)
 
-        build(self)
+        go(self)
         self.grad = 1
-        for v in reversed(topo):
-            for child, local_grad in zip(v._children, v._local_grads):
-                child.grad += local_grad * v.grad
+        for node in reversed(path):
+            for below, slope in zip(node._children, node._local_grads):
+                below.grad += slope * node.grad
 
 
 n_layer, n_embd, n_head, block = 1, 8, 2, 6
 head_dim = n_embd // n_head
-matrix = lambda n_out, n_in, std=0.1: [[Value(random.gauss(0, std)) for _ in range(n_in)] for _ in range(n_out)]
-state = {"wte": matrix(vocab, n_embd), "wpe": matrix(block, n_embd), "head": matrix(vocab, n_embd)}
+
+
+def table(height, width):
+    return [[Value(random.gauss(0, 0.1)) for _ in range(width)] for _ in range(height)]
+
+
+state = {"wte": table(vocab, n_embd), "wpe": table(block, n_embd), "head": table(vocab, n_embd)}
 for i in range(n_layer):
     for name in "wq wk wv wo".split():
-        state[f"{i}.{name}"] = matrix(n_embd, n_embd)
-    state[f"{i}.fc1"] = matrix(4 * n_embd, n_embd)
-    state[f"{i}.fc2"] = matrix(n_embd, 4 * n_embd)
+        state[f"{i}.{name}"] = table(n_embd, n_embd)
+    state[f"{i}.fc1"] = table(4 * n_embd, n_embd)
+    state[f"{i}.fc2"] = table(n_embd, 4 * n_embd)
 params = [p for mat in state.values() for row in mat for p in row]
 print("params", len(params))
 
 
-def linear(x, w):
-    return [sum(wi * xi for wi, xi in zip(wo, x)) for wo in w]
+def linear(inputs, rows):
+    return [sum(a * b for a, b in zip(row, inputs)) for row in rows]
 
 
-def softmax(logits):
-    max_val = max(val.data for val in logits)
-    exps = [(val - max_val).exp() for val in logits]
-    total = sum(exps)
-    return [e / total for e in exps]
+def softmax(scores):
+    top = max(score.data for score in scores)
+    powers = [(score - top).exp() for score in scores]
+    whole = sum(powers)
+    return [power / whole for power in powers]
 
 
-def rmsnorm(x):
-    ms = sum(xi * xi for xi in x) / len(x)
-    scale = (ms + 1e-5) ** -0.5
-    return [xi * scale for xi in x]
+def rmsnorm(vector):
+    power = sum(number * number for number in vector) / len(vector)
+    factor = (power + 1e-5) ** -0.5
+    return [number * factor for number in vector]
 
 
-def gpt(token, pos, keys, values):
-    x = [t + p for t, p in zip(state["wte"][token], state["wpe"][pos])]
+def gpt(token, place, keys, values):
+    x = [a + b for a, b in zip(state["wte"][token], state["wpe"][place])]
     x = rmsnorm(x)
-    for li in range(n_layer):
-        residual = x
+    for layer in range(n_layer):
+        bypass = x
         x = rmsnorm(x)
-        q = linear(x, state[f"{li}.wq"])
-        k = linear(x, state[f"{li}.wk"])
-        v = linear(x, state[f"{li}.wv"])
-        keys[li].append(k)
-        values[li].append(v)
-        x_attn = []
-        for h in range(n_head):
-            hs = h * head_dim
-            q_h = q[hs : hs + head_dim]
-            k_h = [ki[hs : hs + head_dim] for ki in keys[li]]
-            v_h = [vi[hs : hs + head_dim] for vi in values[li]]
-            attn_logits = [sum(q_h[j] * k_h[t][j] for j in range(head_dim)) / head_dim**0.5 for t in range(len(k_h))]
-            attn = softmax(attn_logits)
-            x_attn.extend(sum(attn[t] * v_h[t][j] for t in range(len(v_h))) for j in range(head_dim))
-        x = linear(x_attn, state[f"{li}.wo"])
-        x = [a + b for a, b in zip(x, residual)]
-        residual = x
+        query = linear(x, state[f"{layer}.wq"])
+        keys[layer].append(linear(x, state[f"{layer}.wk"]))
+        values[layer].append(linear(x, state[f"{layer}.wv"]))
+        heads = []
+        for start in range(0, n_embd, head_dim):
+            q = query[start : start + head_dim]
+            ks = [key[start : start + head_dim] for key in keys[layer]]
+            vs = [value[start : start + head_dim] for value in values[layer]]
+            shares = softmax([
+                sum(q[d] * ks[t][d] for d in range(head_dim)) / head_dim**0.5
+                for t in range(len(ks))
+            ])
+            heads.extend(
+                sum(shares[t] * vs[t][d] for t in range(len(vs))) for d in range(head_dim)
+            )
+        x = linear(heads, state[f"{layer}.wo"])
+        x = [a + b for a, b in zip(x, bypass)]
+        bypass = x
         x = rmsnorm(x)
-        x = linear(x, state[f"{li}.fc1"])
-        x = [xi.relu() for xi in x]
-        x = linear(x, state[f"{li}.fc2"])
-        x = [a + b for a, b in zip(x, residual)]
+        x = linear(x, state[f"{layer}.fc1"])
+        x = [number.relu() for number in x]
+        x = linear(x, state[f"{layer}.fc2"])
+        x = [a + b for a, b in zip(x, bypass)]
     return linear(x, state["head"])
 
 
-learning_rate, beta1, beta2, eps_adam = 0.01, 0.85, 0.99, 1e-8
-m = [0.0] * len(params)  # first moments
-v = [0.0] * len(params)  # second moments
+speed, keep1, keep2, tiny = 0.01, 0.85, 0.99, 1e-8
+m = [0.0] * len(params)  # mean of gradients
+v = [0.0] * len(params)  # mean of their squares
 for step in range(steps):
     doc = docs[step % len(docs)]
     tokens = [BOS] + [chars.index(ch) for ch in doc] + [BOS]
-    n = min(block, len(tokens) - 1)
+    count = min(block, len(tokens) - 1)
     keys, values = [[] for _ in range(n_layer)], [[] for _ in range(n_layer)]
-    losses = []
-    for pos in range(n):
-        probs = softmax(gpt(tokens[pos], pos, keys, values))
-        losses.append(-probs[tokens[pos + 1]].log())
-    loss = (1 / n) * sum(losses)
+    parts = []
+    for place in range(count):
+        probs = softmax(gpt(tokens[place], place, keys, values))
+        parts.append(-probs[tokens[place + 1]].log())
+    loss = (1 / count) * sum(parts)
     loss.backward()
-    lr_t = learning_rate * (1 - step / steps)
+    pace = speed * (1 - step / steps)
     for i, p in enumerate(params):
-        m[i] = beta1 * m[i] + (1 - beta1) * p.grad
-        v[i] = beta2 * v[i] + (1 - beta2) * p.grad ** 2
-        m_hat = m[i] / (1 - beta1 ** (step + 1))
-        v_hat = v[i] / (1 - beta2 ** (step + 1))
-        p.data -= lr_t * m_hat / (v_hat ** 0.5 + eps_adam)
+        m[i] = keep1 * m[i] + (1 - keep1) * p.grad
+        v[i] = keep2 * v[i] + (1 - keep2) * p.grad ** 2
+        m_hat = m[i] / (1 - keep1 ** (step + 1))
+        v_hat = v[i] / (1 - keep2 ** (step + 1))
+        p.data -= pace * m_hat / (v_hat ** 0.5 + tiny)
         p.grad = 0
     print(f"step {step + 1} / {steps} | loss {loss.data.hex()}", end="\r")
 print()
@@ -156,8 +163,8 @@ for p in params:
 for _ in range(3):
     keys, values = [[] for _ in range(n_layer)], [[] for _ in range(n_layer)]
     token, out = BOS, []
-    for pos in range(block):
-        probs = softmax([logit / 0.5 for logit in gpt(token, pos, keys, values)])
+    for place in range(block):
+        probs = softmax([logit / 0.5 for logit in gpt(token, place, keys, values)])
         token = random.choices(range(vocab), weights=[p.data for p in probs])[0]
         if token == BOS:
             break

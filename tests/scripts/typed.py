@@ -76,7 +76,8 @@ class Node:
         return self.tanh() * self.tanh()
 
     def relu(self) -> Node:
-        return Node(self.data if self.data > 0 else 0.1 * self.data, (self,), (1.0 if self.data > 0 else 0.1,))
+        slope = 1.0 if self.data > 0 else 0.1
+        return Node(self.data * slope, (self,), (slope,))
 
     @property
     def slope(self) -> float:
