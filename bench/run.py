@@ -10,6 +10,7 @@ ratio is the median of the ratios of the rounds, with the lowest and the highest
 
 import argparse
 import platform
+import subprocess
 import sys
 import sysconfig
 import textwrap
@@ -17,18 +18,23 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
 from multiprocessing.managers import BaseManager
+from pathlib import Path
 from statistics import median
 
 import nodes
 import pyperf
 import steps
+from pyperf import perf_counter
 
+import isograd
 from isograd import __version__
 from isograd._backend import backend, compiler, vector_unit
 
 SPAWN = get_context("spawn")
 TIERS = ("reference", "value")
 COMPILED_LAPS = 15  # makes the compiled tier's share of `parts` long enough to time
+PROGRAM = Path(__file__).parent.parent / "tests" / "programs" / "names_gpt.py"
+NAMES = Path(isograd.__file__).parent / "data" / "names.txt"
 REFERENCE_NODES = 10**5  # as far as `backward` times pure Python: beyond, it takes too long
 
 
@@ -299,6 +305,31 @@ def scaling(quick, tier):
     )
 
 
+def script(quick, tier):
+    """A script that has never heard of isograd: plain Python against `isograd run`."""
+    n, rounds = (20, 1) if quick else (1000, 3)
+    program = [str(PROGRAM), str(NAMES), f"steps={n}"]
+    print(f"script: {n} steps of plain Python", file=sys.stderr)
+    plain, expected = timed_process(program)
+    seconds = []
+    for _ in announced(rounds, "script"):
+        taken, output = timed_process(["-m", "isograd", "run", *program])
+        check_equal("line", expected.splitlines(), output.splitlines())
+        seconds.append(taken)
+    print("## An unmodified script, process start and end included")
+    heading = ("", "python SCRIPT, s", "isograd run SCRIPT, s", "python / isograd run")
+    figures = f"{plain:.2f}", f"{median(seconds):.2f}"
+    table(heading, (f"{n:,} steps, 20 samples", *figures, ratio(rounds * [plain], seconds)))
+    note(f"`{PROGRAM.name}` as the tests have it, plain Python once. The outputs are equal (`==`).")
+
+
+def timed_process(arguments):
+    """Seconds and output of this Python with `arguments`."""
+    start = perf_counter()
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    return perf_counter() - start, done.stdout
+
+
 def scaled_step(tier, positions, seconds, sizes):
     return steps.scaled_step(tier, positions, seconds, **sizes)
 
@@ -307,6 +338,7 @@ STUDY = {
     "whole": whole,
     "parts": parts,
     "scaling": scaling,
+    "script": script,
     "op": op,
     "backward": backward,
     "memory": memory,

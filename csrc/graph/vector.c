@@ -1,7 +1,8 @@
 /* Vector functions as sequences of scalar operations. See vector.h for the contract.
  *
- * Arguments are copied into tuples first: allocating may run the garbage collector and with it
- * Python code, which could otherwise change a list under our hands.
+ * Allocating a list may run the garbage collector and with it Python code, which could change an
+ * argument under our hands. So arguments are copied into tuples first, or, where they are lists and
+ * the number of results is theirs, the list of results is made first: nodes come from elsewhere.
  */
 #include "vector.h"
 
@@ -29,18 +30,7 @@ static int not_a_value(const char *name, Py_ssize_t i, PyObject *item) {
     return FAILED;
 }
 
-/* Fills *v, which the caller clears in any case. REFUSED if some item is not exactly a Value but an
- * instance of a subclass, whose operators may be its own, or if there are more than fused nodes hold. */
-static int read_vector(PyObject *sequence, const char *name, Vector *v) {
-    v->tuple = PySequence_Tuple(sequence);
-    if (v->tuple == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError))
-            PyErr_Format(PyExc_TypeError, "%s must be a sequence of Values, not '%.200s'", name,
-                         Py_TYPE(sequence)->tp_name);
-        return FAILED;
-    }
-    v->n = PyTuple_GET_SIZE(v->tuple);
-    v->at = (Node **)&PyTuple_GET_ITEM(v->tuple, 0);
+static int check_vector(const Vector *v, const char *name) {
     if (v->n == 0) {
         PyErr_Format(PyExc_ValueError, "%s is empty", name);
         return FAILED;
@@ -54,6 +44,46 @@ static int read_vector(PyObject *sequence, const char *name, Vector *v) {
             status = REFUSED;
         }
     }
+    return status;
+}
+
+/* Fills *v, which the caller clears in any case. REFUSED if some item is not exactly a Value but an
+ * instance of a subclass, whose operators may be its own, or if there are more than fused nodes hold. */
+static int read_vector(PyObject *sequence, const char *name, Vector *v) {
+    v->tuple = PySequence_Tuple(sequence);
+    if (v->tuple == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%s must be a sequence of Values, not '%.200s'", name,
+                         Py_TYPE(sequence)->tp_name);
+        return FAILED;
+    }
+    v->n = PyTuple_GET_SIZE(v->tuple);
+    v->at = (Node **)&PyTuple_GET_ITEM(v->tuple, 0);
+    return check_vector(v, name);
+}
+
+/* The same, and a list for as many results in *out, NULL unless READ. A list is read in place, so
+ * that it may not be used any more once Python code has run. */
+static int read_and_prepare(PyObject *sequence, const char *name, Vector *v, PyObject **out) {
+    int status = READ, is_list = PyList_CheckExact(sequence);
+    *v = (Vector){NULL, NULL, 0};
+    *out = NULL;
+    if (!is_list)
+        status = read_vector(sequence, name, v);
+    if (status == READ) {
+        *out = PyList_New(is_list ? PyList_GET_SIZE(sequence) : v->n);
+        status = *out ? READ : FAILED;
+    }
+    if (status == READ && is_list) {
+        *v = (Vector){NULL, (Node **)((PyListObject *)sequence)->ob_item, PyList_GET_SIZE(sequence)};
+        status = check_vector(v, name);
+        if (status == READ && v->n != PyList_GET_SIZE(*out)) {
+            PyErr_Format(PyExc_RuntimeError, "%s changed while it was read", name);
+            status = FAILED;
+        }
+    }
+    if (status != READ)
+        Py_CLEAR(*out);
     return status;
 }
 
@@ -76,12 +106,11 @@ static PyObject *refusal(int status) {
 
 /* ---- pieces ---- */
 
-/* A list of n new Values, each made by `make(context, i)`. */
+/* The new list, whose reference it takes over, filled with Values made by `make(context, i)`. */
 typedef PyObject *(*Maker)(const void *context, Py_ssize_t i);
 
-static PyObject *list_of(Py_ssize_t n, Maker make, const void *context) {
-    PyObject *list = PyList_New(n);
-    for (Py_ssize_t i = 0; list && i < n; i++) {
+static PyObject *filled(PyObject *list, Maker make, const void *context) {
+    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++) {
         PyObject *item = make(context, i);
         if (item == NULL)
             Py_CLEAR(list);
@@ -193,14 +222,14 @@ static int linear_few(Operands *x, Operands *const *rows, Py_ssize_t n_rows, PyO
     return READ;
 }
 
-static int linear_rows(Operands *x, PyObject *rows, PyObject *out) {
-    Py_ssize_t n_rows = PyTuple_GET_SIZE(rows);
+static int linear_rows(Operands *x, PyObject *const *rows, PyObject *out) {
+    Py_ssize_t n_rows = PyList_GET_SIZE(out);
     int status = READ;
     for (Py_ssize_t i = 0; i < n_rows && status == READ; i += N_ROWS) {
         Operands *few[N_ROWS];
         Py_ssize_t n = 0;
         while (n < N_ROWS && i + n < n_rows && status == READ) {
-            status = read_operands(PyTuple_GET_ITEM(rows, i + n), "a row of w", x->n, &few[n]);
+            status = read_operands(rows[i + n], "a row of w", x->n, &few[n]);
             n += status == READ;
         }
         if (status == READ)
@@ -211,21 +240,60 @@ static int linear_rows(Operands *x, PyObject *rows, PyObject *out) {
     return status;
 }
 
-PyObject *vector_linear(PyObject *x, PyObject *w) {
-    Vector input;
-    Operands *operands = NULL;
+/* Whether to read it can run no Python code. */
+static int is_list_of_lists(PyObject *w, Py_ssize_t n) {
+    if (!PyList_CheckExact(w))
+        return 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(w); i++) {
+        PyObject *row = PyList_GET_ITEM(w, i);
+        if (!PyList_CheckExact(row) || PyList_GET_SIZE(row) != n)
+            return 0;
+    }
+    return 1;
+}
+
+/* `out`, if it is not NULL, has an entry for each row. */
+static int linear(const Vector *x, PyObject *const *rows, PyObject *out) {
     Py_ssize_t odd;
-    int status = read_vector(x, "x", &input);
+    Operands *operands = out ? operands_new(x->at, x->n, &odd) : NULL;
+    if (operands == NULL)
+        return FAILED;
+    int status = linear_rows(operands, rows, out);
+    operands_release(operands);
+    return status;
+}
+
+static int linear_in_place(PyObject *x, PyObject *w, PyObject *out) {
+    Vector v = {NULL, (Node **)((PyListObject *)x)->ob_item, PyList_GET_SIZE(x)};
+    int status = check_vector(&v, "x");
+    return status == READ ? linear(&v, ((PyListObject *)w)->ob_item, out) : status;
+}
+
+static int linear_of_copies(PyObject *x, PyObject *w, PyObject **out) {
+    Vector v;
+    int status = read_vector(x, "x", &v);
     PyObject *rows = status == READ ? PySequence_Tuple(w) : NULL;
-    PyObject *out = rows ? PyList_New(PyTuple_GET_SIZE(rows)) : NULL;
-    if (out && (operands = operands_new(input.at, input.n, &odd)))
-        status = linear_rows(operands, rows, out);
+    if (rows) {
+        *out = PyList_New(PyTuple_GET_SIZE(rows));
+        status = linear(&v, &PyTuple_GET_ITEM(rows, 0), *out);
+    }
     else if (status == READ)
         status = FAILED;
-    vector_clear(&input);
-    if (operands)
-        operands_release(operands);
+    vector_clear(&v);
     Py_XDECREF(rows);
+    return status;
+}
+
+PyObject *vector_linear(PyObject *x, PyObject *w) {
+    PyObject *out = PyList_CheckExact(w) ? PyList_New(PyList_GET_SIZE(w)) : NULL;
+    int status;
+    if (out && PyList_CheckExact(x) && is_list_of_lists(w, PyList_GET_SIZE(x)) &&
+        PyList_GET_SIZE(w) == PyList_GET_SIZE(out))
+        status = linear_in_place(x, w, out);
+    else {
+        Py_CLEAR(out);
+        status = PyErr_Occurred() ? FAILED : linear_of_copies(x, w, &out);
+    }
     if (status == READ)
         return out;
     Py_XDECREF(out);
@@ -234,27 +302,27 @@ PyObject *vector_linear(PyObject *x, PyObject *w) {
 
 /* ---- softmax ---- */
 
-static PyObject *softmax(Node *const *logits, Py_ssize_t n) {
-    PyObject *out = PyList_New(n);
-    Softmax *s = out ? softmax_new(logits, n) : NULL;
-    for (Py_ssize_t i = 0; s && out && i < n; i++) {
-        PyObject *p = softmax_probability(s, i);
-        if (p == NULL)
-            Py_CLEAR(out);
-        else
-            PyList_SET_ITEM(out, i, p);
+static PyObject *probability(const void *context, Py_ssize_t i) {
+    return softmax_probability(*(Softmax *const *)context, i);
+}
+
+/* Fills the list `out`, whose reference it takes over. */
+static PyObject *softmax(Node *const *logits, PyObject *out) {
+    Softmax *s = out ? softmax_new(logits, PyList_GET_SIZE(out)) : NULL;
+    if (s == NULL) {
+        Py_XDECREF(out);
+        return NULL;
     }
-    if (s)
-        softmax_release(s);
-    else
-        Py_CLEAR(out);
+    out = filled(out, probability, &s);
+    softmax_release(s);
     return out;
 }
 
 PyObject *vector_softmax(PyObject *logits) {
     Vector v;
-    int status = read_vector(logits, "logits", &v);
-    PyObject *out = status == READ ? softmax(v.at, v.n) : refusal(status);
+    PyObject *out;
+    int status = read_and_prepare(logits, "logits", &v, &out);
+    out = status == READ ? softmax(v.at, out) : refusal(status);
     vector_clear(&v);
     return out;
 }
@@ -302,8 +370,8 @@ static PyObject *divide(PyObject *a, Number divisor) {
 PyObject *vector_rmsnorm(PyObject *x) {
     static const Number tiny = {1e-5, 0}, minus_half = {-0.5, 0};
     Vector v;
-    int status = read_vector(x, "x", &v);
-    PyObject *out = NULL;
+    PyObject *out;
+    int status = read_and_prepare(x, "x", &v, &out);
     if (status != READ)
         out = refusal(status);
     else {
@@ -311,7 +379,10 @@ PyObject *vector_rmsnorm(PyObject *x) {
         PyObject *scale = then_with(then_with(mean_square, value_add_const, tiny), value_pow,
                                     minus_half);
         Scaled context = {v.at, (Node *)scale};
-        out = scale ? list_of(v.n, scaled, &context) : NULL;
+        if (scale)
+            out = filled(out, scaled, &context);
+        else
+            Py_CLEAR(out);
         Py_XDECREF(scale);
     }
     vector_clear(&v);
@@ -335,7 +406,7 @@ PyObject *vector_add(PyObject *a, PyObject *b) {
     int status_b = status == FAILED ? FAILED : read_row(b, "b", va.n, &vb);
     status = status_b == READ ? status : status_b;
     Pair pair = {va.at, vb.at};
-    PyObject *out = status == READ ? list_of(va.n, sum_of_pair, &pair) : refusal(status);
+    PyObject *out = status == READ ? filled(PyList_New(va.n), sum_of_pair, &pair) : refusal(status);
     vector_clear(&va);
     vector_clear(&vb);
     return out;
@@ -347,8 +418,9 @@ static PyObject *relu_of(const void *context, Py_ssize_t i) {
 
 PyObject *vector_relu(PyObject *x) {
     Vector v;
-    int status = read_vector(x, "x", &v);
-    PyObject *out = status == READ ? list_of(v.n, relu_of, v.at) : refusal(status);
+    PyObject *out;
+    int status = read_and_prepare(x, "x", &v, &out);
+    out = status == READ ? filled(out, relu_of, v.at) : refusal(status);
     vector_clear(&v);
     return out;
 }
@@ -501,11 +573,11 @@ static Node *const *list_items(PyObject *list) { return (Node *const *)&PyList_G
 /* The head's outputs, a list. */
 static PyObject *attend(Head *h) {
     Py_ssize_t n = h->a->n_positions, odd;
-    PyObject *logits = list_of(n, attention_logit, h);
-    PyObject *weights = logits ? softmax(list_items(logits), n) : NULL;
+    PyObject *logits = filled(PyList_New(n), attention_logit, h);
+    PyObject *weights = logits ? softmax(list_items(logits), PyList_New(n)) : NULL;
     PyObject *out = NULL;
     if (weights && (h->weights = operands_gather(list_items(weights), n, &odd))) {
-        out = list_of(h->head_dim, attention_output, h);
+        out = filled(PyList_New(h->head_dim), attention_output, h);
         operands_release(h->weights);
     }
     Py_XDECREF(logits);
