@@ -28,7 +28,7 @@ def set_up(tier):
     rng.shuffle(docs)
     tokenizer = CharTokenizer(docs)
     model = GPT(GPTConfig(vocab_size=tokenizer.vocab_size), rng=rng, tier=tier)
-    return model, tokenizer, [tokenizer.encode(doc) for doc in docs], rng
+    return model, tokenizer, [tokenizer.encode(doc) for doc in docs[:STEPS]], rng
 
 
 class Run:

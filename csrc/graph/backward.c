@@ -386,7 +386,8 @@ static int sweep(Walk *walk) {
             uintptr_t entry = *--end;
             Node *n = untagged(entry);
             unsigned kind = (unsigned)(entry & KIND_BITS);
-            PREFETCH((void *)end[-PREFETCH_AHEAD]);
+            if ((end[-PREFETCH_AHEAD] & TAG_BITS) != PAIR)
+                PREFETCH((void *)end[-PREFETCH_AHEAD]);
             n->first &= ~MARK;
             if (UNLIKELY(n->grad != n->grad))
                 node_reclaim_grad(n);
