@@ -148,8 +148,8 @@ def whole(quick, tier):
         f"extrapolation from its first {n}: their seconds for each of the {sum(operations[:n]):,} "
         f"operations in their graphs, times the {sum(operations):,} in all {steps.STEPS:,} graphs. "
         f"Set-up and samples are measured on both tiers, the samples with the weights after step "
-        f"{steps.STEPS:,}. {n // TURNS} steps of the reference and {steps.STEPS // TURNS} of the other "
-        f"take turns. The losses of the first {n} steps and all samples are equal (`==`)."
+        f"{steps.STEPS:,}. {n // TURNS} steps of the reference and {steps.STEPS // TURNS} of the "
+        f"other take turns. The losses of the first {n} steps and all samples are equal (`==`)."
     )
 
 

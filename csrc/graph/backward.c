@@ -134,8 +134,8 @@ static int is_simple_dot(const Node *n, const Operands *x, const Operands *y) {
     if (!node_is_fused(n) || !fused_is_dot(n) || n->second & SEEN_FUSED)
         return 0;
     const Operands *a = dot_a(n), *b = dot_b(n);
-    return are_closed(a) && are_closed(b) && are_apart(a, x) && are_apart(a, y) &&
-           are_apart(b, x) && are_apart(b, y);
+    return are_closed(a) && are_closed(b) && are_apart(a, x) && are_apart(b, x) &&
+           (x == y || (are_apart(a, y) && are_apart(b, y)));
 }
 
 static inline int is_simple_child(const Node *n, const Operands *x, const Operands *y) {

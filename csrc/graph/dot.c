@@ -73,8 +73,7 @@ static int hand_on_whole(Node *n, double grad) {
     Operands *a = dot_a(n), *b = dot_b(n);
     if (a->n != b->n || !operands_borrow_grads(a) || !operands_borrow_grads(b) || !a->loan)
         return 0;
-    add_scaled(a->grad, b->data, grad, (size_t)a->n);
-    add_scaled(b->grad, a->data, grad, (size_t)a->n);
+    add_scaled(a->grad, b->data, b->grad, a->data, grad, (size_t)a->n);
     return 1;
 }
 

@@ -1,10 +1,11 @@
-/* sum += scale * x, a vector: each product rounded, then each sum. */
+/* sum += scale * x for vectors: each product rounded, then each sum. */
 #ifndef ISOGRAD_ADD_SCALED_H
 #define ISOGRAD_ADD_SCALED_H
 
 #include <stddef.h>
 
-/* n each; they do not overlap. */
-void add_scaled(double *restrict sum, const double *restrict x, double scale, size_t n);
+/* sum_a += scale * a, then sum_b += scale * b; n each. The sums may be the same, else nothing overlaps. */
+void add_scaled(double *sum_a, const double *a, double *sum_b, const double *b, double scale,
+                size_t n);
 
 #endif
