@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-SOURCES = setup.py pyproject.toml $(filter-out %/_core.c, \
+SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
 
 .PHONY: demo test bench clean
@@ -33,4 +33,4 @@ $(VENV)/installed-%: $(SOURCES) | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf .venv* build dist src/*.egg-info src/isograd/_core.c src/isograd/_core*.so
+	rm -rf .venv* build dist src/*.egg-info src/isograd/_core.c src/isograd/_native.c src/isograd/*.so

@@ -1,4 +1,4 @@
-"""Builds the C extension. Everything else about the package is in pyproject.toml.
+"""Builds the C extensions. Everything else about the package is in pyproject.toml.
 
 Switches, all environment variables:
     ISOGRAD_PURE=1      leave the extension out: the pure-Python package
@@ -33,7 +33,7 @@ class BuildExact(build_ext):
         sanitize = [] if msvc or not os.environ.get("ISOGRAD_SANITIZE") else SANITIZE
         for extension in self.extensions:
             extension.extra_compile_args = (MSVC_FLAGS if msvc else UNIX_FLAGS) + sanitize
-            extension.extra_link_args = sanitize
+            extension.extra_link_args = sanitize + ([] if msvc else ["-pthread"])
         try:
             super().build_extensions()
         except (CCompilerError, BaseError) as error:
@@ -43,16 +43,18 @@ class BuildExact(build_ext):
 def extensions():
     if os.environ.get("ISOGRAD_PURE"):
         return []
-    sources = sorted(str(path) for path in Path("csrc").glob("*/*.c"))
-    headers = sorted(str(path) for path in Path("csrc").glob("*/*.h"))
-    return [
-        Extension(
-            "isograd._core",
-            sources=["src/isograd/_core.pyx", *sources],
-            depends=headers,
-            include_dirs=["csrc"],
-        )
-    ]
+    return [extension("_core", "graph"), extension("_native", "gpt")]
+
+
+def extension(name, room):
+    """One of the extensions: its Cython module, its room of csrc, and the numerics under both."""
+    paths = [path for folder in (room, "numerics") for path in Path("csrc", folder).iterdir()]
+    return Extension(
+        f"isograd.{name}",
+        sources=[f"src/isograd/{name}.pyx", *sorted(str(p) for p in paths if p.suffix == ".c")],
+        depends=sorted(str(p) for p in paths if p.suffix == ".h"),
+        include_dirs=["csrc"],
+    )
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExact})

@@ -41,9 +41,8 @@ def pure(tmp_path_factory):
     """A folder with the package as it is installed without its extension."""
     folder = tmp_path_factory.mktemp("pure")
     package = Path(isograd.__file__).parent
-    shutil.copytree(
-        package, folder / "isograd", ignore=shutil.ignore_patterns("_core*", "__pycache__")
-    )
+    ignored = shutil.ignore_patterns("_core*", "_native*", "__pycache__")
+    shutil.copytree(package, folder / "isograd", ignore=ignored)
     return str(folder)
 
 
@@ -104,7 +103,9 @@ def build(tmp_path):
     for name in ["setup.py", "pyproject.toml", "README.md", "LICENSE"]:
         shutil.copy(ROOT / name, tmp_path)
     for name in ["src", "csrc"]:
-        ignored = shutil.ignore_patterns("_core.c", "*.so", "*.pyd", "*.egg-info", "__pycache__")
+        ignored = shutil.ignore_patterns(
+            "_core.c", "_native.c", "*.so", "*.pyd", "*.egg-info", "__pycache__"
+        )
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
 
     def build(**environment):

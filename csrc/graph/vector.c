@@ -50,7 +50,7 @@ static int check_vector(const Vector *v, const char *name) {
 /* Fills *v, which the caller clears in any case. REFUSED if some item is not exactly a Value but an
  * instance of a subclass, whose operators may be its own, or if there are more than fused nodes hold. */
 static int read_vector(PyObject *sequence, const char *name, Vector *v) {
-    v->tuple = PySequence_Tuple(sequence);
+    *v = (Vector){PySequence_Tuple(sequence), NULL, 0};
     if (v->tuple == NULL) {
         if (PyErr_ExceptionMatches(PyExc_TypeError))
             PyErr_Format(PyExc_TypeError, "%s must be a sequence of Values, not '%.200s'", name,

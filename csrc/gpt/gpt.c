@@ -1,0 +1,367 @@
+/* The model's memory, and steps made of the stages in pass.h.
+ *
+ * A batch goes through in pieces of a few documents, one for each thread, the last documents first: so
+ * the sums of weights' gradients, which run over all positions of a batch from last to first, go on from
+ * piece to piece. Those sums and Adam are divided among threads by weights, which share nothing.
+ *
+ * All threads run the same code on the same numbers and so come to the same decisions; what one of them
+ * writes, others read only after team_wait().
+ */
+#include "gpt.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "numerics/adam_update.h"
+#include "numerics/powers.h"
+#include "numerics/vector_unit.h"
+#include "pass.h"
+#include "team.h"
+
+GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
+    const double n = ((double)(2 * (double)V + (double)block_size) + 12.0 * (double)L * (double)C) *
+                     (double)C;
+    if (n > (double)(SIZE_MAX / 64) || V > INT32_MAX || C > INT32_MAX / 4 || block_size > INT32_MAX)
+        return NULL;
+    const size_t n_params = ((2 * V + block_size) + 12 * L * C) * C;
+    const size_t padded = (n_params + LANES - 1) / LANES * LANES;
+    GPT *g = calloc(sizeof(GPT) + 63 + 4 * padded * sizeof(double), 1);
+    if (g == NULL)
+        return NULL;
+    uintptr_t begin = ((uintptr_t)g + sizeof(GPT) + 63) / 64 * 64;
+    g->weights = (double *)((char *)g + (begin - (uintptr_t)g));
+    g->gradients = g->weights + padded;
+    g->first_moments = g->gradients + padded;
+    g->second_moments = g->first_moments + padded;
+    g->n_params = n_params;
+    g->s = (Sizes){V, L, C, H, C / H, 4 * C, block_size};
+    return g;
+}
+
+void gpt_free(GPT *g) {
+    if (g == NULL)
+        return;
+    for (size_t i = 0; i < g->n_passes; i++)
+        free(g->passes[i]);
+    free(g->passes);
+    free(g->losses);
+    free(g);
+}
+
+/* ---- one batch ---- */
+
+/* Room for n_passes at once, over documents of which the longest must fit, and for losses. */
+static GptError reserve(GPT *g, size_t n_passes, const Documents *docs, size_t n_docs) {
+    size_t longest = g->n_passes ? g->passes[0]->capacity : 0;
+    for (size_t i = 0; i < docs->total; i++) {
+        const size_t T = document_positions(&g->s, docs, i);
+        longest = T > longest ? T : longest;
+    }
+    if (n_passes > g->n_passes) {
+        Pass **passes = realloc(g->passes, n_passes * sizeof *passes);
+        if (passes == NULL)
+            return GPT_NO_MEMORY;
+        g->passes = passes;
+    }
+    for (size_t i = 0; i < n_passes; i++) {
+        if (i < g->n_passes && g->passes[i]->capacity >= longest)
+            continue;
+        Pass *p = pass_new(&g->s, longest);
+        if (p == NULL)
+            return GPT_NO_MEMORY;
+        if (i < g->n_passes)
+            free(g->passes[i]);
+        else
+            g->n_passes++;
+        g->passes[i] = p;
+    }
+    if (n_docs > SIZE_MAX / sizeof *g->losses)
+        return GPT_NO_MEMORY;
+    if (n_docs > g->n_losses) {
+        double *losses = realloc(g->losses, n_docs * sizeof *losses);
+        if (losses == NULL)
+            return GPT_NO_MEMORY;
+        g->losses = losses;
+        g->n_losses = n_docs;
+    }
+    return GPT_OK;
+}
+
+/* The first of the documents that, up to `end`, have `most` positions or else are a single one. */
+static size_t piece_start(const GPT *g, const Documents *docs, size_t end, size_t most) {
+    size_t start = end, T = 0;
+    while (start > 0) {
+        T += document_positions(&g->s, docs, start - 1);
+        if (T > most && start < end)
+            break;
+        start--;
+    }
+    return start;
+}
+
+/* How many positions a piece may have, so that n threads have equal shares if they can. */
+static size_t piece_size(const GPT *g, const Documents *docs, size_t n_threads) {
+    const size_t capacity = g->passes[0]->capacity;
+    size_t T = 0;
+    for (size_t i = 0; i < docs->n && T < capacity * n_threads; i++)
+        T += document_positions(&g->s, docs, i);
+    const size_t share = (T + n_threads - 1) / n_threads;
+    return share < capacity ? share : capacity;
+}
+
+/* The mean losses of a pass's documents. */
+static void document_losses(const Pass *p, double *losses) {
+    for (size_t i = 0; i < p->n_docs; i++) {
+        size_t begin = (size_t)p->doc_starts[i];
+        size_t end = i + 1 < p->n_docs ? (size_t)p->doc_starts[i + 1] : p->T;
+        double sum = 0.0;
+        for (size_t t = begin; t < end; t++)
+            sum += p->loss[t];
+        losses[i] = sum * (1.0 / (double)(end - begin));
+    }
+}
+
+static double batch_loss(const double *losses, size_t n) {
+    double sum = 0.0;
+    if (n == 1)
+        return losses[0];
+    for (size_t i = 0; i < n; i++)
+        sum += losses[i];
+    return sum * (1.0 / (double)n);
+}
+
+/* The row of the linear layers at which a part of their weights begins: number `part` of `n`. */
+static size_t part_of_rows(const Sizes *s, size_t part, size_t n) {
+    const size_t head = s->V * s->C, layer = 12 * s->C * s->C;
+    const size_t narrow = 8 * s->C; /* a layer's rows of C weights, before those of F */
+    if (part == n)
+        return s->V + s->L * (narrow + s->C);
+    size_t at = (head + s->L * layer) / n * part;
+    if (at < head)
+        return at / s->C;
+    const size_t before = s->V + (at - head) / layer * (narrow + s->C);
+    at = (at - head) % layer;
+    return before + (at < narrow * s->C ? at / s->C : narrow + (at - narrow * s->C) / s->F);
+}
+
+static void embedding_gradients(const GPT *g, const Pass *p, int begin) {
+    const size_t C = g->s.C;
+    const Offsets at = offsets_of(&g->s);
+    double *dwte = g->gradients + at.wte, *dwpe = g->gradients + at.wpe;
+    if (begin)
+        memset(dwte, 0, (g->s.V + g->s.block_size) * C * sizeof *dwte);
+    for (size_t t = p->T; t-- > 0;) {
+        const double *dx = p->dembedded + t / LANES * C * LANES + t % LANES;
+        double *token = dwte + (size_t)p->token[t] * C, *place = dwpe + (size_t)p->place[t] * C;
+        for (size_t i = 0; i < C; i++) {
+            token[i] += dx[i * LANES];
+            place[i] += dx[i * LANES];
+        }
+    }
+}
+
+/* Those for the chosen vector unit. */
+static const Stages *stages_here(void) {
+#if HAVE_X86_PATHS
+    if (vector_unit() == AVX512)
+        return &stages_avx512;
+    if (vector_unit() == AVX2)
+        return &stages_avx2;
+#endif
+    return &stages_plain;
+}
+
+/* A batch's losses, and its gradients if asked for, by all threads of a team. */
+static GptError batch_gradients(GPT *g, const Documents *docs, int with_gradients, Team *team,
+                                size_t thread) {
+    const Sizes *s = &g->s;
+    const Stages *stages = stages_here();
+    const size_t n_threads = team_size(team), most = piece_size(g, docs, n_threads);
+    const double share = docs->n == 1 ? 1.0 : 1.0 / (double)docs->n;
+    const size_t from = part_of_rows(s, thread, n_threads);
+    const size_t to = part_of_rows(s, thread + 1, n_threads);
+    for (size_t end = docs->n; end > 0;) {
+        size_t n_pieces = 0, rest = end;
+        for (; n_pieces < n_threads && rest > 0; n_pieces++) {
+            const size_t start = piece_start(g, docs, rest, most);
+            if (n_pieces == thread) {
+                Pass *p = g->passes[thread];
+                pass_take(p, s, docs, start, rest, share);
+                p->error = stages->forward(p, s, g->weights);
+                document_losses(p, g->losses + start);
+                if (with_gradients && !p->error)
+                    stages->backward(p, s, g->weights);
+            }
+            rest = start;
+        }
+        team_wait(team);
+        for (size_t i = 0; i < n_pieces; i++)
+            if (g->passes[i]->error)
+                return g->passes[i]->error;
+        for (size_t i = 0; i < n_pieces && with_gradients; i++) {
+            const int begin = end == docs->n && i == 0;
+            stages->weights(g->passes[i], s, g->gradients, begin, from, to);
+            if (thread == 0)
+                embedding_gradients(g, g->passes[i], begin);
+        }
+        team_wait(team);
+        end = rest;
+    }
+    return GPT_OK;
+}
+
+typedef struct {
+    GPT *g;
+    const Documents *docs;
+    int with_gradients;
+    GptError error;
+} Evaluation;
+
+static void evaluate(void *context, Team *team, size_t thread) {
+    Evaluation *e = context;
+    e->error = batch_gradients(e->g, e->docs, e->with_gradients, team, thread);
+}
+
+static GptError run_batch(GPT *g, const Documents *docs, int with_gradients, double *loss) {
+    Evaluation evaluation = {g, docs, with_gradients, reserve(g, 1, docs, docs->n)};
+    if (!evaluation.error)
+        team_run(1, evaluate, &evaluation);
+    if (!evaluation.error)
+        *loss = batch_loss(g->losses, docs->n);
+    return evaluation.error;
+}
+
+GptError gpt_loss(GPT *g, const Documents *docs, double *loss) {
+    return run_batch(g, docs, 0, loss);
+}
+
+GptError gpt_backward(GPT *g, const Documents *docs, double *loss) {
+    return run_batch(g, docs, 1, loss);
+}
+
+/* ---- training ---- */
+
+static double now(void) {
+    struct timespec time;
+    timespec_get(&time, TIME_UTC);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* A clock that was put back ends the time, too. */
+static int is_over(double begin, double seconds) {
+    const double passed = now() - begin;
+    return !(passed >= 0.0 && passed <= seconds);
+}
+
+static AdamRates rates_at(const TrainingRun *run, size_t step) {
+    const double number = (double)(step + 1);
+    return (AdamRates){
+        .lr = run->lr * (1.0 - (double)step / (double)run->schedule_steps),
+        .beta1 = run->beta1,
+        .beta2 = run->beta2,
+        .rest1 = 1.0 - run->beta1,
+        .rest2 = 1.0 - run->beta2,
+        .correction1 = 1.0 - pow(run->beta1, number),
+        .correction2 = 1.0 - pow(run->beta2, number),
+        .eps = run->eps,
+    };
+}
+
+/* The error that Adam would end with, found before anything has changed. */
+static GptError adam_failure(const GPT *g, const AdamRates *rates) {
+    for (size_t i = 0; i < g->n_params; i++) {
+        double weight = 0.0, gradient = g->gradients[i], m = 0.0, v = g->second_moments[i];
+        if (adam_update(&weight, &gradient, &m, &v, 1, rates) == 0) {
+            AdamError error = adam_error(gradient, v, rates);
+            return error == ADAM_OVERFLOW  ? GPT_POW_RANGE
+                   : error == ADAM_COMPLEX ? GPT_POW_COMPLEX
+                                           : GPT_DIVISION;
+        }
+    }
+    return GPT_OK;
+}
+
+/* Whether it could: only where a square overflows, or for odd numbers from outside, no eps to keep a
+ * root from being 0 and moments below 0. */
+static int adam_may_fail(const GPT *g, const TrainingRun *run, size_t n_threads) {
+    double largest = 0.0;
+    for (size_t i = 0; i < n_threads; i++)
+        largest = g->passes[i]->largest_square > largest ? g->passes[i]->largest_square : largest;
+    return largest > SAFE_MAX || !(run->eps > 0.0);
+}
+
+static int any_negative(const double *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (x[i] < 0.0)
+            return 1;
+    return 0;
+}
+
+typedef struct {
+    GPT *g;
+    TrainingRun *run;
+    int odd_moments, stop;
+    double begin;
+    GptError error;
+} Training;
+
+/* Adam by one of a team's threads, after all have looked at gradients for what may go wrong. */
+static GptError adam_step(const Training *training, size_t step, Team *team, size_t thread) {
+    GPT *g = training->g;
+    const size_t n_threads = team_size(team), n = g->n_params;
+    const AdamRates rates = rates_at(training->run, step);
+    const size_t share = n / n_threads / LANES * LANES, from = thread * share;
+    const size_t count = thread + 1 < n_threads ? share : n - from;
+    g->passes[thread]->largest_square =
+        stages_here()->largest_square(g->gradients + from, count);
+    team_wait(team);
+    if (training->odd_moments || adam_may_fail(g, training->run, n_threads)) {
+        GptError error = adam_failure(g, &rates);
+        team_wait(team);
+        if (error)
+            return error;
+    }
+    adam_update(g->weights + from, g->gradients + from, g->first_moments + from,
+                g->second_moments + from, count, &rates);
+    return GPT_OK;
+}
+
+static void train(void *context, Team *team, size_t thread) {
+    Training *training = context;
+    TrainingRun *run = training->run;
+    Documents batch = run->docs;
+    batch.n = run->batch_size;
+    for (size_t i = 0; i < run->n_steps; i++) {
+        GptError error = batch_gradients(training->g, &batch, 1, team, thread);
+        if (!error)
+            error = adam_step(training, run->first_step + i, team, thread);
+        if (thread == 0) {
+            training->error = error;
+            if (!error) {
+                run->losses[i] = batch_loss(training->g->losses, batch.n);
+                run->completed = i + 1;
+                training->stop = is_over(training->begin, run->seconds);
+            }
+        }
+        if (error)
+            return;
+        batch.first = (batch.first + batch.n) % batch.total;
+        team_wait(team);
+        if (training->stop)
+            return;
+    }
+}
+
+GptError gpt_train(GPT *g, TrainingRun *run) {
+    const size_t n_threads = run->n_threads < MOST_THREADS ? run->n_threads : MOST_THREADS;
+    Training training = {.g = g, .run = run, .begin = now()};
+    run->completed = 0;
+    training.odd_moments = any_negative(g->second_moments, g->n_params);
+    training.error = reserve(g, n_threads, &run->docs, run->batch_size);
+    if (!training.error)
+        team_run(n_threads, train, &training);
+    run->docs.first = (run->docs.first + run->completed * run->batch_size) % run->docs.total;
+    return training.error;
+}

@@ -1,0 +1,175 @@
+/* Eight doubles side by side, in as many registers as the vector unit takes for them.
+ *
+ * WIDTH, doubles to a register, is set before inclusion: 8, 4 or 2 where the compiler has vector
+ * types, 1 anywhere. No operation here mixes lanes but the transposition, so WIDTH shows in no bit.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "pass.h"
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+#else
+#define INLINE static inline
+#define UNROLL
+#endif
+
+#if WIDTH > 1
+typedef double vec __attribute__((vector_size(8 * WIDTH), may_alias));
+typedef double vec_anywhere __attribute__((vector_size(8 * WIDTH), may_alias, aligned(8)));
+typedef int64_t bits __attribute__((vector_size(8 * WIDTH), may_alias));
+#else
+typedef double vec;
+typedef double vec_anywhere;
+typedef int64_t bits;
+#endif
+
+#define PARTS (LANES / WIDTH)
+
+typedef struct {
+    vec part[PARTS];
+} Lanes;
+
+#define EACH_PART                                                                                  \
+    UNROLL                                                                                         \
+    for (int i = 0; i < PARTS; i++)
+
+/* x is aligned to its size, as everything in a Pass is. */
+INLINE Lanes load(const double *x) {
+    Lanes a;
+    EACH_PART a.part[i] = *(const vec *)(x + i * WIDTH);
+    return a;
+}
+
+INLINE void store(double *x, Lanes a) { EACH_PART *(vec *)(x + i * WIDTH) = a.part[i]; }
+
+INLINE Lanes load_anywhere(const double *x) {
+    Lanes a;
+    EACH_PART a.part[i] = *(const vec_anywhere *)(x + i * WIDTH);
+    return a;
+}
+
+INLINE void store_anywhere(double *x, Lanes a) {
+    EACH_PART *(vec_anywhere *)(x + i * WIDTH) = a.part[i];
+}
+
+INLINE Lanes splat(double x) {
+    Lanes a;
+#if WIDTH == 8
+    vec v = {x, x, x, x, x, x, x, x};
+#elif WIDTH == 4
+    vec v = {x, x, x, x};
+#elif WIDTH == 2
+    vec v = {x, x};
+#else
+    vec v = x;
+#endif
+    EACH_PART a.part[i] = v;
+    return a;
+}
+
+INLINE Lanes add(Lanes a, Lanes b) {
+    EACH_PART a.part[i] = a.part[i] + b.part[i];
+    return a;
+}
+
+INLINE Lanes mul(Lanes a, Lanes b) {
+    EACH_PART a.part[i] = a.part[i] * b.part[i];
+    return a;
+}
+
+/* a where the mask is -1, 0.0 where it is 0, whatever a is there. */
+INLINE Lanes keep(const int64_t *mask, Lanes a) {
+#if WIDTH > 1
+    EACH_PART a.part[i] = (vec)((bits)a.part[i] & *(const bits *)(mask + i * WIDTH));
+#else
+    EACH_PART a.part[i] = mask[i] ? a.part[i] : 0.0;
+#endif
+    return a;
+}
+
+/* Lane by lane `a > b ? a : b`. */
+INLINE Lanes larger(Lanes a, Lanes b) {
+#if WIDTH > 1
+    EACH_PART {
+        bits above = (bits)(a.part[i] > b.part[i]);
+        b.part[i] = (vec)(((bits)a.part[i] & above) | ((bits)b.part[i] & ~above));
+    }
+#else
+    EACH_PART b.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
+#endif
+    return b;
+}
+
+/* The same where the mask is -1, else b. */
+INLINE Lanes larger_where(const int64_t *mask, Lanes a, Lanes b) {
+#if WIDTH > 1
+    EACH_PART {
+        bits above = (bits)(a.part[i] > b.part[i]) & *(const bits *)(mask + i * WIDTH);
+        b.part[i] = (vec)(((bits)a.part[i] & above) | ((bits)b.part[i] & ~above));
+    }
+#else
+    EACH_PART b.part[i] = mask[i] && a.part[i] > b.part[i] ? a.part[i] : b.part[i];
+#endif
+    return b;
+}
+
+/* Lane by lane `a > 0 ? b : 0.0 * b`, Python's float(a > 0) * b. */
+INLINE Lanes times_positive(Lanes a, Lanes b) {
+#if WIDTH > 1
+    EACH_PART {
+        bits above = (bits)(a.part[i] > (vec){0});
+        b.part[i] = (vec)((bits)splat(1.0).part[i] & above) * b.part[i];
+    }
+#else
+    EACH_PART b.part[i] = (double)(a.part[i] > 0.0) * b.part[i];
+#endif
+    return b;
+}
+
+/* p, of which the compiler then knows nothing: it keeps one pointer and constant offsets instead of a
+ * register for each sum of indices. */
+INLINE const double *opaque(const double *p) {
+#if defined(__GNUC__)
+    __asm__("" : "+r"(p));
+#endif
+    return p;
+}
+
+#if WIDTH == 8 && defined(__GNUC__) && (__GNUC__ >= 12 || defined(__clang__))
+
+/* Exchanges the off-diagonal blocks of `size` in each block of 2 * size rows and columns. */
+#define EXCHANGE(size, a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7)             \
+    UNROLL                                                                                         \
+    for (int i = 0; i < 8; i++)                                                                    \
+        if (!(i & (size))) {                                                                       \
+            vec low = row[i], high = row[i + (size)];                                              \
+            row[i] = __builtin_shufflevector(low, high, a0, a1, a2, a3, a4, a5, a6, a7);           \
+            row[i + (size)] = __builtin_shufflevector(low, high, b0, b1, b2, b3, b4, b5, b6, b7);  \
+        }
+
+/* out[j][i] = x[i][j] for i, j < 8; rows of x lie `from` doubles apart, those of out `to`. */
+INLINE void transpose(double *out, size_t to, const double *x, size_t from) {
+    vec row[8];
+    UNROLL
+    for (size_t i = 0; i < 8; i++)
+        row[i] = *(const vec *)(x + i * from);
+    EXCHANGE(1, 0, 8, 2, 10, 4, 12, 6, 14, 1, 9, 3, 11, 5, 13, 7, 15)
+    EXCHANGE(2, 0, 1, 8, 9, 4, 5, 12, 13, 2, 3, 10, 11, 6, 7, 14, 15)
+    EXCHANGE(4, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15)
+    UNROLL
+    for (size_t i = 0; i < 8; i++)
+        *(vec *)(out + i * to) = row[i];
+}
+
+#else
+
+INLINE void transpose(double *out, size_t to, const double *x, size_t from) {
+    for (size_t i = 0; i < LANES; i++)
+        for (size_t j = 0; j < LANES; j++)
+            out[j * to + i] = x[i * from + j];
+}
+
+#endif

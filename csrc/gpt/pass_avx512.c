@@ -1,0 +1,15 @@
+/* The stages for x86-64 with AVX-512. */
+#include "numerics/vector_unit.h"
+#if HAVE_X86_PATHS
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512dq,avx512vl")
+#endif
+#define WIDTH 8
+#define STAGES stages_avx512
+#include "passes.h"
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

@@ -1,0 +1,84 @@
+/* See team.h. Waiting spins for some microseconds, which the stages of a step are worth, then yields. */
+#if defined(__unix__) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "team.h"
+
+#if (defined(__unix__) || defined(__APPLE__)) && defined(__GNUC__)
+#include <pthread.h>
+#include <sched.h>
+
+#define SPINS 4000
+
+typedef struct {
+    Team *team;
+    size_t number;
+    pthread_t handle;
+} Member;
+
+struct Team {
+    size_t n;
+    unsigned arrived, generation; /* atomic */
+    void (*work)(void *context, Team *team, size_t thread);
+    void *context;
+    Member members[MOST_THREADS];
+};
+
+static void wait_while(const unsigned *generation, unsigned old) {
+    for (unsigned spins = 0; __atomic_load_n(generation, __ATOMIC_ACQUIRE) == old; spins++)
+        if (spins > SPINS)
+            sched_yield();
+}
+
+static void *run_member(void *argument) {
+    Member *member = argument;
+    wait_while(&member->team->generation, 0);
+    member->team->work(member->team->context, member->team, member->number);
+    return NULL;
+}
+
+void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t thread),
+              void *context) {
+    Team team = {.n = 1, .work = work, .context = context};
+    for (; team.n < n_threads && team.n < MOST_THREADS; team.n++) {
+        Member *member = &team.members[team.n];
+        *member = (Member){.team = &team, .number = team.n};
+        if (pthread_create(&member->handle, NULL, run_member, member) != 0)
+            break;
+    }
+    __atomic_store_n(&team.generation, 1, __ATOMIC_RELEASE);
+    work(context, &team, 0);
+    for (size_t i = 1; i < team.n; i++)
+        pthread_join(team.members[i].handle, NULL);
+}
+
+void team_wait(Team *team) {
+    if (team->n == 1)
+        return;
+    unsigned generation = __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == team->n) {
+        __atomic_store_n(&team->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
+    }
+    else
+        wait_while(&team->generation, generation);
+}
+
+#else
+
+struct Team {
+    size_t n;
+};
+
+void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t thread),
+              void *context) {
+    Team team = {1};
+    (void)n_threads;
+    work(context, &team, 0);
+}
+
+void team_wait(Team *team) { (void)team; }
+
+#endif
+
+size_t team_size(const Team *team) { return team->n; }

@@ -1,0 +1,22 @@
+/* A few threads that run the same function and wait for each other in it. */
+#ifndef ISOGRAD_GPT_TEAM_H
+#define ISOGRAD_GPT_TEAM_H
+
+#include <stddef.h>
+
+#define MOST_THREADS 64
+
+typedef struct Team Team;
+
+/* Runs work(context, team, thread) for thread = 0 .. n - 1, number 0 on this thread, and returns when
+ * all have. n is what the team has in the end: n_threads, fewer where the system gives no more, 1
+ * without POSIX threads. */
+void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t thread),
+              void *context);
+
+size_t team_size(const Team *team);
+
+/* Returns once every thread of the team has come here; what they wrote before is seen after. */
+void team_wait(Team *team);
+
+#endif

@@ -1,0 +1,43 @@
+"""Types of the extension module _native."""
+
+from array import array
+from collections.abc import Callable, Sequence
+
+def vector_unit() -> str: ...
+def set_vector_unit(name: str) -> None: ...
+
+class NativeGPT:
+    weights: memoryview[float]
+    gradients: memoryview[float]
+    first_moments: memoryview[float]
+    second_moments: memoryview[float]
+    num_params: int
+    def __init__(
+        self, *, vocab_size: int, n_layer: int, n_embd: int, n_head: int, block_size: int
+    ) -> None: ...
+    def loss(self, docs: Sequence[Sequence[int]]) -> float: ...
+    def backward(self, docs: Sequence[Sequence[int]]) -> float: ...
+    def train(
+        self,
+        docs: Sequence[Sequence[int]],
+        n: int,
+        *,
+        step: int,
+        steps: int,
+        lr: float,
+        betas: tuple[float, float] = ...,
+        eps: float = ...,
+        batch_size: int = ...,
+        threads: int = ...,
+        losses: array[float] | memoryview[float],
+    ) -> int: ...
+    def decoder(self) -> Decoder: ...
+    def sample(self, bos: int, random: Callable[[], float], temperature: float) -> list[int]: ...
+
+class Decoder:
+    def __init__(self, model: NativeGPT) -> None: ...
+    @property
+    def logits(self) -> list[float]: ...
+    def append(self, token: int) -> None: ...
+    def probabilities(self, temperature: float) -> list[float]: ...
+    def draw(self, random: Callable[[], float], temperature: float) -> int: ...

@@ -1,0 +1,353 @@
+# cython: language_level=3
+"""The native step of csrc/gpt as Python objects: checks, errors, buffers, and the GIL let go of."""
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.stddef cimport size_t
+from libc.stdint cimport int32_t
+
+cdef extern from "gpt/gpt.h" nogil:
+    ctypedef struct Sizes:
+        size_t V, L, C, H, D, F, block_size
+    ctypedef struct GPT:
+        Sizes s
+        size_t n_params
+        double *weights
+        double *gradients
+        double *first_moments
+        double *second_moments
+    ctypedef enum GptError:
+        GPT_OK
+        GPT_NO_MEMORY
+        GPT_LOG_DOMAIN
+        GPT_POW_RANGE
+        GPT_POW_COMPLEX
+        GPT_DIVISION
+        GPT_TOTAL_ZERO
+        GPT_TOTAL_INFINITE
+    ctypedef struct CDocuments "Documents":
+        const int32_t *tokens
+        const size_t *starts
+        size_t total, first, n
+    ctypedef struct TrainingRun:
+        CDocuments docs
+        size_t first_step, n_steps, schedule_steps, batch_size, n_threads
+        double lr, beta1, beta2, eps, seconds
+        double *losses
+        size_t completed
+    ctypedef struct CDecoder "Decoder":
+        size_t T
+        double *logits
+        double *probabilities
+    GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size)
+    void gpt_free(GPT *g)
+    GptError gpt_loss(GPT *g, const CDocuments *docs, double *loss)
+    GptError gpt_backward(GPT *g, const CDocuments *docs, double *loss)
+    GptError gpt_train(GPT *g, TrainingRun *run)
+    CDecoder *decoder_new(const Sizes *s)
+    void decoder_free(CDecoder *d)
+    void decoder_append(CDecoder *d, const GPT *g, size_t token)
+    GptError decoder_softmax(CDecoder *d, const Sizes *s, double temperature)
+    GptError decoder_total(const CDecoder *d, const Sizes *s, double *total)
+    size_t decoder_draw(const CDecoder *d, const Sizes *s, double total, double random)
+    size_t decoder_argmax(const CDecoder *d, const Sizes *s)
+
+cdef extern from "numerics/vector_unit.h":
+    ctypedef enum VectorUnit:
+        PLAIN
+        AVX2
+        AVX512
+    const char *vector_unit_init()
+    VectorUnit chosen_unit "vector_unit"()
+    int vector_unit_set(VectorUnit unit)
+
+cdef const char *complaint = vector_unit_init()
+if complaint != NULL:
+    raise ImportError(complaint.decode())
+
+UNITS = {"plain": PLAIN, "avx2": AVX2, "avx512": AVX512}
+
+# How long a run goes on before Ctrl-C is looked for, in seconds.
+cdef double PATIENCE = 0.02
+
+
+cdef int check(GptError error) except -1:
+    """Raises what Python's arithmetic raises in the same place."""
+    if error == GPT_OK:
+        return 0
+    if error == GPT_NO_MEMORY:
+        raise MemoryError
+    if error == GPT_LOG_DOMAIN:
+        raise ValueError("math domain error")
+    if error == GPT_POW_RANGE:
+        raise OverflowError(34, "Numerical result out of range")
+    if error == GPT_POW_COMPLEX:
+        raise ValueError("a negative Value to a fractional power is not a real number")
+    if error == GPT_DIVISION:
+        raise ZeroDivisionError("float division by zero")
+    if error == GPT_TOTAL_ZERO:
+        raise ValueError("Total of weights must be greater than zero")
+    raise ValueError("Total of weights must be finite")
+
+
+def vector_unit():
+    """The vector unit that computes: "avx512", "avx2" or "plain"; all give the same bits."""
+    return next(name for name, unit in UNITS.items() if unit == chosen_unit())
+
+
+def set_vector_unit(name):
+    """Computes with another one from now on, for tests; ValueError where the processor lacks it."""
+    if vector_unit_set(UNITS[name]) < 0:
+        raise ValueError(f"this processor has no {name}")
+
+
+cdef class Memory:
+    """Owns a GPT."""
+
+    cdef GPT *g
+
+    def __dealloc__(self):
+        gpt_free(self.g)
+
+
+cdef class Numbers:
+    """Doubles of a GPT as a writable buffer that keeps it alive."""
+
+    cdef Memory memory
+    cdef double *data
+    cdef Py_ssize_t n
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.n * <Py_ssize_t>sizeof(double), 0, flags)
+
+
+cdef view(Memory memory, double *data):
+    cdef Numbers numbers = Numbers.__new__(Numbers)
+    numbers.memory, numbers.data, numbers.n = memory, data, <Py_ssize_t>memory.g.n_params
+    return memoryview(numbers).cast("d")
+
+
+cdef class Documents:
+    """Token lists in one flat array."""
+
+    cdef CDocuments c
+    cdef int32_t *tokens
+    cdef size_t *starts
+
+    def __cinit__(self, list docs, size_t vocab_size):
+        docs = [tuple(doc) for doc in docs]
+        cdef size_t n_tokens = sum(map(len, docs)), at = 0, i
+        cdef Py_ssize_t token
+        self.c.n = self.c.total = <size_t>len(docs)
+        self.tokens = <int32_t *>PyMem_RawMalloc(n_tokens * sizeof(int32_t))
+        self.starts = <size_t *>PyMem_RawMalloc((self.c.n + 1) * sizeof(size_t))
+        if self.tokens == NULL or self.starts == NULL:
+            raise MemoryError
+        for i in range(self.c.n):
+            self.starts[i] = at
+            doc = <tuple>docs[i]
+            if len(doc) < 2:
+                raise ValueError(f"a document has {len(doc)} tokens; the least to learn from is 2")
+            for token in doc:
+                if not 0 <= token < <Py_ssize_t>vocab_size:
+                    raise ValueError(
+                        f"a document holds the token {token}; the model has 0 to {vocab_size - 1}"
+                    )
+                self.tokens[at] = <int32_t>token
+                at += 1
+        self.starts[self.c.n] = at
+        self.c.tokens, self.c.starts = self.tokens, self.starts
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.tokens)
+        PyMem_RawFree(self.starts)
+
+
+cdef class NativeGPT:
+    """A GPT on flat arrays of doubles, without a graph: the bits of `isograd.reference`.
+
+    `weights`, `gradients`, `first_moments` and `second_moments` are writable memoryviews of
+    `num_params` doubles, in the order of `reference.weight_shapes`, row by row; all 0 at first.
+    They are the model's own memory and keep it alive. One thread at a time may use a model.
+
+    ValueError for sizes that cannot be; MemoryError.
+    """
+
+    cdef Memory memory
+    cdef GPT *g
+    cdef bint busy
+    cdef readonly object weights, gradients, first_moments, second_moments
+    cdef readonly size_t num_params
+
+    def __cinit__(self, *, size_t vocab_size, size_t n_layer, size_t n_embd, size_t n_head,
+                  size_t block_size):
+        if not (vocab_size and n_layer and n_embd and n_head and block_size):
+            raise ValueError("all sizes must be at least 1")
+        if n_embd % n_head:
+            raise ValueError(
+                f"n_embd must be divisible by n_head, but {n_embd} is not by {n_head}"
+            )
+        self.memory = Memory.__new__(Memory)
+        self.g = self.memory.g = gpt_new(vocab_size, n_layer, n_embd, n_head, block_size)
+        if self.g == NULL:
+            raise MemoryError
+        self.num_params = self.g.n_params
+        self.weights = view(self.memory, self.g.weights)
+        self.gradients = view(self.memory, self.g.gradients)
+        self.first_moments = view(self.memory, self.g.first_moments)
+        self.second_moments = view(self.memory, self.g.second_moments)
+
+    def loss(self, docs):
+        """The mean loss of `docs`, a list of token lists.
+
+        ValueError for documents that cannot be learned from, and where a probability is 0.
+        """
+        return self.evaluate(docs, False)
+
+    def backward(self, docs):
+        """The same, and `gradients` as a fresh graph's backward() leaves them."""
+        return self.evaluate(docs, True)
+
+    cdef evaluate(self, docs, bint with_gradients):
+        cdef Documents documents = Documents(list(docs), self.g.s.V)
+        cdef double loss = 0
+        cdef GptError error
+        if documents.c.n == 0:
+            raise ValueError("there are no documents")
+        self.take()
+        try:
+            with nogil:
+                if with_gradients:
+                    error = gpt_backward(self.g, &documents.c, &loss)
+                else:
+                    error = gpt_loss(self.g, &documents.c, &loss)
+        finally:
+            self.busy = False
+        check(error)
+        return loss
+
+    def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, betas=(0.85, 0.99),
+              double eps=1e-8, size_t batch_size=1, size_t threads=1, double[::1] losses):
+        """Run `n` steps from number `step` (from 0) on, of a schedule of `steps`; returns n.
+
+        Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
+        rate lr * (1 - i / steps), and writes its loss into `losses`, a writable buffer of n doubles
+        at least, counted from this call's first step. Moments go on from what they are.
+
+        ValueError for what cannot be, before anything is changed. OverflowError, ValueError and
+        ZeroDivisionError from Python's arithmetic, and on Ctrl-C KeyboardInterrupt: weights and
+        moments are then those of the last completed step, and the losses so far are written.
+        """
+        cdef TrainingRun run
+        cdef GptError error = GPT_OK
+        cdef size_t done = 0, count = len(docs), i
+        beta1, beta2 = betas
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
+            raise ValueError(f"betas must be two numbers from 0 to below 1, not {betas!r}")
+        if not eps >= 0:
+            raise ValueError(f"eps must be a number from 0 on, not {eps!r}")
+        if not (batch_size and threads):
+            raise ValueError("batch_size and threads must be at least 1")
+        if step + n > steps:
+            raise ValueError(f"a schedule of {steps} steps does not hold steps {step} to {step + n}")
+        if <size_t>losses.shape[0] < n:
+            raise ValueError(f"losses has room for {losses.shape[0]} steps, not {n}")
+        if count == 0:
+            raise ValueError("there are no documents to train on")
+        if n == 0:
+            return 0
+        # Those of the run, or all of them, from the first one's on.
+        cdef size_t n_needed = count if batch_size >= count else min(n * batch_size, count)
+        needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
+        cdef Documents documents = Documents(needed, self.g.s.V)
+        run.docs = documents.c
+        run.first_step, run.schedule_steps, run.batch_size = step, steps, batch_size
+        run.n_threads, run.seconds = threads, PATIENCE
+        run.lr, run.beta1, run.beta2, run.eps = lr, beta1, beta2, eps
+        self.take()
+        try:
+            while done < n:
+                run.n_steps, run.losses = n - done, &losses[done]
+                with nogil:
+                    error = gpt_train(self.g, &run)
+                done += run.completed
+                run.first_step += run.completed
+                check(error)
+                PyErr_CheckSignals()
+        finally:
+            self.busy = False
+        return done
+
+    cdef take(self):
+        if self.busy:
+            raise RuntimeError("this model is being used by another thread")
+        self.busy = True
+
+    def decoder(self):
+        """A Decoder at the beginning of a document; it goes by the weights as they are then."""
+        return Decoder(self)
+
+    def sample(self, size_t bos, random, double temperature):
+        """Draw tokens until `bos` comes or block_size is reached, `random()` giving the numbers.
+
+        They are those of reference.sample_tokens; temperature 0 takes the likeliest each time.
+        """
+        cdef Decoder decoder = Decoder(self)
+        cdef size_t token = bos
+        tokens = []
+        while decoder.d.T < self.g.s.block_size:
+            decoder.append(token)
+            token = decoder.draw(random, temperature)
+            if token == bos:
+                break
+            tokens.append(token)
+        return tokens
+
+
+cdef class Decoder:
+    """One document being sampled: the keys and values of its positions so far."""
+
+    cdef NativeGPT model
+    cdef CDecoder *d
+
+    def __cinit__(self, NativeGPT model not None):
+        self.model = model
+        self.d = decoder_new(&model.g.s)
+        if self.d == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        decoder_free(self.d)
+
+    def append(self, size_t token):
+        """Go on with `token`; ValueError for none of the model's, and after block_size tokens."""
+        if token >= self.model.g.s.V:
+            raise ValueError(f"{token} is no token; the model has 0 to {self.model.g.s.V - 1}")
+        if self.d.T >= self.model.g.s.block_size:
+            raise ValueError(f"the model has no more than {self.model.g.s.block_size} positions")
+        decoder_append(self.d, self.model.g, token)
+
+    @property
+    def logits(self):
+        """The logits for what comes next, a list; zeros before the first token."""
+        return [self.d.logits[i] for i in range(self.model.g.s.V)]
+
+    def probabilities(self, double temperature):
+        """softmax(logit / temperature), a list; what the division raises for 0 and near it."""
+        check(decoder_softmax(self.d, &self.model.g.s, temperature))
+        return [self.d.probabilities[i] for i in range(self.model.g.s.V)]
+
+    def draw(self, random, double temperature):
+        """The token that random.choices would draw with the probabilities as weights.
+
+        One call of `random`, which returns a number in [0, 1); none for temperature 0, which means
+        the first of the largest logits. ValueError as choices raises it.
+        """
+        cdef const Sizes *s = &self.model.g.s
+        cdef double total = 0
+        if temperature == 0:
+            return decoder_argmax(self.d, s)
+        check(decoder_softmax(self.d, s, temperature))
+        check(decoder_total(self.d, s, &total))
+        return decoder_draw(self.d, s, total, random())
