@@ -10,7 +10,7 @@ from statistics import median
 
 from pyperf import perf_counter
 
-from isograd.model import TIERS
+from isograd.model import GRAPH_TIERS
 from isograd.reference import linear
 
 WIDTH = 16
@@ -66,7 +66,7 @@ def operation(kind, terms, seconds):
 
     `kind` is a tier or "float". Kept results are let go of outside the time measured.
     """
-    scalar = float if kind == "float" else TIERS[kind].scalar
+    scalar = float if kind == "float" else GRAPH_TIERS[kind].scalar
     ws = [scalar(1 / (i + 1)) for i in range(terms)]
     xs = [scalar(i / terms) for i in range(terms)]
     sums = OPERATIONS // (2 * terms)
@@ -90,7 +90,7 @@ def backward(tier, graph, nodes, seconds):
     """Nanoseconds a node of backward(), each time over a new graph, and the leaves' gradients."""
     times = []
     for _ in until(seconds):
-        root, count, leaves = GRAPHS[graph](TIERS[tier].scalar, nodes)
+        root, count, leaves = GRAPHS[graph](GRAPH_TIERS[tier].scalar, nodes)
         start = perf_counter()
         root.backward()
         times.append((perf_counter() - start) / count)
@@ -102,7 +102,7 @@ def backward(tier, graph, nodes, seconds):
 def memory(tier, graph, nodes):
     """Bytes a node by which the process has grown, at each moment of WHEN."""
     before = peak_bytes()
-    root, count, _ = GRAPHS[graph](TIERS[tier].scalar, nodes)
+    root, count, _ = GRAPHS[graph](GRAPH_TIERS[tier].scalar, nodes)
     built = peak_bytes()
     root.backward()
     return (built - before) / count, (peak_bytes() - before) / count

@@ -13,7 +13,7 @@ from statistics import fmean, median
 from pyperf import perf_counter
 
 from isograd import GPT, CharTokenizer, GPTConfig, load_docs, reference, sample
-from isograd.model import TIERS
+from isograd.model import GRAPH_TIERS
 from isograd.reference.value import topological_order
 
 SEED, STEPS, LR, SAMPLES = 42, 1000, 0.01, 20
@@ -44,7 +44,7 @@ class Run:
         start = perf_counter()
         self.model, self.tokenizer, docs, self.rng = set_up(self.tier)
         weights, config = self.model.state_dict(), self.model.config
-        tier = TIERS[self.tier]
+        tier = GRAPH_TIERS[self.tier]
         self.training = reference.training_steps(
             weights, config, docs, STEPS, LR, tier.ops, tier.adam
         )
@@ -96,7 +96,7 @@ def step_parts(tier, steps, laps):
     `training_step`, taken apart.
     """
     model, _, docs, _ = set_up(tier)
-    optimizer = TIERS[tier].adam(model.parameters())
+    optimizer = GRAPH_TIERS[tier].adam(model.parameters())
     losses, clocks = [], []
     with Collecting() as collector:
         for step, doc in enumerate(docs[:1] + laps * docs[1 : steps + 1]):
@@ -122,7 +122,7 @@ def scaled_step(tier, positions, seconds, **sizes):
     `positions`, and the model's number of weights."""
     rng = Random(SEED)
     model = GPT(GPTConfig(vocab_size=VOCAB_SIZE, **sizes), rng=rng, tier=tier)
-    optimizer = TIERS[tier].adam(model.parameters())
+    optimizer = GRAPH_TIERS[tier].adam(model.parameters())
     clocks, end = [], perf_counter() + seconds
     while len(clocks) < 4 or perf_counter() < end:
         doc = [rng.randrange(VOCAB_SIZE) for _ in range(positions + 1)]

@@ -136,7 +136,7 @@ BAD_OPTIONS = [
     ("--resume=missing", "cannot read 'missing': No such file"),
     ("--resume=.", "cannot read '.': Is a directory"),
     ("--samples=-1", "samples must be a whole number from 0 on, not -1"),
-    ("--tier=gpu", "'gpu' is not one of 'fused', 'value', 'reference'"),
+    ("--tier=gpu", "'gpu' is not one of 'native', 'fused', 'value', 'reference'"),
     ("--steps=many", "'many' is not a valid integer"),
     ("--lr=fast", "'fast' is not a valid float"),
     ("--data", "'--data' requires an argument"),

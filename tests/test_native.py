@@ -183,18 +183,17 @@ def check_training(config, seed, docs, steps, change=lambda x: x, pieces=(), **o
     losses, params, state, error = outcome_of_training(config, seed, docs, steps, change, **options)
     model = twins(config, seed, change)[2]
     options = {"lr": 0.01, **options}
-    actual = array.array("d", bytes(8 * steps))
+    actual = []
     at = 0
     try:
         for n in [*pieces, steps - sum(pieces)]:
-            out = memoryview(actual)[at:]
-            assert model.train(docs, n, step=at, steps=steps, losses=out, **options) == n
+            assert model.train(docs, n, step=at, steps=steps, losses=actual, **options) == n
             at += n
     except ARITHMETIC as caught:
         assert type(caught) is error
     else:
         assert error is None
-    check_numbers("losses", losses, actual[: len(losses)])
+    check_numbers("losses", losses, actual)
     check_numbers("weights", params, model.weights)
     check_numbers("first moments", state["m"], model.first_moments)
     check_numbers("second moments", state["v"], model.second_moments)
@@ -272,7 +271,7 @@ def test_golden_runs(unit, name):
     model.weights[:] = array.array("d", [x for rows in weights.values() for r in rows for x in r])
     steps = sizes["steps"]
     docs = [tokenizer.encode(text) for text in texts[:steps]]
-    losses = array.array("d", bytes(8 * steps))
+    losses = []
     model.train(docs, steps, step=0, steps=steps, lr=sizes["lr"], losses=losses)
     assert [x.hex() for x in losses] == record["losses"]
     assert hashlib.sha256(bytes(model.weights)).hexdigest() == record["weights_sha256"]
@@ -337,7 +336,7 @@ def test_buffers_are_the_models_memory():
 def test_bad_input():
     config = isograd.GPTConfig(vocab_size=5, n_embd=4, n_head=2, block_size=4)
     model = native(config)
-    losses = array.array("d", [0.0])
+    losses = []
     for docs, message in [
         ([], "no documents"),
         ([[1]], "1 tokens"),
@@ -355,7 +354,6 @@ def test_bad_input():
         ({"betas": (0.9, 1)}, "betas"),
         ({"eps": -1}, "eps"),
         ({"batch_size": 0}, "at least 1"),
-        ({"losses": array.array("d")}, "room for 0"),
     ]:
         options = {"step": 0, "steps": 1, "lr": 1, "losses": losses, **options}
         with pytest.raises(ValueError, match=message):
@@ -385,7 +383,7 @@ def test_interrupting():
     config = isograd.GPTConfig(vocab_size=27, n_embd=16, n_head=4, block_size=16)
     model = twins(config, 1)[2]
     steps = 10_000_000
-    losses = array.array("d", bytes(8 * steps))
+    losses = []
     pressed = []
 
     def press():
@@ -398,11 +396,9 @@ def test_interrupting():
         model.train([[26, 0, 1, 26]], steps, step=0, steps=steps, lr=0.01, losses=losses)
     assert time.perf_counter() - pressed[0] < 0.1
     timer.join()
-    assert losses[0] > 0
-    done = next(i for i in range(steps) if losses[i] == 0)
-    again = twins(config, 1)[2]
-    again.train([[26, 0, 1, 26]], done, step=0, steps=steps, lr=0.01, losses=losses)
-    assert bytes(again.weights) == bytes(model.weights)
+    again, same = twins(config, 1)[2], []
+    again.train([[26, 0, 1, 26]], len(losses), step=0, steps=steps, lr=0.01, losses=same)
+    assert same == losses and bytes(again.weights) == bytes(model.weights)
 
 
 def test_c_program_under_sanitizers(tmp_path):

@@ -8,7 +8,18 @@ never a reason to fall back.
 import os
 from importlib import import_module
 
-__all__ = ["Adam", "Value", "backend", "compiler", "no_grad", "ops", "read_data", "vector_unit"]
+__all__ = [
+    "Adam",
+    "Matrix",
+    "NativeGPT",
+    "Value",
+    "backend",
+    "compiler",
+    "no_grad",
+    "ops",
+    "read_data",
+    "vector_unit",
+]
 
 
 def _choose():
@@ -41,9 +52,11 @@ backend = _choose()
 if backend == "c":
     from . import _core as ops
     from ._core import Value, compiler, no_grad, read_data, vector_unit
+    from ._native import Matrix, NativeGPT
     from .optim import Adam
 else:
     from .reference import Adam, Value, no_grad, ops  # type: ignore[assignment, no-redef]
 
+    Matrix = NativeGPT = None  # type: ignore[assignment, misc]
     compiler = vector_unit = "none"
     read_data = reference_data

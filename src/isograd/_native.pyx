@@ -1,7 +1,8 @@
 # cython: language_level=3
 """The native step of csrc/gpt as Python objects: checks, errors, buffers, and the GIL let go of."""
 
-from cpython.buffer cimport PyBuffer_FillInfo
+from cpython cimport array
+from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stddef cimport size_t
@@ -68,6 +69,9 @@ if complaint != NULL:
 
 UNITS = {"plain": PLAIN, "avx2": AVX2, "avx512": AVX512}
 
+cdef enum:
+    AT_ONCE = 4096  # steps between two looks at what has been asked for
+
 # How long a run goes on before Ctrl-C is looked for, in seconds.
 cdef double PATIENCE = 0.02
 
@@ -120,6 +124,61 @@ cdef class Numbers:
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.data, self.n * <Py_ssize_t>sizeof(double), 0, flags)
+
+
+cdef char *DOUBLE = b"d"
+
+
+cdef class Matrix:
+    """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
+
+    Rows are writable memoryviews of doubles; the whole is a two-dimensional buffer, which
+    `numpy.asarray` takes without a copy.
+    """
+
+    cdef object flat  # a memoryview of doubles, which keeps the memory alive
+    cdef Py_ssize_t[2] sizes, strides
+
+    def __cinit__(self, flat, Py_ssize_t n_rows, Py_ssize_t n_columns):
+        self.flat = flat
+        self.sizes = [n_rows, n_columns]
+        self.strides = [n_columns * <Py_ssize_t>sizeof(double), sizeof(double)]
+
+    @property
+    def shape(self):
+        return self.sizes[0], self.sizes[1]
+
+    def __len__(self):
+        return self.sizes[0]
+
+    def __getitem__(self, at):
+        if isinstance(at, tuple):
+            row, column = at
+            return self[row][column]
+        cdef Py_ssize_t i = range(self.sizes[0])[at]
+        return self.flat[i * self.sizes[1] : (i + 1) * self.sizes[1]]
+
+    def __setitem__(self, at, x):
+        if isinstance(at, tuple):
+            row, column = at
+            self[row][column] = x
+        else:
+            self[at][:] = array.array("d", x)
+
+    def __iter__(self):
+        return (self[i] for i in range(self.sizes[0]))
+
+    def tolist(self):
+        return [row.tolist() for row in self]
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        cdef double[::1] numbers = self.flat
+        buffer.buf, buffer.obj, buffer.readonly = &numbers[0], self, 0
+        buffer.itemsize = sizeof(double)
+        buffer.len = self.sizes[0] * self.strides[0]
+        buffer.format = DOUBLE if flags & PyBUF_FORMAT else NULL
+        buffer.ndim, buffer.shape, buffer.strides = 2, self.sizes, self.strides
+        buffer.suboffsets = buffer.internal = NULL
 
 
 cdef view(Memory memory, double *data):
@@ -228,16 +287,16 @@ cdef class NativeGPT:
         return loss
 
     def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, betas=(0.85, 0.99),
-              double eps=1e-8, size_t batch_size=1, size_t threads=1, double[::1] losses):
+              double eps=1e-8, size_t batch_size=1, size_t threads=1, list losses not None):
         """Run `n` steps from number `step` (from 0) on, of a schedule of `steps`; returns n.
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
-        rate lr * (1 - i / steps), and writes its loss into `losses`, a writable buffer of n doubles
-        at least, counted from this call's first step. Moments go on from what they are.
+        rate lr * (1 - i / steps), and appends its loss to `losses`. Moments go on from what they
+        are.
 
         ValueError for what cannot be, before anything is changed. OverflowError, ValueError and
         ZeroDivisionError from Python's arithmetic, and on Ctrl-C KeyboardInterrupt: weights and
-        moments are then those of the last completed step, and the losses so far are written.
+        moments are then those of the last step with a loss in `losses`.
         """
         cdef TrainingRun run
         cdef GptError error = GPT_OK
@@ -251,8 +310,6 @@ cdef class NativeGPT:
             raise ValueError("batch_size and threads must be at least 1")
         if step + n > steps:
             raise ValueError(f"a schedule of {steps} steps does not hold steps {step} to {step + n}")
-        if <size_t>losses.shape[0] < n:
-            raise ValueError(f"losses has room for {losses.shape[0]} steps, not {n}")
         if count == 0:
             raise ValueError("there are no documents to train on")
         if n == 0:
@@ -261,6 +318,7 @@ cdef class NativeGPT:
         cdef size_t n_needed = count if batch_size >= count else min(n * batch_size, count)
         needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
         cdef Documents documents = Documents(needed, self.g.s.V)
+        cdef double[AT_ONCE] step_losses
         run.docs = documents.c
         run.first_step, run.schedule_steps, run.batch_size = step, steps, batch_size
         run.n_threads, run.seconds = threads, PATIENCE
@@ -268,9 +326,11 @@ cdef class NativeGPT:
         self.take()
         try:
             while done < n:
-                run.n_steps, run.losses = n - done, &losses[done]
+                run.n_steps, run.losses = min(n - done, <size_t>AT_ONCE), step_losses
                 with nogil:
                     error = gpt_train(self.g, &run)
+                for i in range(run.completed):
+                    losses.append(step_losses[i])
                 done += run.completed
                 run.first_step += run.completed
                 check(error)

@@ -24,7 +24,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from .files import write_atomically
-from .model import GPT, GPTConfig, check_tier, matrices
+from .model import DEFAULT_TIER, GPT, GPTConfig, check_tier, matrices
 from .text import CharTokenizer
 from .training import TrainingState, check_state
 
@@ -76,7 +76,7 @@ def save_checkpoint(path: "str | os.PathLike[str]", checkpoint: Checkpoint) -> N
     write_atomically(path, _pack(tensors, {"format": FORMAT, "version": str(VERSION), **texts}))
 
 
-def load_checkpoint(path: "str | os.PathLike[str]", *, tier: str = "fused") -> Checkpoint:
+def load_checkpoint(path: "str | os.PathLike[str]", *, tier: str = DEFAULT_TIER) -> Checkpoint:
     """The checkpoint in the file `path`, with its model in tier `tier`.
 
     Raises OSError where the file cannot be read, ValueError, in one sentence, for anything but an

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from . import __version__
 from ._backend import backend, compiler, vector_unit
-from .model import GPT, TIERS, GPTConfig
+from .model import DEFAULT_TIER, GPT, TIERS, GPTConfig
 from .text import CharTokenizer, load_docs
 from .training import (
     TrainingState,
@@ -76,7 +76,7 @@ def info() -> None:
 def tier_option(command: Any) -> Any:
     """The option --tier, which several commands have."""
     kind = click.Choice(list(TIERS))
-    return click.option("--tier", default="fused", show_default=True, type=kind)(command)
+    return click.option("--tier", default=DEFAULT_TIER, show_default=True, type=kind)(command)
 
 
 @cli.command("run", context_settings={"allow_interspersed_args": False})

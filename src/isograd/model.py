@@ -2,17 +2,27 @@
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from random import Random
 from typing import Any, NamedTuple, SupportsIndex
 
 from . import reference
-from ._backend import Adam, Value, ops, read_data, reference_data
+from ._backend import (
+    Adam,
+    Matrix,
+    NativeGPT,
+    Value,
+    backend,
+    no_grad,
+    ops,
+    read_data,
+    reference_data,
+)
 from .reference.value import number
 
 
-class Tier(NamedTuple):
-    """What a tier computes with: the scalar class, the vector functions, the optimizer.
+class GraphTier(NamedTuple):
+    """What a tier that builds graphs computes with: scalar class, vector functions, optimizer.
 
     `read_data(tuple of scalars)` is the quickest way to the numbers in them.
     """
@@ -23,11 +33,13 @@ class Tier(NamedTuple):
     read_data: Any
 
 
-TIERS = {
-    "fused": Tier(Value, ops, Adam, read_data),
-    "value": Tier(Value, reference.ops, reference.Adam, read_data),
-    "reference": Tier(reference.Value, reference.ops, reference.Adam, reference_data),
+GRAPH_TIERS = {
+    "fused": GraphTier(Value, ops, Adam, read_data),
+    "value": GraphTier(Value, reference.ops, reference.Adam, read_data),
+    "reference": GraphTier(reference.Value, reference.ops, reference.Adam, reference_data),
 }
+TIERS = (*(["native"] if backend == "c" else []), *GRAPH_TIERS)
+DEFAULT_TIER = TIERS[0]
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,9 @@ def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
             )
 
 
-def matrices(config: GPTConfig, numbers: "array[float]") -> "dict[str, memoryview[float]]":
+def matrices(
+    config: GPTConfig, numbers: "array[float] | memoryview[float]"
+) -> "dict[str, memoryview[float]]":
     """`numbers`, one for each weight in the order of `state_dict`, as views by name and shape."""
     views, start = {}, 0
     for name, n_out, n_in in reference.weight_shapes(config):
@@ -105,6 +119,96 @@ def _plain_number(x: Any) -> float:
     return x
 
 
+class GraphWeights:
+    """The weights of a model that builds graphs: a scalar object each."""
+
+    def __init__(self, config: GPTConfig, rng: Random, tier: str) -> None:
+        self.config, self.name = config, tier
+        self.rows = reference.init_weights(config, rng, self.tier.scalar)
+
+    @property
+    def tier(self) -> GraphTier:
+        return GRAPH_TIERS[self.name]
+
+    def by_name(self) -> dict[str, Any]:
+        return dict(self.rows)
+
+    def scalars(self) -> list[Value]:
+        return [p for rows in self.rows.values() for row in rows for p in row]
+
+    def read(self) -> "array[float] | list[float]":
+        return self.tier.read_data(tuple(self.scalars()))
+
+    def write(self, numbers: Sequence[float]) -> None:
+        for p, x in zip(self.scalars(), numbers):
+            p.data = x
+
+    def loss(self, tokens: Sequence[int]) -> Any:
+        return reference.document_loss(self.rows, self.config, tokens, self.tier.ops)
+
+    def loss_number(self, tokens: Sequence[int]) -> float:
+        with no_grad():
+            return self.loss(tokens).data
+
+    def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
+        with no_grad():
+            return reference.sample_tokens(
+                self.rows, self.config, bos, rng, temperature, self.tier.ops
+            )
+
+
+class NativeWeights:
+    """The weights of a model without a graph: one array of doubles, in C."""
+
+    def __init__(self, config: GPTConfig, rng: Random, tier: str) -> None:
+        self.config = config
+        self.native = NativeGPT(**asdict(config))
+        rows = reference.init_weights(config, rng, float).values()
+        self.write([x for matrix in rows for row in matrix for x in row])
+
+    def by_name(self) -> dict[str, Any]:
+        found, start = {}, 0
+        for name, n_out, n_in in reference.weight_shapes(self.config):
+            end = start + n_out * n_in
+            found[name] = Matrix(self.native.weights[start:end], n_out, n_in)
+            start = end
+        return found
+
+    def scalars(self) -> list[Value]:
+        raise ValueError("tier 'native' has no Values: ask state_dict(), or model.to('fused')")
+
+    def read(self) -> "array[float]":
+        return array("d", self.native.weights.tobytes())
+
+    def write(self, numbers: Sequence[float]) -> None:
+        self.native.weights[:] = array("d", numbers)
+
+    def loss(self, tokens: Sequence[int]) -> float:
+        return self.native.loss([tokens])
+
+    loss_number = loss
+
+    def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
+        if type(rng) is Random:
+            return self.native.sample(bos, rng.random, temperature)
+        return self.sample_by_choices(bos, rng, temperature)
+
+    def sample_by_choices(self, bos: int, rng: Random, temperature: float) -> list[int]:
+        """For generators of another class, whose `choices` may be its own."""
+        decoder, token, tokens = self.native.decoder(), bos, []
+        for _ in range(self.config.block_size):
+            decoder.append(token)
+            if temperature == 0:
+                token = decoder.draw(rng.random, 0.0)
+            else:
+                probabilities = decoder.probabilities(temperature)
+                token = rng.choices(range(self.config.vocab_size), weights=probabilities)[0]
+            if token == bos:
+                break
+            tokens.append(token)
+        return tokens
+
+
 class _Zeros(Random):
     """Stands in for the generator where weights are about to be loaded."""
 
@@ -115,25 +219,28 @@ class _Zeros(Random):
 class GPT:
     """A GPT with weights drawn from `rng`, in the original program's order.
 
-    `tier` says what computes: "fused" (compiled scalars, vector functions and Adam), "value"
-    (compiled scalars only) or "reference" (pure Python); what is compiled is so if
-    `isograd.backend` says "c". All tiers give the same bits. ValueError for any other.
+    `tier` says what computes: "native" (the whole step in C, without a graph; the default where it
+    is built), "fused" (compiled scalars, vector functions and Adam), "value" (compiled scalars
+    only) or "reference" (pure Python); the middle two are compiled if `isograd.backend` says "c".
+    All tiers give the same bits. ValueError for any other.
     """
 
-    def __init__(self, config: GPTConfig, *, rng: Random, tier: str = "fused") -> None:
+    def __init__(self, config: GPTConfig, *, rng: Random, tier: str = DEFAULT_TIER) -> None:
         check_tier(tier)
         self.config = config
         self.tier = tier
-        self._weights = reference.init_weights(config, rng, TIERS[tier].scalar)
+        weights = NativeWeights if tier == "native" else GraphWeights
+        self.weights: NativeWeights | GraphWeights = weights(config, rng, tier)
 
-    def state_dict(self) -> dict[str, list[list[Value]]]:
-        """The weight matrices by name, each a list of rows of Values; no copies.
+    def state_dict(self) -> dict[str, Any]:
+        """The weight matrices by name; no copies, so that they can be assigned to.
 
         wte (vocab_size x n_embd), wpe (block_size x n_embd), lm_head (vocab_size x n_embd), then
         for each layer attn_wq, attn_wk, attn_wv, attn_wo (n_embd x n_embd), mlp_fc1 (4 n_embd x
-        n_embd) and mlp_fc2 (n_embd x 4 n_embd).
+        n_embd) and mlp_fc2 (n_embd x 4 n_embd). On tier native rows of doubles in the model's own
+        memory, which `numpy.asarray` takes without a copy; on the others lists of rows of Values.
         """
-        return dict(self._weights)
+        return self.weights.by_name()
 
     def load_state_dict(self, weights: Mapping[str, Any]) -> None:
         """Give every weight the number that stands in its place in `weights`.
@@ -144,22 +251,21 @@ class GPT:
         """
         if not isinstance(weights, Mapping):
             raise TypeError(f"weights must be a mapping from names, not {type(weights).__name__!r}")
+        shapes = reference.weight_shapes(self.config)
         for name in weights:
-            if name not in self._weights:
+            if name not in {shape[0] for shape in shapes}:
                 raise ValueError(f"the model has no weights named {name!r}")
-        numbers = {}
-        for name, n_out, n_in in reference.weight_shapes(self.config):
+        numbers: list[float] = []
+        for name, n_out, n_in in shapes:
             if name not in weights:
                 raise ValueError(f"weights must have all names of the model; {name!r} is missing")
-            numbers[name] = _rows_of_numbers(weights[name], name, n_out, n_in)
-        for name, rows in self._weights.items():
-            for params, row in zip(rows, numbers[name]):
-                for p, x in zip(params, row):
-                    p.data = x
+            for row in _rows_of_numbers(weights[name], name, n_out, n_in):
+                numbers += row
+        self.weights.write(numbers)
 
     @classmethod
     def from_state_dict(
-        cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = "fused"
+        cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = DEFAULT_TIER
     ) -> "GPT":
         """A GPT with these weights, for which see `load_state_dict`."""
         model = cls(config, rng=_Zeros(), tier=tier)
@@ -168,7 +274,7 @@ class GPT:
 
     def to(self, tier: str) -> "GPT":
         """A GPT of another tier with the same weights, bit for bit; the two share nothing."""
-        return GPT.from_state_dict(self.config, self._weights, tier=tier)
+        return GPT.from_state_dict(self.config, self.state_dict(), tier=tier)
 
     def arrays(self) -> "dict[str, memoryview[float]]":
         """The weight matrices by name, as two-dimensional memoryviews of doubles: copies.
@@ -179,25 +285,28 @@ class GPT:
 
     def read_data(self) -> "array[float] | list[float]":
         """All weights' numbers, in the order of `state_dict`; a list where there are ints."""
-        return TIERS[self.tier].read_data(tuple(self.parameters()))
+        return self.weights.read()
 
     def parameters(self) -> list[Value]:
-        """All weights in one list, in the order of `state_dict`; no copies."""
-        return [p for rows in self._weights.values() for row in rows for p in row]
+        """All weights in one list of Values, in the order of `state_dict`; no copies.
+
+        ValueError on tier native, which has none.
+        """
+        return self.weights.scalars()
 
     @property
     def num_params(self) -> int:
         """How many numbers the weights are."""
         return sum(n_out * n_in for _, n_out, n_in in reference.weight_shapes(self.config))
 
-    def loss(self, tokens: Sequence[int]) -> Value:
-        """The mean cross entropy, in nats, of predicting `tokens` one by one, as a graph.
+    def loss(self, tokens: Sequence[int]) -> Any:
+        """The mean cross entropy, in nats, of predicting `tokens` one by one.
 
-        ValueError for less than two tokens or one that the model does not have.
+        A Value with its graph; on tier native, which builds none, a float. ValueError for less than
+        two tokens or one that the model does not have.
         """
         check_tokens(tokens, self.config.vocab_size, "the document")
-        ops = TIERS[self.tier].ops
-        return reference.document_loss(self._weights, self.config, tokens, ops)
+        return self.weights.loss(tokens)
 
     def __repr__(self) -> str:
         return f"GPT({self.config}, tier={self.tier!r})"

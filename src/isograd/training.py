@@ -11,12 +11,13 @@ import math
 from array import array
 from collections.abc import Callable, MutableSequence, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from . import reference
-from ._backend import no_grad
-from .model import GPT, TIERS, check_tokens
+from .model import GPT, GraphWeights, NativeWeights, check_tokens
 from .text import CharTokenizer
+
+Numbers: TypeAlias = "MutableSequence[float] | memoryview[float]"
 
 
 class TrainingState:
@@ -24,12 +25,12 @@ class TrainingState:
 
     `m` and `v` have a float for each weight in the order of `state_dict`, `losses` one for each
     step done. A new one stands before the first step of a model with `num_params` weights. While
-    a model trains, `m` and `v` are its optimizer's own: lists, or arrays of doubles.
+    a model trains, `m` and `v` are its own: lists, arrays or memoryviews of doubles.
     """
 
     def __init__(self, num_params: int) -> None:
-        self.m: MutableSequence[float] = array("d", bytes(8 * num_params))
-        self.v: MutableSequence[float] = array("d", bytes(8 * num_params))
+        self.m: Numbers = array("d", bytes(8 * num_params))
+        self.v: Numbers = array("d", bytes(8 * num_params))
         self.losses: list[float] = []
 
     @property
@@ -48,6 +49,7 @@ def train(
     lr: float = 0.01,
     callback: Callable[[int, float], object] | None = None,
     *,
+    every: int = 1,
     batch_size: int = 1,
     threads: int = 1,
     state: TrainingState | None = None,
@@ -57,9 +59,9 @@ def train(
     again; returns the losses of these steps, each the mean over its documents.
 
     Adam with betas (0.85, 0.99) and eps 1e-8; the learning rate falls linearly from `lr` to 0 over
-    `steps`. `callback(step, loss)` is called after every step, counted from 1. Documents are cut
-    off after `block_size` predictions. No bit depends on `threads`, or on the tier; the tiers that
-    build graphs use one thread.
+    `steps`. `callback(step, loss)` is called after `every` steps and after the last, with the
+    number of the step, counted from 1. Documents are cut off after `block_size` predictions. No
+    bit depends on `threads`, or on the tier; the tiers that build graphs use one thread.
 
     A `state` is where to go on from, and is kept up to date; `until` is the step to stop at, if
     not the last. Together with the weights the state is all that the rest of the run depends on,
@@ -71,35 +73,65 @@ def train(
     Gradients are reset to 0 before the first step and after the last.
     """
     check_training(steps, lr, batch_size, threads)
+    check_whole("every", every, 1)
     state = TrainingState(model.num_params) if state is None else state
     until = steps if until is None else until
     check_state(state, model.num_params, steps, until)
     start = state.steps
     check_documents(docs, start * batch_size, until * batch_size, model.config.vocab_size)
-    engine = Engine(model, state)
-    while state.steps < until:
-        engine.train(
-            docs,
-            1 if callback else until - state.steps,
-            step=state.steps,
-            steps=steps,
-            lr=lr,
-            batch_size=batch_size,
-            threads=threads,
-            losses=state.losses,
-        )
-        if callback:
-            callback(state.steps, state.losses[-1])
+    engine = new_engine(model, state)
+    try:
+        while state.steps < until:
+            engine.train(
+                docs,
+                min(every, until - state.steps) if callback else until - state.steps,
+                step=state.steps,
+                steps=steps,
+                lr=lr,
+                batch_size=batch_size,
+                threads=threads,
+                losses=state.losses,
+            )
+            if callback:
+                callback(state.steps, state.losses[-1])
+    finally:
+        engine.finish()
     return state.losses[start:]
 
 
-class Engine:
+def new_engine(model: GPT, state: TrainingState) -> "NativeEngine | GraphEngine":
+    weights = model.weights
+    if isinstance(weights, NativeWeights):
+        return NativeEngine(weights, state)
+    return GraphEngine(weights, state)
+
+
+class NativeEngine:
+    """Trains a model of tier native; until `finish` the state's moments are its own memory."""
+
+    def __init__(self, weights: NativeWeights, state: TrainingState) -> None:
+        self.state, self.native = state, weights.native
+        self.native.first_moments[:] = array("d", state.m)
+        self.native.second_moments[:] = array("d", state.v)
+        state.m, state.v = self.native.first_moments, self.native.second_moments
+
+    def train(self, docs: Sequence[Sequence[int]], n: int, **run: Any) -> None:
+        """What `GraphEngine.train` does, by the same names."""
+        self.native.train(docs, n, **run)
+
+    def finish(self) -> None:
+        """Leave the state moments of its own."""
+        self.state.m = array("d", self.native.first_moments.tobytes())
+        self.state.v = array("d", self.native.second_moments.tobytes())
+
+
+class GraphEngine:
     """Trains a model of a tier that builds graphs; its moments become the state's."""
 
-    def __init__(self, model: GPT, state: TrainingState) -> None:
-        tier = TIERS[model.tier]
-        self.weights, self.config, self.ops = model.state_dict(), model.config, tier.ops
-        self.params = tuple(model.parameters())
+    def __init__(self, weights: GraphWeights, state: TrainingState) -> None:
+        tier = weights.tier
+        self.weights, self.config, self.ops = weights.rows, weights.config, tier.ops
+        self.params = tuple(weights.scalars())
         self.read_data = tier.read_data
         self.optimizer = tier.adam(self.params)
         self.optimizer.load_state_dict({"steps": state.steps, "m": state.m, "v": state.v})
@@ -142,6 +174,9 @@ class Engine:
             optimizer.zero_grad()
             raise
 
+    def finish(self) -> None:
+        """Nothing: the state has had the moments from the beginning."""
+
 
 class Evaluation(NamedTuple):
     """What `evaluate` found; a prediction is one of a character, or of a document's end."""
@@ -161,8 +196,7 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     """
     check_documents(docs, 0, len(docs), model.config.vocab_size)
     counts = [min(model.config.block_size, len(doc) - 1) for doc in docs]
-    with no_grad():
-        losses = [model.loss(doc).data for doc in docs]
+    losses = [model.weights.loss_number(doc) for doc in docs]
     nats = math.fsum(map(float.__mul__, losses, map(float, counts))) / sum(counts)
     return Evaluation(
         len(docs), sum(counts), math.fsum(losses) / len(docs), nats, nats / math.log(2)
@@ -182,10 +216,7 @@ def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: fl
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model {model.config.vocab_size}"
         )
-    weights, ops = model.state_dict(), TIERS[model.tier].ops
-    with no_grad():
-        ids = reference.sample_tokens(weights, model.config, tokenizer.bos, rng, temperature, ops)
-    return tokenizer.decode(ids)
+    return tokenizer.decode(model.weights.sample(tokenizer.bos, rng, temperature))
 
 
 def check_training(steps: int, lr: float, batch_size: int = 1, threads: int = 1) -> None:

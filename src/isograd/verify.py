@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from . import reference
-from .model import GPT, TIERS, GPTConfig
+from .model import GPT, GRAPH_TIERS, GPTConfig, NativeWeights
 from .text import CharTokenizer, load_docs
 
 SEED, STEPS, LR = 42, 1000, 0.01
@@ -74,22 +74,18 @@ class Comparison:
         return self.reference_seconds / self.seconds if self.seconds else 0.0
 
 
-class Run:
+class GraphRun:
     """A training run, one step at a time, that shows its gradients."""
 
-    def __init__(self, tier: str, config: GPTConfig) -> None:
-        self.model = GPT(config, rng=Random(SEED), tier=tier)
-        self.optimizer = TIERS[tier].adam(self.model.parameters())
+    def __init__(self, model: GPT, tier: str) -> None:
+        self.model, self.config, self.ops = model, model.config, GRAPH_TIERS[tier].ops
+        self.optimizer = GRAPH_TIERS[tier].adam(model.parameters())
 
-    def step(self, docs: Sequence[Sequence[int]], lr: float) -> "tuple[float, dict[str, array]]":
-        """Seconds taken, and the numbers after the step by kind."""
-        weights, config, ops = (
-            self.model.state_dict(),
-            self.model.config,
-            TIERS[self.model.tier].ops,
-        )
+    def step(self, docs: Sequence[Sequence[int]], step: int) -> "tuple[float, dict[str, array]]":
+        """Seconds taken by step number `step`, from 0, and the numbers after it by kind."""
+        weights, lr = self.model.state_dict(), reference.learning_rate(step, STEPS, LR)
         start = perf_counter()
-        loss = reference.batch_loss(weights, config, docs, ops)
+        loss = reference.batch_loss(weights, self.config, docs, self.ops)
         loss.backward()
         seconds = perf_counter() - start
         numbers = {"loss": array("d", [loss.data])}
@@ -101,6 +97,32 @@ class Run:
         seconds += perf_counter() - start
         numbers["weight"] = array("d", self.model.read_data())
         return seconds, numbers
+
+
+class NativeRun:
+    """The same on tier native. Its training step shows no gradients, so `backward` is asked first,
+    and not timed."""
+
+    def __init__(self, weights: NativeWeights) -> None:
+        self.native, self.config = weights.native, weights.config
+
+    def step(self, docs: Sequence[Sequence[int]], step: int) -> "tuple[float, dict[str, array]]":
+        self.native.backward(docs)
+        gradients = array("d", self.native.gradients.tobytes())
+        losses: list[float] = []
+        start = perf_counter()
+        self.native.train(
+            docs, 1, step=step, steps=STEPS, lr=LR, batch_size=len(docs), losses=losses
+        )
+        seconds = perf_counter() - start
+        weights = array("d", self.native.weights.tobytes())
+        return seconds, {"loss": array("d", losses), "gradient": gradients, "weight": weights}
+
+
+def new_run(tier: str, config: GPTConfig) -> "GraphRun | NativeRun":
+    model = GPT(config, rng=Random(SEED), tier=tier)
+    weights = model.weights
+    return NativeRun(weights) if isinstance(weights, NativeWeights) else GraphRun(model, tier)
 
 
 def verify(comparisons: Sequence[Comparison], seconds: float) -> Iterator[str]:
@@ -117,15 +139,14 @@ def verify(comparisons: Sequence[Comparison], seconds: float) -> Iterator[str]:
         deadline += seconds * configuration.share
         name, _, *sizes, batch_size = configuration
         config = GPTConfig(tokenizer.vocab_size, *sizes)
-        expected = Run("reference", config)
-        runs = [(c, Run(c.tier, config)) for c in comparisons if not c.difference]
+        expected = new_run("reference", config)
+        runs = [(c, new_run(c.tier, config)) for c in comparisons if not c.difference]
         for step in range(STEPS):
             docs_now = reference.batch(tokens, step, batch_size)
-            lr = reference.learning_rate(step, STEPS, LR)
-            reference_seconds, numbers = expected.step(docs_now, lr)
+            reference_seconds, numbers = expected.step(docs_now, step)
             for comparison, run in runs:
                 if not comparison.difference:
-                    compare(comparison, run, docs_now, lr, reference_seconds, numbers, name, step)
+                    compare(comparison, run, docs_now, step, reference_seconds, numbers, name)
             yield name
             if perf_counter() > deadline or all(c.difference for c in comparisons):
                 break
@@ -133,17 +154,16 @@ def verify(comparisons: Sequence[Comparison], seconds: float) -> Iterator[str]:
 
 def compare(
     comparison: Comparison,
-    run: Run,
+    run: "GraphRun | NativeRun",
     docs: Sequence[Sequence[int]],
-    lr: float,
+    step: int,
     reference_seconds: float,
     expected: "dict[str, array]",
     configuration: str,
-    step: int,
 ) -> None:
     """Do a step of `run`, compare its numbers with those `expected`, and note the outcome."""
     try:
-        seconds, actual = run.step(docs, lr)
+        seconds, actual = run.step(docs, step)
     except Exception as error:
         comparison.difference = f"raises {error!r}, step {step + 1}, {configuration}"
         return
@@ -153,7 +173,7 @@ def compare(
     for kind, numbers in expected.items():
         i = first_difference(numbers, actual[kind])
         if i is not None:
-            place = "" if kind == "loss" else place_of(i, run.model.config)
+            place = "" if kind == "loss" else place_of(i, run.config)
             comparison.difference = Difference(
                 configuration, step + 1, kind, place, numbers[i], actual[kind][i]
             )

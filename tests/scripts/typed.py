@@ -1,4 +1,5 @@
 """The same idea with other names, annotations, a main() and more methods."""
+
 from __future__ import annotations
 
 import argparse
