@@ -49,10 +49,10 @@ def outcome(config, tier, stop):
     with pytest.raises(Enough):
         isograd.train(model, tokens, config["steps"], config["lr"], callback)
     weights = {
-        f"{name}[{i}][{j}]": p.data
-        for name, rows in model.state_dict().items()
-        for i, row in enumerate(rows)
-        for j, p in enumerate(row)
+        f"{name}[{i}][{j}]": x
+        for name, rows in model.arrays().items()
+        for i, row in enumerate(rows.tolist())
+        for j, x in enumerate(row)
     }
     hexes = [x.hex() for x in weights.values()]
     return {
