@@ -2,7 +2,8 @@
 # make test   the test suite
 # make bench  reference against compiled, in one run
 #
-# Each creates its own virtual environment from PYTHON and installs this checkout into it.
+# Each creates its own virtual environment from PYTHON and installs this checkout into it. PYTEST holds
+# options for the tests, such as PYTEST='-k softmax'.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +17,7 @@ demo: $(VENV)/installed
 	$(BIN)/isograd train
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python bench/run.py

@@ -113,6 +113,7 @@ def test_the_record_is_reproduced(name, tier):
     check(name, tier)
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not RECORDED_LIBM, reason="recorded with another libm: nothing to compare with")
 @pytest.mark.parametrize("name", SHORT)
 def test_reference_reproduces_the_record(name):

@@ -4,11 +4,8 @@ import array
 import hashlib
 import json
 import math
-import os
 import random
-import shutil
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -399,24 +396,3 @@ def test_interrupting():
     again, same = twins(config, 1)[2], []
     again.train([[26, 0, 1, 26]], len(losses), step=0, steps=steps, lr=0.01, losses=same)
     assert same == losses and bytes(again.weights) == bytes(model.weights)
-
-
-def test_c_program_under_sanitizers(tmp_path):
-    """tests/c/test_gpt.c, built without Python, where there is a GCC or Clang with sanitizers."""
-    root = Path(__file__).parent.parent
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        pytest.skip("no C compiler")
-    program = tmp_path / "test_gpt"
-    sources = [root / "tests/c/test_gpt.c"]
-    for room in ("gpt", "numerics"):
-        sources += sorted((root / "csrc" / room).glob("*.c"))
-    command = [compiler, "-std=c11", "-O0", "-g", "-I", root / "csrc", "-o", program]
-    command += ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
-    command += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    build = subprocess.run([*command, *sources, "-lm", "-pthread"], capture_output=True, text=True)
-    if build.returncode and "sanitize" in build.stderr + build.stdout:
-        pytest.skip("this compiler has no sanitizers")
-    assert build.returncode == 0, build.stderr
-    process = subprocess.run([program], capture_output=True, text=True)
-    assert (process.returncode, process.stdout[:2]) == (0, "OK"), process.stdout + process.stderr

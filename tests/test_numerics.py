@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numerics import ERRORS, HERE, UNITS, first_difference, pointer, same
 
+pytestmark = pytest.mark.once
 RATES = dict(lr=0.01, beta1=0.85, beta2=0.99, eps=1e-8)
 TINY, LARGEST = 5e-324, sys.float_info.max
 EDGES = [0.0, TINY, 3 * TINY, 1e-310, sys.float_info.min, 1e-200, 1e-170, 1e-162, 1.5e-162, 1e-154]

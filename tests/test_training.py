@@ -262,6 +262,17 @@ def test_an_exception_in_the_callback_ends_training_after_that_step(tier, error)
     assert gradients_are_0(model)
 
 
+@pytest.mark.parametrize("every, heard", [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (9, [5])])
+def test_the_callback_can_be_called_every_few_steps(tier, every, heard):
+    calls, state = [], isograd.TrainingState(new_model(tier).num_params)
+    losses = isograd.train(
+        new_model(tier), DOCS, 5, 0.03, lambda *call: calls.append(call), every=every, state=state
+    )
+    assert calls == [(step, losses[step - 1]) for step in heard]
+    with pytest.raises(ValueError, match="every must be a whole number from 1 on, not 0"):
+        isograd.train(new_model(tier), DOCS, 5, every=0)
+
+
 def train_until_ctrl_c(model, milliseconds):
     """Trains, and is interrupted after some time; the last step that the callback heard of."""
     heard = [0]
