@@ -1,9 +1,14 @@
 """The twins: Value and the vector functions in pure Python and compiled, under the same tests."""
 
+import signal
+
 import pytest
 
 import isograd._core
 import isograd.reference
+
+# A shell that runs tests in the background makes them, and their subprocesses, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TWINS = {"python": isograd.reference.Value, "c": isograd._core.Value}
 OPS = {"python": isograd.reference.ops, "c": isograd._core}
