@@ -203,6 +203,34 @@ def test_a_result_as_parameter(pair):
     assert bits(p._children[1].grad) == bits(3.0)
 
 
+@pytest.mark.parametrize("places", [[0, 1, 0], [0, 0, 0, 0], [*range(700), 3, 699, 5, 5]])
+def test_tied_parameters_are_updated_once_for_each_place(places):
+    states = []
+    for name in ADAMS:
+        values = [TWINS[name](float(i)) for i in range(max(places) + 1)]
+        optimizer = ADAMS[name]([values[i] for i in places])
+        for step in range(3):
+            for i, value in enumerate(values):
+                value.grad = math.sin(i + step)
+            optimizer.step()
+        state = optimizer.state_dict()
+        states.append([bits(x) for x in [*(v.data for v in values), *state["m"], *state["v"]]])
+    assert states[0] == states[1]
+
+
+def test_tied_parameters_and_an_error():
+    states = []
+    for name in ADAMS:
+        a, b = TWINS[name](1.0), TWINS[name](2.0)
+        optimizer = ADAMS[name]([a, b, a, b, a, b], eps=0)
+        a.grad, b.grad = 0.5, 1e-200
+        with pytest.raises(ZeroDivisionError):
+            optimizer.step()
+        state = optimizer.state_dict()
+        states.append([bits(x) for x in [a.data, b.data, *state["m"], *state["v"]]])
+    assert states[0] == states[1]
+
+
 def test_the_twins_have_the_same_public_names():
     names = [{n for n in dir(adam) if not n.startswith("_")} for adam in ADAMS.values()]
     assert names[0] == names[1]

@@ -7,7 +7,7 @@
 #include "operands.h"
 #include "ops.h"
 
-#define AT_ONCE 512 /* parameters: 8 KB of numbers and gradients */
+#define AT_ONCE 512 /* parameters: 20 KB of numbers, gradients and moments */
 
 /* The largest int whose square is a double: beyond, Python's int ** 2 is not libm's pow. */
 #define MAX_SQUARED_INT 0x1p+26
@@ -58,25 +58,36 @@ static Py_ssize_t gather(PyObject *const *params, Py_ssize_t n, double *w, doubl
     return i;
 }
 
+/* Writes what became of w to the first of n parameters, up to one whose number is no longer the one in
+ * w: it stands twice among them, and its second update starts from the first one's result. How many. */
+static Py_ssize_t scatter(PyObject *const *params, Py_ssize_t n, const double *w,
+                          const double *updated) {
+    Py_ssize_t i = 0;
+    for (; i < n; i++) {
+        Node *p = (Node *)params[i];
+        if (UNLIKELY(memcmp(&p->data, &w[i], sizeof *w) != 0))
+            break;
+        p->data = updated[i];
+        p->second &= ~DATA_INT;
+    }
+    return i;
+}
+
 int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const AdamRates *rates) {
-    double w[AT_ONCE], g[AT_ONCE], old_m[AT_ONCE], old_v[AT_ONCE];
+    double w[AT_ONCE], updated[AT_ONCE], g[AT_ONCE], old_m[AT_ONCE], old_v[AT_ONCE];
     graph_data_version++;
     for (Py_ssize_t i = 0; i < n;) {
         Py_ssize_t gathered = gather(params + i, n - i < AT_ONCE ? n - i : AT_ONCE, w, g);
+        memcpy(updated, w, (size_t)gathered * sizeof *w);
         memcpy(old_m, m + i, (size_t)gathered * sizeof *m);
         memcpy(old_v, v + i, (size_t)gathered * sizeof *v);
-        Py_ssize_t done = (Py_ssize_t)adam_update(w, g, m + i, v + i, (size_t)gathered, rates);
-        for (Py_ssize_t j = 0; j < done; j++) {
-            Node *p = (Node *)params[i + j];
-            p->data = w[j];
-            p->second &= ~DATA_INT;
-        }
-        if (done < gathered) {
-            m[i + done] = old_m[done];
-            v[i + done] = old_v[done];
-        }
-        i += done;
-        if (i < n && done < AT_ONCE) {
+        Py_ssize_t done =
+            (Py_ssize_t)adam_update(updated, g, m + i, v + i, (size_t)gathered, rates);
+        Py_ssize_t kept = scatter(params + i, done, w, updated);
+        memcpy(m + i + kept, old_m + kept, (size_t)(gathered - kept) * sizeof *m);
+        memcpy(v + i + kept, old_v + kept, (size_t)(gathered - kept) * sizeof *v);
+        i += kept;
+        if (i < n && kept == done && done < AT_ONCE) {
             if (check_value(params, i) < 0 ||
                 update_in_python((Node *)params[i], &m[i], &v[i], rates) < 0)
                 return -1;
