@@ -275,6 +275,8 @@ def test_errors_are_those_of_plain_python(tmp_path, line):
         "Value(-8.0) ** 0.5",
         "Value(1).data = None or 'x'",
         "Value(2) * 2**52",
+        "Value(3) ** 40",
+        "Value(2) ** 52",
         "Value(1).grad = [] or None",
     ],
 )
@@ -285,6 +287,22 @@ def test_what_only_the_scripts_own_class_can_hold_ends_the_run(tmp_path, line):
     status, out, err = outcome("-m", "isograd", "run", str(script))
     assert (status, out) == (2, b"docs 8\n")
     assert f"line {len(PRELUDE.splitlines()) + 3} of" in err and len(err.splitlines()) == 1
+
+
+@compiled_only
+def test_the_first_of_two_names_that_do_not_exist(tmp_path):
+    for order in ("a * b", "b * a"):
+        script = written(tmp_path, f"{PRELUDE}sum({order} for a, b in zip(nothing, nowhere))")
+        assert "sum of products: compiled" in both(script)[0]
+
+
+@compiled_only
+def test_a_function_as_a_method(tmp_path):
+    functions = FLAT[FLAT.index("def linear") : FLAT.index("def gpt")]
+    use = "class Vector(list):\n    norm = rmsnorm\n\nx = Vector([Value(1.0), Value(2.5)])\n"
+    lines = "print([y.data for y in x.norm() + Vector.norm(x)])\nx.norm(x)\n"
+    said, out = both(written(tmp_path, PRELUDE + functions + use + lines))
+    assert "rmsnorm(): compiled" in said and out.count(".") == 4
 
 
 @compiled_only

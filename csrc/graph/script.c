@@ -89,20 +89,24 @@ static int is_final(PyObject *result) {
 
 /* ---- operators ---- */
 
+/* Ends the run over the node `result`, which it takes over. */
+static PyObject *stop_at(PyObject *result) {
+    PyObject *number = number_as_object(node_data((Node *)result));
+    Py_DECREF(result);
+    if (number)
+        stop(number);
+    Py_XDECREF(number);
+    return NULL;
+}
+
 static inline PyObject *binary(int op, binaryfunc compiled, PyObject *a, PyObject *b) {
     int absent = Value_CheckExact(a) ? own.forward_absent[op] : own.reflected_absent[op];
     if (LIKELY(!absent && is_operand(a) && is_operand(b))) {
         PyObject *result = compiled(a, b);
         if (LIKELY(result && Value_CheckExact(result))) {
             if (op != DIV_OP && UNLIKELY(is_int_operand(a) && is_int_operand(b)) &&
-                !is_int_operand(result)) {
-                PyObject *number = number_as_object(node_data((Node *)result));
-                Py_DECREF(result);
-                if (number)
-                    stop(number);
-                Py_XDECREF(number);
-                return NULL;
-            }
+                !is_int_operand(result))
+                return stop_at(result);
             return result;
         }
         if (is_final(result))
@@ -123,9 +127,20 @@ static PyObject *divide(PyObject *a, PyObject *b) {
     return binary(DIV_OP, own.number.nb_true_divide, a, b);
 }
 
+/* Whether a power of ints, or its derivative, would be a larger int than Value keeps. */
+static int is_too_large(PyObject *a, PyObject *exponent, PyObject *power) {
+    uintptr_t ints = ((Node *)power)->second;
+    if (!is_int_operand(a) || !is_int_operand(exponent))
+        return 0;
+    double b = PyLong_AsDouble(exponent);
+    return (b >= 0.0 && !(ints & DATA_INT)) || (b >= 1.0 && !(ints & LOCAL0_INT));
+}
+
 static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {
     if (Value_CheckExact(a) && (is_number(b) || PyBool_Check(b)) && modulus == Py_None) {
         PyObject *result = own.number.nb_power(a, b, modulus);
+        if (result && Value_CheckExact(result) && UNLIKELY(is_too_large(a, b, result)))
+            return stop_at(result);
         if (is_final(result))
             return result;
         Py_XDECREF(result);
@@ -324,6 +339,14 @@ static PyObject *function_attribute(PyObject *self, PyObject *name) {
     return PyObject_GetAttr(((Function *)self)->original, name);
 }
 
+/* As a method of the object that it is asked of, where a script's class has it among its own. */
+static PyObject *function_bind(PyObject *self, PyObject *object, PyObject *type) {
+    if (object)
+        return PyMethod_New(self, object);
+    Py_INCREF(self);
+    return self;
+}
+
 static PyObject *function_repr(PyObject *self) {
     return PyObject_Repr(((Function *)self)->original);
 }
@@ -341,6 +364,7 @@ static PyTypeObject Function_Type = {
     .tp_vectorcall_offset = offsetof(Function, call),
     .tp_call = PyVectorcall_Call,
     .tp_getattro = function_attribute,
+    .tp_descr_get = function_bind,
     .tp_repr = function_repr,
     .tp_dealloc = function_dealloc,
 };

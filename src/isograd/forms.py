@@ -598,12 +598,12 @@ class Rename(ast.NodeVisitor):
         node.attr = self.edges.get(node.attr, node.attr)
 
 
-# Expressions with what computes them: a function of ours, its arguments, and whether these belong
-# to the expression's inner scope and so must not raise outside. R_ is what can be read without
-# changing anything.
+# Expressions with what computes them: a function of ours, its arguments, and whether these must not
+# raise, as they belong to the expression's inner scope or come in another order. R_ is what can be
+# read without changing anything.
 EXPRESSIONS = [
     ("dot", "sum(N_a * N_b for N_a, N_b in zip(R_x, R_y))", "R_x, R_y", False),
-    ("dot", "sum(N_b * N_a for N_a, N_b in zip(R_x, R_y))", "R_y, R_x", False),
+    ("lazy_dot", "sum(N_b * N_a for N_a, N_b in zip(R_x, R_y))", "R_y, R_x, None, None", True),
     ("lazy_dot", "sum(N_a * N_b[R_j] for N_a, N_b in zip(R_x, R_y))", "R_x, R_y, None, R_j", True),
     ("lazy_dot", "sum(R_x[N_i] * R_y[N_i][R_j] for N_i in range(R_n))", "R_x, R_y, R_n, R_j", True),
     ("lazy_dot", "sum(R_x[N_i] * R_y[N_i] for N_i in range(R_n))", "R_x, R_y, R_n, None", True),
