@@ -9,28 +9,22 @@ ratio is the median of the ratios of the rounds, with the lowest and the highest
 """
 
 import argparse
-import platform
 import subprocess
 import sys
-import sysconfig
-import textwrap
-from concurrent.futures import ProcessPoolExecutor
 from itertools import product
-from multiprocessing import get_context
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from statistics import median
 
 import nodes
-import pyperf
 import steps
 from pyperf import perf_counter
+from report import SPAWN, announced, fresh, machine, note, ratio, table
 
 import isograd
 from isograd import __version__
-from isograd._backend import backend, compiler, vector_unit
+from isograd._backend import backend
 
-SPAWN = get_context("spawn")
 TIERS = ("reference", "value")
 TURNS = 2  # in which the tiers train
 COMPILED_LAPS = 15  # makes the compiled tier's share of `parts` long enough to time
@@ -39,24 +33,11 @@ NAMES = Path(isograd.__file__).parent / "data" / "names.txt"
 REFERENCE_NODES = 10**5  # as far as `backward` times pure Python: beyond, it takes too long
 
 
-def fresh(measure, *args):
-    """What `measure(*args)` returns in a new process, where nothing has run before it."""
-    with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
-        return pool.submit(measure, *args).result()
-
-
 class Worker(BaseManager):
     """A process that keeps a `steps.Run` between calls."""
 
 
 Worker.register("Run", steps.Run)
-
-
-def announced(rounds, title):
-    """Yields `rounds` times and says so on standard error, so that Markdown alone is printed."""
-    for i in range(rounds):
-        print(f"{title}: round {i + 1} of {rounds}", file=sys.stderr)
-        yield i
 
 
 def check_equal(what, reference, value):
@@ -71,22 +52,6 @@ def add(tuples):
     return tuple(map(sum, zip(*tuples)))
 
 
-def table(*rows):
-    """Print `rows`, the first of them the heading, in Markdown: labels left, figures right."""
-    print()
-    for i, row in enumerate(rows):
-        print("|", " | ".join(row), "|")
-        if i == 0:
-            print("|---|" + "---:|" * (len(row) - 1))
-    print()
-
-
-def ratio(slow, fast):
-    """`slow` / `fast`, round by round: the median, the lowest and the highest."""
-    ratios = [s / f for s, f in zip(slow, fast)]
-    return f"**{median(ratios):.3g}** ({min(ratios):.3g} to {max(ratios):.3g})"
-
-
 def comparison(rounds, unit, tier):
     """Print the table of `rounds`, each of them {label: (reference, tier)}."""
     rows = [("", f"reference, {unit}", f"{tier}, {unit}", f"reference / {tier}")]
@@ -95,29 +60,6 @@ def comparison(rounds, unit, tier):
         figures = f"{median(reference):.3f}", f"{median(value):.3f}"
         rows.append((label, *figures, ratio(reference, value)))
     table(*rows)
-
-
-def note(text):
-    """Print the paragraph below a table."""
-    print(textwrap.fill(text, 100, break_on_hyphens=False) + "\n")
-
-
-def machine():
-    """Print what is measured, on what, and when."""
-    metadata = pyperf.Run([1.0], collect_metadata=True).get_metadata()
-    cpu = metadata.get("cpu_model_name", platform.processor() or platform.machine())
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    configured = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    optimized = "with" if "--enable-optimizations" in configured else "without"
-    table(
-        ("machine", f"{cpu}, {metadata.get('cpu_count', '?')} CPUs"),
-        ("system", " ".join((platform.system(), platform.machine(), *platform.libc_ver()))),
-        ("load before", f"{metadata.get('load_avg_1min', 'unknown')}"),
-        ("Python", f"{python}, {platform.python_compiler()}"),
-        ("configured", f"{optimized} --enable-optimizations"),
-        ("isograd", f"{__version__}, {compiler}, vector unit {vector_unit}"),
-        ("date", metadata["date"][:16]),
-    )
 
 
 def whole(quick, tier):
