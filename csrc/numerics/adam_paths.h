@@ -33,7 +33,8 @@
  * 2**-300 absorbs. A group of lanes where g, m and v are all +0, such as the embedding of a token
  * not yet seen, is left alone: m and v stay +0, q is +0 because neither lr nor eps is negative, and
  * w - 0 is w, also for w = -0. NaN, infinities, the other zeros and tiny numbers are for the plain
- * path.
+ * path. (AVX-512, which tests both by their two highest bits, has [2**-700, 2**324) for v and
+ * [2**-500, 2**524) for m: q is still below 2**(524 + 60 + 60 + 300).)
  *
  * Division by the invariant c (Markstein 1990). Let z = fl(1/c) and z2 = fl(1/c - z). q0 = fl(x*z +
  * fl(x*z2)) rounds a value within 2**-104 of x/c, relatively, thus q0 is one of the doubles around
