@@ -11,7 +11,7 @@
  *
  * Measured on a 2.5 GHz Xeon (Cascade Lake), shared, in the default run, 4,192 parameters: 10.0 us
  * against 13.5 with two stages and a branch, including the search for the largest gradient; 53,000
- * parameters 153 us against 199. Unaligned arrays cost half as much again. Not worth it: gradients
+ * parameters 137 us against 195. Unaligned arrays cost half as much again. Not worth it: gradients
  * handed over matrix by matrix while they are in the cache, and prefetching.
  *
  * Root of x. y is 1/sqrt(x) to 2**-14. With s = x*y, h = y/2 and r = 1/2 - s*h, the third-order
