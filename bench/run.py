@@ -294,7 +294,9 @@ STUDY = {
 def main():
     parser = argparse.ArgumentParser(description="Measure isograd against pure Python.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"any of {', '.join(STUDY)}")
-    parser.add_argument("--tier", default="value", choices=["value", "fused"], help="compiled")
+    parser.add_argument(
+        "--tier", default="value", choices=["value", "fused", "native"], help="compiled"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller graphs")
     arguments = parser.parse_args()
     unknown = [part for part in arguments.parts if part not in STUDY]

@@ -5,14 +5,22 @@ every `Run` and every function call a fresh process; nothing here compares tiers
 """
 
 import gc
-from itertools import islice
 from operator import sub
 from random import Random
 from statistics import fmean, median
 
 from pyperf import perf_counter
 
-from isograd import GPT, CharTokenizer, GPTConfig, load_docs, reference, sample
+from isograd import (
+    GPT,
+    CharTokenizer,
+    GPTConfig,
+    TrainingState,
+    load_docs,
+    reference,
+    sample,
+    train,
+)
 from isograd.model import GRAPH_TIERS
 from isograd.reference.value import topological_order
 
@@ -32,37 +40,29 @@ def set_up(tier):
 
 
 class Run:
-    """The default run, a slice at a time, so that two tiers can take turns; methods give seconds.
-
-    The loop is `training_steps`, whose steps are also those of `isograd.train`.
-    """
+    """The default run, a slice at a time, for tiers that take turns; methods give seconds."""
 
     def __init__(self, tier):
         self.tier = tier
 
     def set_up(self):
         start = perf_counter()
-        self.model, self.tokenizer, docs, self.rng = set_up(self.tier)
-        weights, config = self.model.state_dict(), self.model.config
-        tier = GRAPH_TIERS[self.tier]
-        self.training = reference.training_steps(
-            weights, config, docs, STEPS, LR, tier.ops, tier.adam
-        )
+        self.model, self.tokenizer, self.docs, self.rng = set_up(self.tier)
+        self.state = TrainingState(self.model.num_params)
         return perf_counter() - start
 
     def train(self, steps):
         """The next `steps` steps: seconds, losses."""
         start = perf_counter()
-        losses = list(islice(self.training, steps))
+        until = self.state.steps + steps
+        losses = train(self.model, self.docs, STEPS, LR, state=self.state, until=until)
         return perf_counter() - start, losses
 
-    def finish(self, trained=()):
+    def finish(self, trained=None):
         """End training, if need be with the weights of a run that went further; the weights."""
-        self.training.close()
-        params = self.model.parameters()
-        for p, data in zip(params, trained):
-            p.data = data
-        return [p.data for p in params]
+        if trained is not None:
+            self.model.weights.write(trained)
+        return list(self.model.read_data())
 
     def sample(self):
         """The next name: seconds, name."""
