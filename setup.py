@@ -28,6 +28,10 @@ SANITIZE = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
 
 
 class BuildExact(build_ext):
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
         sanitize = [] if msvc or not os.environ.get("ISOGRAD_SANITIZE") else SANITIZE

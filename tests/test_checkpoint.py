@@ -16,6 +16,8 @@ from test_training import DOCS, SIZES, TIERS, TOKENIZER, new_model, snapshot
 import isograd
 import isograd.checkpoint
 
+pytestmark = pytest.mark.once
+
 safetensors = pytest.importorskip("safetensors")
 
 TEXTS = ["ab", "cabba", "c"]

@@ -15,6 +15,8 @@ import pytest
 import isograd
 from isograd import _native, reference
 
+pytestmark = pytest.mark.once
+
 GOLDEN = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((Path(__file__).parent / "golden").glob("*.json"))

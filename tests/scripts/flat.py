@@ -36,38 +36,17 @@ class Value:
         other = other if isinstance(other, Value) else Value(other)
         return Value(self.data * other.data, (self, other), (other.data, self.data))
 
-    def __pow__(self, p):
-        return Value(self.data**p, (self,), (p * self.data ** (p - 1),))
-
-    def log(self):
-        return Value(math.log(self.data), (self,), (1 / self.data,))
-
-    def exp(self):
-        return Value(math.exp(self.data), (self,), (math.exp(self.data),))
-
-    def relu(self):
-        return Value(max(0, self.data), (self,), (float(self.data > 0),))
-
-    def __neg__(self):
-        return self * -1
-
-    def __radd__(self, other):
-        return self + other
-
-    def __sub__(self, other):
-        return self + (-other)
-
-    def __rsub__(self, other):
-        return other + (-self)
-
-    def __rmul__(self, other):
-        return self * other
-
-    def __truediv__(self, other):
-        return self * other**-1
-
-    def __rtruediv__(self, other):
-        return other * self**-1
+    def __pow__(self, p): return Value(self.data**p, (self,), (p * self.data**(p-1),))
+    def log(self): return Value(math.log(self.data), (self,), (1/self.data,))
+    def exp(self): return Value(math.exp(self.data), (self,), (math.exp(self.data),))
+    def relu(self): return Value(max(0, self.data), (self,), (float(self.data > 0),))
+    def __neg__(self): return self * -1
+    def __radd__(self, other): return self + other
+    def __sub__(self, other): return self + (-other)
+    def __rsub__(self, other): return other + (-self)
+    def __rmul__(self, other): return self * other
+    def __truediv__(self, other): return self * other**-1
+    def __rtruediv__(self, other): return other * self**-1
 
     def backward(self):
         path = []
@@ -136,13 +115,13 @@ def gpt(token, place, keys, values):
             q = query[start : start + head_dim]
             ks = [key[start : start + head_dim] for key in keys[layer]]
             vs = [value[start : start + head_dim] for value in values[layer]]
-            shares = softmax(
-                [
-                    sum(q[d] * ks[t][d] for d in range(head_dim)) / head_dim**0.5
-                    for t in range(len(ks))
-                ]
+            shares = softmax([
+                sum(q[d] * ks[t][d] for d in range(head_dim)) / head_dim**0.5
+                for t in range(len(ks))
+            ])
+            heads.extend(
+                sum(shares[t] * vs[t][d] for t in range(len(vs))) for d in range(head_dim)
             )
-            heads.extend(sum(shares[t] * vs[t][d] for t in range(len(vs))) for d in range(head_dim))
         x = linear(heads, state[f"{layer}.wo"])
         x = [a + b for a, b in zip(x, bypass)]
         bypass = x
@@ -171,10 +150,10 @@ for step in range(steps):
     pace = speed * (1 - step / steps)
     for i, p in enumerate(params):
         m[i] = keep1 * m[i] + (1 - keep1) * p.grad
-        v[i] = keep2 * v[i] + (1 - keep2) * p.grad**2
+        v[i] = keep2 * v[i] + (1 - keep2) * p.grad ** 2
         m_hat = m[i] / (1 - keep1 ** (step + 1))
         v_hat = v[i] / (1 - keep2 ** (step + 1))
-        p.data -= pace * m_hat / (v_hat**0.5 + tiny)
+        p.data -= pace * m_hat / (v_hat ** 0.5 + tiny)
         p.grad = 0
     print(f"step {step + 1} / {steps} | loss {loss.data.hex()}", end="\r")
 print()
