@@ -1,6 +1,7 @@
 """The twins: Value and the vector functions in pure Python and compiled, under the same tests."""
 
 import signal
+import sys
 
 import pytest
 
@@ -9,6 +10,9 @@ import isograd.reference
 
 # A shell that runs tests in the background makes them, and their subprocesses, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# CPython 3.12 traces no bytecodes unless some frame has asked for it before sys.settrace().
+sys._getframe().f_trace_opcodes = True
 
 TWINS = {"python": isograd.reference.Value, "c": isograd._core.Value}
 OPS = {"python": isograd.reference.ops, "c": isograd._core}
