@@ -199,13 +199,33 @@ static int is_called(PyObject *name, const char *text) {
     return PyUnicode_CompareWithASCIIString(name, text) == 0;
 }
 
+#if PY_VERSION_HEX >= 0x030d0000
+/* From CPython 3.13 on a class with slots says more than one with a setter of its own. */
+static void add_that_there_is_no_dict(void) {
+    PyObject *error = PyErr_GetRaisedException();
+    PyObject *text = PyUnicode_FromFormat("%S and no __dict__ for setting new attributes", error);
+    PyObject *args = text ? PyTuple_Pack(1, text) : NULL;
+    if (args == NULL || PyObject_SetAttrString(error, "args", args) < 0)
+        PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(args);
+    PyErr_SetRaisedException(error);
+}
+#endif
+
 static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
     int is_new = own.has_dict && !is_called(name, "grad") && !is_called(name, "data");
     if (UNLIKELY(value && (is_new || !is_number(value)))) {
         stop(value);
         return -1;
     }
-    return own.set_attribute(self, name, value);
+    int status = own.set_attribute(self, name, value);
+#if PY_VERSION_HEX >= 0x030d0000
+    if (status < 0 && value && PyErr_ExceptionMatches(PyExc_AttributeError) &&
+        PyDict_Contains(Value_Type.tp_dict, name) == 0)
+        add_that_there_is_no_dict();
+#endif
+    return status;
 }
 
 static PyObject *represent(PyObject *self) {
