@@ -1,6 +1,8 @@
 /* Memory and documents of a Pass. Layouts are in pass.h. */
 #include "pass.h"
 
+#include "memory.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +163,7 @@ Pass *pass_new(const Sizes *s, size_t longest) {
     Carver counting = {0};
     carve(&counting, 1, sizeof(Pass) + ALIGNMENT);
     carve_pass(&counting, &sizes, s);
-    char *memory = counting.too_large ? NULL : calloc(counting.used, 1);
+    char *memory = counting.too_large ? NULL : memory_of_zeros(counting.used);
     if (memory == NULL)
         return NULL;
     Pass *p = (Pass *)memory;
