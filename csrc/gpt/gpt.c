@@ -14,8 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "memory.h"
 #include "numerics/adam_update.h"
-#include "numerics/powers.h"
 #include "numerics/vector_unit.h"
 #include "pass.h"
 #include "team.h"
@@ -27,7 +27,7 @@ GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
         return NULL;
     const size_t n_params = ((2 * V + block_size) + 12 * L * C) * C;
     const size_t padded = (n_params + LANES - 1) / LANES * LANES;
-    GPT *g = calloc(sizeof(GPT) + 63 + 4 * padded * sizeof(double), 1);
+    GPT *g = memory_of_zeros(sizeof(GPT) + 63 + 4 * padded * sizeof(double));
     if (g == NULL)
         return NULL;
     uintptr_t begin = ((uintptr_t)g + sizeof(GPT) + 63) / 64 * 64;
@@ -182,6 +182,7 @@ static GptError batch_gradients(GPT *g, const Documents *docs, int with_gradient
     const double share = docs->n == 1 ? 1.0 : 1.0 / (double)docs->n;
     const size_t from = part_of_rows(s, thread, n_threads);
     const size_t to = part_of_rows(s, thread + 1, n_threads);
+    g->passes[thread]->gradient_bound = 0.0;
     for (size_t end = docs->n; end > 0;) {
         size_t n_pieces = 0, rest = end;
         for (; n_pieces < n_threads && rest > 0; n_pieces++) {
@@ -288,15 +289,16 @@ static GptError adam_failure(const GPT *g, const AdamRates *rates) {
 static int adam_may_fail(const GPT *g, const TrainingRun *run, size_t n_threads) {
     double largest = 0.0;
     for (size_t i = 0; i < n_threads; i++)
-        largest = g->passes[i]->largest_square > largest ? g->passes[i]->largest_square : largest;
-    return largest > SAFE_MAX || !(run->eps > 0.0);
+        largest += g->passes[i]->gradient_bound;
+    return !(largest <= 0x1p+200) || !(run->eps > 0.0);
 }
 
+/* Without a branch, so that compilers take several at a time. */
 static int any_negative(const double *x, size_t n) {
+    int found = 0;
     for (size_t i = 0; i < n; i++)
-        if (x[i] < 0.0)
-            return 1;
-    return 0;
+        found |= x[i] < 0.0;
+    return found;
 }
 
 typedef struct {
@@ -314,9 +316,6 @@ static GptError adam_step(const Training *training, size_t step, Team *team, siz
     const AdamRates rates = rates_at(training->run, step);
     const size_t share = n / n_threads / LANES * LANES, from = thread * share;
     const size_t count = thread + 1 < n_threads ? share : n - from;
-    g->passes[thread]->largest_square =
-        stages_here()->largest_square(g->gradients + from, count);
-    team_wait(team);
     if (training->odd_moments || adam_may_fail(g, training->run, n_threads)) {
         GptError error = adam_failure(g, &rates);
         team_wait(team);

@@ -3,6 +3,7 @@
  * WIDTH, doubles to a register, is set before inclusion: 8, 4 or 2 where the compiler has vector
  * types, 1 anywhere. No operation here mixes lanes but the transposition, so WIDTH shows in no bit.
  */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -86,6 +87,16 @@ INLINE Lanes keep(const int64_t *mask, Lanes a) {
     EACH_PART a.part[i] = (vec)((bits)a.part[i] & *(const bits *)(mask + i * WIDTH));
 #else
     EACH_PART a.part[i] = mask[i] ? a.part[i] : 0.0;
+#endif
+    return a;
+}
+
+/* Each lane without its sign. */
+INLINE Lanes magnitude(Lanes a) {
+#if WIDTH > 1
+    EACH_PART a.part[i] = (vec)((bits)a.part[i] & INT64_MAX);
+#else
+    EACH_PART a.part[i] = fabs(a.part[i]);
 #endif
     return a;
 }

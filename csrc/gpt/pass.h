@@ -68,7 +68,7 @@ typedef struct Pass {
     double width_inverse, root_inverse; /* C**-1, (D**0.5)**-1 */
 
     GptError error;        /* what forward came to */
-    double largest_square; /* of the gradients that this pass's thread has looked at */
+    double gradient_bound; /* the sum of those of all backward passes since it was last set to 0 */
 } Pass;
 
 /* One allocation with room for a document of `longest` positions at least; NULL without memory. */
@@ -93,14 +93,13 @@ Offsets offsets_of(const Sizes *s);
 typedef struct {
     /* Fills p->loss and what the next stage needs. */
     GptError (*forward)(Pass *p, const Sizes *s, const double *weights);
-    /* Gradients of all activations. */
+    /* Gradients of all activations. Adds to p->gradient_bound what no weight's gradient from this
+     * pass exceeds in magnitude, unless it is NaN; NaN or infinite if that is not known. */
     void (*backward)(Pass *p, const Sizes *s, const double *weights);
     /* Adds to the gradients of linear layers, or sets them where `begin`: rows [from, to) of all
      * their rows, counted as they lie in `gradients`. */
     void (*weights)(const Pass *p, const Sizes *s, double *gradients, int begin, size_t from,
                     size_t to);
-    /* The largest x[i]**2, NaN left out; x is aligned, and goes on to a multiple of 8 numbers. */
-    double (*largest_square)(const double *x, size_t n);
 } Stages;
 
 extern const Stages stages_plain, stages_avx2, stages_avx512;

@@ -579,6 +579,46 @@ static void by_position(const Pass *p, double *out, const double *x, size_t n) {
     }
 }
 
+/* The larger of `largest` and the magnitudes of n numbers, lane by lane, NaN left out. */
+static Lanes largest_of(Lanes largest, const double *x, size_t n) {
+    enum { R = 4 };
+    Lanes rows[R] = {largest, largest, largest, largest};
+    size_t i = 0;
+    for (; i + R * LANES <= n; i += R * LANES)
+        EACH(r, R) rows[r] = larger(magnitude(load(x + i + r * LANES)), rows[r]);
+    for (; i < n; i += LANES)
+        rows[0] = larger(magnitude(load(x + i)), rows[0]);
+    return larger(larger(rows[0], rows[1]), larger(rows[2], rows[3]));
+}
+
+static double largest_lane(Lanes a) {
+    double lanes[LANES], largest = 0.0;
+    store_anywhere(lanes, a);
+    for (size_t lane = 0; lane < LANES; lane++)
+        largest = lanes[lane] > largest ? lanes[lane] : largest;
+    return largest;
+}
+
+/* What no gradient of a weight exceeds, be it T products of a dy and an x or T gradients of x. */
+static double gradient_bound(const Pass *p, const Sizes *s) {
+    const size_t n = p->n_panels * LANES, C = s->C, F = s->F;
+    Lanes dy = largest_of(splat(0.0), p->dlogits, n * s->V);
+    Lanes x = largest_of(splat(1.0), p->layers[s->L].x, n * C);
+    dy = largest_of(dy, p->dembedded, n * C);
+    for (size_t l = 0; l < s->L; l++) {
+        const Layer *layer = &p->layers[l];
+        dy = largest_of(dy, layer->dqkv, n * 3 * C);
+        dy = largest_of(dy, layer->dmid, n * C);
+        dy = largest_of(dy, layer->dhidden, n * F);
+        dy = largest_of(dy, layer[1].dx, n * C);
+        x = largest_of(x, layer->norm1, n * C);
+        x = largest_of(x, layer->heads, n * C);
+        x = largest_of(x, layer->norm2, n * C);
+        x = largest_of(x, layer->relu, n * F);
+    }
+    return (double)p->T * largest_lane(dy) * largest_lane(x);
+}
+
 static void backward(Pass *p, const Sizes *s, const double *weights) {
     const Offsets at = offsets_of(s);
     cross_entropy_backward(p, s);
@@ -595,6 +635,7 @@ static void backward(Pass *p, const Sizes *s, const double *weights) {
     }
     rmsnorm_backward(p, p->dembedded, NULL, p->layers[0].dx, p->embedded_scale, p->embedded_slope,
                      p->embedded, s->C);
+    p->gradient_bound += gradient_bound(p, s);
 }
 
 /* A matrix's share of a range of rows that goes through all matrices; *row is its first row. */
@@ -630,23 +671,4 @@ static void weights(const Pass *p, const Sizes *s, double *gradients, int begin,
     }
 }
 
-static double largest_square(const double *x, size_t n) {
-    enum { R = 4 };
-    Lanes largest[R] = {splat(0.0), splat(0.0), splat(0.0), splat(0.0)};
-    double lanes[LANES], out = 0.0;
-    size_t i = 0;
-    for (; i + R * LANES <= n; i += R * LANES)
-        EACH(r, R) {
-            Lanes xr = load(x + i + r * LANES);
-            largest[r] = larger(mul(xr, xr), largest[r]);
-        }
-    for (; i < n; i += LANES)
-        largest[0] = larger(mul(load(x + i), load(x + i)), largest[0]);
-    EACH(r, R) largest[0] = larger(largest[r], largest[0]);
-    store_anywhere(lanes, largest[0]);
-    for (size_t lane = 0; lane < LANES; lane++)
-        out = lanes[lane] > out ? lanes[lane] : out;
-    return out;
-}
-
-const Stages STAGES = {forward, backward, weights, largest_square};
+const Stages STAGES = {forward, backward, weights};
