@@ -16,9 +16,9 @@
  *
  * Root of x. y is 1/sqrt(x) to 2**-14. With s = x*y, h = y/2 and r = 1/2 - s*h, the third-order
  * step s*(1 + r + 1.5 r**2) is sqrt(x) to 2**-40, relatively, h*(1 + r) is 1 / (2 sqrt(x)) to
- * 2**-27, and s + (x - s**2) * h is sqrt(x) to 2**-66. That sum is rounded twice, with 0.046 *
- * 2**-52 of itself taken off or added, which is from 0.046 to 0.092 ulp. These are the two
- * candidates; where they are equal, no middle of two doubles is within 0.045 ulp of the root, and
+ * 2**-27, and s + (x - s**2) * h is sqrt(x) to 2**-66. That sum is rounded twice, with MARGIN *
+ * 2**-52 of itself taken off or added, which is from 1 to 2 times MARGIN ulp. These are the two
+ * candidates; where they are equal, no middle of two doubles is within 0.025 ulp of the root, and
  * pow gives the same.
  */
 #include "adam_paths.h"
@@ -33,7 +33,8 @@
 #define LANES 8
 #define AT_ONCE 128 /* groups */
 #define LOWEST_M (-500)
-#define LOWEST_V (-700)
+#define LOWEST_V (-256)
+#define MARGIN 0.0255 /* 0.025 and the errors of the sum */
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 typedef struct {
@@ -71,14 +72,15 @@ INLINE __m512i bits_of(__m512d x) { return _mm512_castpd_si512(x); }
 /* x plus this has the two highest bits 01 for x from 2**low up to 2**(low + 1024). */
 INLINE __m512i shift(int low) { return _mm512_set1_epi64((1ll << 62) - ((low + 1023ll) << 52)); }
 
-/* Lanes with v in range and m, but for its sign, too. */
+/* Lanes with v in range and m, but for its sign, too. v's range is half as wide, so that the third
+ * highest bit is 0 as well. */
 INLINE __mmask8 ordinary(__m512d m, __m512d v) {
     __m512i a = _mm512_add_epi64(bits_of(m), shift(LOWEST_M));
     __m512i b = _mm512_add_epi64(bits_of(v), shift(LOWEST_V));
     __m512i second = _mm512_set1_epi64(1ll << 62);
     /* second ? a & b : ~b, bit by bit */
     __m512i both = _mm512_ternarylogic_epi64(second, a, b, 0x85);
-    return _mm512_cmpge_epu64_mask(both, _mm512_set1_epi64((long long)(3ull << 62)));
+    return _mm512_cmpge_epu64_mask(both, _mm512_set1_epi64((long long)(7ull << 61)));
 }
 
 INLINE __mmask8 any_bit(__m512d x) { return _mm512_test_epi64_mask(bits_of(x), bits_of(x)); }
@@ -104,7 +106,7 @@ INLINE Root root_of(Guess guess) {
     __m512d t = _mm512_mul_pd(r, _mm512_fmadd_pd(r, all(1.5), all(1.0)));
     __m512d s = _mm512_fmadd_pd(guess.s, t, guess.s), h = _mm512_fmadd_pd(guess.h, r, guess.h);
     __m512d d = _mm512_fnmadd_pd(s, s, x);
-    __m512d margin = all(2.0 * 0.046 * 0x1p-52); /* twice, as h halves it */
+    __m512d margin = all(2.0 * MARGIN * 0x1p-52); /* twice, as h halves it */
     return (Root){guess.at, guess.step, _mm512_fmadd_pd(_mm512_fnmadd_pd(margin, x, d), h, s),
                   _mm512_fmadd_pd(_mm512_fmadd_pd(margin, x, d), h, s)};
 }
