@@ -81,10 +81,11 @@ class Task(NamedTuple):
 def isograd(task, dtype, threads):
     config, docs, first = task.config, task.docs(), array("d", task.weights())
     sizes = {name: getattr(config, name) for name in ("vocab_size", "n_layer", "n_embd", "n_head")}
+    model, zeros = NativeGPT(**sizes, block_size=config.block_size), array("d", bytes(8 * len(first)))
 
     def train():
-        model = NativeGPT(**sizes, block_size=config.block_size)
         model.weights[:] = first
+        model.first_moments[:] = model.second_moments[:] = zeros
         losses = []
         schedule = {"step": 0, "steps": SCHEDULE, "lr": LR, "batch_size": task.batch_size}
         start = perf_counter()
