@@ -59,7 +59,7 @@ static void rmsnorm(double *y, const double *x, size_t n) {
         y[i] = x[i] * scale;
 }
 
-/* In place; returns total**-1, with which the weights are multiplied. */
+/* In place; where Python divides by the total, Value multiplies by total**-1. */
 static void softmax(double *x, size_t n) {
     double max = x[0], total = 0.0;
     for (size_t i = 1; i < n; i++)

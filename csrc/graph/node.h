@@ -73,7 +73,7 @@ struct Node {
         double local[2];
         Wide *wide;    /* a custom operation: owned */
         Terms terms;   /* a sum of products or a probability */
-        Operands *row; /* LEAF nodes: the operands that begin with it, if any; see dot.h */
+        Operands *row; /* LEAF nodes: the operands that begin with it, if any: see operands.h */
     };
 };
 
@@ -169,9 +169,9 @@ static inline Number number_mul(Number a, Number b) {
     return a.is_int & b.is_int ? as_int_result(a.x * b.x) : (Number){a.x * b.x, 0};
 }
 
-/* A gradient that waits in a vector of operands (see dot.h) leaves a NaN behind in its node. No other
- * NaN ever gets into a grad than the one that C calls NAN, so the two cannot be confused. Only the
- * sweep sees such nodes. */
+/* A gradient that waits in a vector of operands (see operands.h) leaves a NaN behind in its node. No
+ * other NaN ever gets into a grad than the one that C calls NAN, so the two cannot be confused. Only
+ * the sweep sees such nodes. */
 NOINLINE void node_reclaim_grad(Node *n);
 NOINLINE void node_add_nan(Node *n, double contribution);
 

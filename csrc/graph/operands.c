@@ -12,7 +12,9 @@ uint64_t graph_data_version;
 #define N_PLACES 256 /* keys, values and inputs of the positions of one layer; a clash costs a fetch */
 static Operands *places[N_PLACES];
 
-static Operands **place_of(const Node *first) { return &places[(uintptr_t)first / sizeof(Node) % N_PLACES]; }
+static Operands **place_of(const Node *first) {
+    return &places[(uintptr_t)first / sizeof(Node) % N_PLACES];
+}
 
 static Operands *operands_allocate(Py_ssize_t n) {
     size_t bytes = sizeof(Operands) + (size_t)n * (sizeof(Node *) + 2 * sizeof(double) + 1);

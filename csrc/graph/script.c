@@ -79,7 +79,7 @@ static PyObject *replay(const char *name, PyObject *args, PyObject *kwargs) {
     return NULL;
 }
 
-/* A result of the compiled operation that the script may see; -1 where it must be asked itself. */
+/* Whether the script may see what a compiled operation returned; else its own class must be asked. */
 static int is_final(PyObject *result) {
     if (result)
         return result != Py_NotImplemented;
