@@ -5,6 +5,7 @@
 
 #include "gpt.h"
 #include "libm.h"
+#include "numerics/sums_of_products.h"
 #include "pass.h"
 
 Decoder *decoder_new(const Sizes *s) {
@@ -26,35 +27,20 @@ Decoder *decoder_new(const Sizes *s) {
 
 void decoder_free(Decoder *d) { free(d); }
 
-/* y = W x for n_out rows; four sums at once hide the latency of an addition. */
+/* y = W x for n_out rows. */
 static void linear(double *y, const double *w, const double *x, size_t n_out, size_t n_in) {
     size_t o = 0;
-    for (; o + 4 <= n_out; o += 4, w += 4 * n_in) {
-        double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
-        for (size_t i = 0; i < n_in; i++) {
-            a += w[i] * x[i];
-            b += w[n_in + i] * x[i];
-            c += w[2 * n_in + i] * x[i];
-            d += w[3 * n_in + i] * x[i];
-        }
-        y[o] = a;
-        y[o + 1] = b;
-        y[o + 2] = c;
-        y[o + 3] = d;
+    for (; o + N_ROWS <= n_out; o += N_ROWS, w += N_ROWS * n_in) {
+        const double *rows[N_ROWS] = {w, w + n_in, w + 2 * n_in, w + 3 * n_in};
+        sums_of_products(rows, x, n_in, y + o);
     }
-    for (; o < n_out; o++, w += n_in) {
-        double sum = 0.0;
-        for (size_t i = 0; i < n_in; i++)
-            sum += w[i] * x[i];
-        y[o] = sum;
-    }
+    for (; o < n_out; o++, w += n_in)
+        y[o] = sum_of_products(w, x, n_in);
 }
 
 static void rmsnorm(double *y, const double *x, size_t n) {
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    double scale = pow(sum * pow((double)n, -1.0) + 1e-5, -0.5);
+    double mean_square = sum_of_products(x, x, n) * pow((double)n, -1.0);
+    double scale = pow(mean_square + 1e-5, -0.5);
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] * scale;
 }
@@ -79,10 +65,8 @@ static void attention(double *out, const double *q, const double *keys, const do
     const double root_inverse = pow(pow((double)s->D, 0.5), -1.0);
     for (size_t start = 0; start < s->C; start += s->D) {
         for (size_t t = 0; t < n; t++) {
-            double sum = 0.0;
-            for (size_t j = start; j < start + s->D; j++)
-                sum += q[j] * keys[t * s->C + j];
-            weights[t] = sum * root_inverse;
+            const double *k = keys + t * s->C;
+            weights[t] = sum_of_products(q + start, k + start, s->D) * root_inverse;
         }
         softmax(weights, n);
         for (size_t j = start; j < start + s->D; j++) {

@@ -4,31 +4,9 @@
 #include "arena.h"
 #include "graph.h"
 #include "numerics/add_scaled.h"
+#include "numerics/sums_of_products.h"
 #include "ops.h"
 #include "recording.h"
-
-/* The order of additions is the reference's. Ints need no care here: as soon as one factor is a
- * float the sum is one, and a sum that starts at 0 is never -0.0, so the signs that int zeros lack
- * are lost in it anyway. */
-static double sum_of_products(const double *a, const double *b, Py_ssize_t n) {
-    double sum = 0.0;
-    for (Py_ssize_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
-/* Four sums at a time, as each addition has to wait for the one before. */
-void dot_rows(Operands *const *rows, const Operands *x, double *sums) {
-    const double *a = rows[0]->data, *b = rows[1]->data, *c = rows[2]->data, *d = rows[3]->data;
-    double sum_a = 0.0, sum_b = 0.0, sum_c = 0.0, sum_d = 0.0;
-    for (Py_ssize_t i = 0; i < x->n; i++) {
-        sum_a += a[i] * x->data[i];
-        sum_b += b[i] * x->data[i];
-        sum_c += c[i] * x->data[i];
-        sum_d += d[i] * x->data[i];
-    }
-    sums[0] = sum_a, sums[1] = sum_b, sums[2] = sum_c, sums[3] = sum_d;
-}
 
 PyObject *dot_of_sum(double sum, Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start,
                      Py_ssize_t n) {
@@ -48,9 +26,11 @@ PyObject *dot_of_sum(double sum, Operands *a, Py_ssize_t a_start, Operands *b, P
     return (PyObject *)node;
 }
 
+/* Ints need no care here: as soon as one factor is a float the sum is one, and a sum that starts at 0
+ * is never -0.0, so the signs that int zeros lack are lost in it anyway. */
 PyObject *dot_new(Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start, Py_ssize_t n) {
-    return dot_of_sum(sum_of_products(a->data + a_start, b->data + b_start, n), a, a_start, b,
-                      b_start, n);
+    return dot_of_sum(sum_of_products(a->data + a_start, b->data + b_start, (size_t)n), a, a_start,
+                      b, b_start, n);
 }
 
 /* What a sum hands to a term: 0 + grad, as every hidden gradient starts at the int 0. */

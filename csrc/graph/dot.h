@@ -29,9 +29,6 @@ PyObject *dot_new(Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_sta
 /* The same where the sum is known already. */
 PyObject *dot_of_sum(double sum, Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start,
                      Py_ssize_t n);
-/* The sums of N_ROWS rows of a matrix with the vector x, n terms each, into `sums`. */
-#define N_ROWS 4
-void dot_rows(Operands *const *rows, const Operands *x, double *sums);
 
 /* Turns the node into the reference's 2n. 0, or -1 with MemoryError set and nothing changed. */
 int dot_unfold(Node *n);

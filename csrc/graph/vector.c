@@ -7,6 +7,7 @@
 #include "vector.h"
 
 #include "dot.h"
+#include "numerics/sums_of_products.h"
 #include "ops.h"
 #include "softmax.h"
 
@@ -207,13 +208,15 @@ static int read_operands(PyObject *sequence, const char *name, Py_ssize_t n, Ope
 static int linear_few(Operands *x, Operands *const *rows, Py_ssize_t n_rows, PyObject *out,
                       Py_ssize_t i) {
     double sums[N_ROWS];
-    int as_scalars = n_rows < N_ROWS;
+    int one_by_one = n_rows < N_ROWS;
     for (Py_ssize_t j = 0; j < n_rows; j++)
-        as_scalars |= has_int_sum(rows[j], 0, x, 0, x->n);
-    if (!as_scalars)
-        dot_rows(rows, x, sums);
+        one_by_one |= has_int_sum(rows[j], 0, x, 0, x->n);
+    if (!one_by_one) {
+        const double *data[] = {rows[0]->data, rows[1]->data, rows[2]->data, rows[3]->data};
+        sums_of_products(data, x->data, (size_t)x->n, sums);
+    }
     for (Py_ssize_t j = 0; j < n_rows; j++) {
-        PyObject *y = as_scalars ? dot(rows[j], 0, x, 0, x->n)
+        PyObject *y = one_by_one ? dot(rows[j], 0, x, 0, x->n)
                                  : dot_of_sum(sums[j], rows[j], 0, x, 0, x->n);
         if (y == NULL)
             return FAILED;
