@@ -1,7 +1,7 @@
 """The model as users hold it: sizes, weights, and the tier that computes with them."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from random import Random
 from typing import Any, NamedTuple, SupportsIndex
@@ -85,16 +85,21 @@ def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
             )
 
 
-def matrices(
-    config: GPTConfig, numbers: "array[float] | memoryview[float]"
-) -> "dict[str, memoryview[float]]":
-    """`numbers`, one for each weight in the order of `state_dict`, as views by name and shape."""
-    views, start = {}, 0
+def matrix_parts(
+    config: GPTConfig, numbers: "memoryview[float]"
+) -> "Iterator[tuple[str, memoryview[float], tuple[int, int]]]":
+    """Name, part of `numbers` and shape of every weight matrix, in the order of `state_dict`."""
+    start = 0
     for name, n_out, n_in in reference.weight_shapes(config):
-        view = memoryview(numbers)[start : start + n_out * n_in]
-        views[name] = view.cast("B").cast("d", (n_out, n_in))
-        start += n_out * n_in
-    return views
+        end = start + n_out * n_in
+        yield name, numbers[start:end], (n_out, n_in)
+        start = end
+
+
+def matrices(config: GPTConfig, numbers: "array[float]") -> "dict[str, memoryview[float]]":
+    """`numbers`, one for each weight in the order of `state_dict`, as views by name and shape."""
+    parts = matrix_parts(config, memoryview(numbers))
+    return {name: part.cast("B").cast("d", shape) for name, part, shape in parts}
 
 
 def _rows_of_numbers(matrix: Any, name: str, n_out: int, n_in: int) -> list[list[float]]:
@@ -167,12 +172,8 @@ class NativeWeights:
         self.write([x for matrix in rows for row in matrix for x in row])
 
     def by_name(self) -> dict[str, Any]:
-        found, start = {}, 0
-        for name, n_out, n_in in reference.weight_shapes(self.config):
-            end = start + n_out * n_in
-            found[name] = Matrix(self.native.weights[start:end], n_out, n_in)
-            start = end
-        return found
+        parts = matrix_parts(self.config, self.native.weights)
+        return {name: Matrix(part, *shape) for name, part, shape in parts}
 
     def scalars(self) -> list[Value]:
         raise ValueError("tier 'native' has no Values: ask state_dict(), or model.to('fused')")
