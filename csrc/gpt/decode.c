@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "gpt.h"
-#include "libm.h"
+#include "numerics/powers.h"
 #include "numerics/sums_of_products.h"
 #include "pass.h"
 
@@ -112,9 +112,10 @@ void decoder_append(Decoder *d, const GPT *g, size_t token) {
 
 GptError decoder_softmax(Decoder *d, const Sizes *s, double temperature) {
     double inverse;
-    GptError error = python_pow(temperature, -1.0, &inverse);
-    if (error)
-        return error;
+    if (temperature == 0.0)
+        return GPT_DIVISION;
+    if (checked_pow(temperature, -1.0, &inverse) < 0)
+        return GPT_POW_RANGE;
     for (size_t i = 0; i < s->V; i++)
         d->probabilities[i] = d->logits[i] * inverse;
     softmax(d->probabilities, s->V);

@@ -19,6 +19,7 @@
 #ifndef ISOGRAD_POWERS_H
 #define ISOGRAD_POWERS_H
 
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,6 +29,14 @@
 #define LOWEST_BASE 0x1p-300
 #define HIGHEST_BASE 0x1p+300
 #define SURELY_NEAREST 0.455
+
+/* CPython's float ** of a positive finite base, or of any but 0 to the power -1: 0, or -1 where it
+ * raises OverflowError. */
+static inline int checked_pow(double base, double exponent, double *power) {
+    errno = 0;
+    *power = pow(base, exponent);
+    return isinf(*power) || (errno != 0 && *power != 0.0) ? -1 : 0;
+}
 
 /* The spacing of doubles at the normal number r, or NaN where r is a power of two. */
 static inline double spacing_at(double r) {
