@@ -239,11 +239,12 @@ def check_state(state: TrainingState, num_params: int, steps: int, until: int) -
     for moments in (state.m, state.v):
         try:
             array("d", moments)
+            n = len(moments)
         except (TypeError, OverflowError):
             raise ValueError("a state's moments must be lists or arrays of numbers") from None
-        if len(moments) != num_params:
-            raise ValueError(f"the state is of {len(moments)} weights, the model has {num_params}")
-    if min(state.v) < 0:
+        if n != num_params:
+            raise ValueError(f"the state is of {n} weights, the model has {num_params}")
+    if min(0.0, *state.v) < 0:  # where a NaN comes first, it is the minimum
         raise ValueError("a state's second moments cannot be negative")
     if state.steps > steps:
         raise ValueError(f"the state has {state.steps} steps done, of {steps} asked for")
