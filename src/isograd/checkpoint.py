@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from .files import write_atomically
 from .model import DEFAULT_TIER, GPT, GPTConfig, check_tier, matrices
 from .text import CharTokenizer
-from .training import TrainingState, check_state
+from .training import TrainingState, check_moments
 
 FORMAT = "isograd checkpoint"
 VERSION = 1
@@ -58,7 +58,7 @@ def save_checkpoint(path: "str | os.PathLike[str]", checkpoint: Checkpoint) -> N
     Raises OSError where it cannot be written, ValueError for a state of another model.
     """
     model, tokenizer, state, random_state, options, sha256 = checkpoint
-    check_state(state, model.num_params, state.steps, state.steps)
+    check_moments(state, model.num_params)
     tensors = {
         prefix + name: (view.shape or (), view.tobytes())
         for prefix, numbers in [("", model.read_data()), ("adam.m.", state.m), ("adam.v.", state.v)]
@@ -117,7 +117,7 @@ def _restored(
     state = TrainingState(model.num_params)
     state.m, state.v = array("d", m.read_data()), array("d", v.read_data())
     state.losses = losses.tolist()
-    check_state(state, model.num_params, state.steps, state.steps)
+    check_moments(state, model.num_params)
     version, internal, gauss_next = json.loads(metadata["random_state"])
     random_state = version, tuple(internal), gauss_next
     Random().setstate(random_state)

@@ -19,9 +19,9 @@ from .model import DEFAULT_TIER, GPT, TIERS, GPTConfig
 from .text import CharTokenizer, load_docs
 from .training import (
     TrainingState,
-    check_state,
     check_temperature,
     check_training,
+    check_until,
     check_whole,
     evaluate,
     sample,
@@ -143,7 +143,7 @@ def train_command(context: click.Context, /, **options: Any) -> None:
         if resumed:
             check_same_documents(resumed, docs, options)
             model, tokenizer, state = resumed.model, resumed.tokenizer, resumed.state
-            check_state(state, model.num_params, steps, steps)
+            check_until(state, steps, steps)
             rng.setstate(resumed.random_state)
         else:
             tokenizer = CharTokenizer(docs)

@@ -74,9 +74,12 @@ def train(
     """
     check_training(steps, lr, batch_size, threads)
     check_whole("every", every, 1)
-    state = TrainingState(model.num_params) if state is None else state
+    if state is None:
+        state = TrainingState(model.num_params)
+    else:
+        check_moments(state, model.num_params)
     until = steps if until is None else until
-    check_state(state, model.num_params, steps, until)
+    check_until(state, steps, until)
     start = state.steps
     check_documents(docs, start * batch_size, until * batch_size, model.config.vocab_size)
     engine = new_engine(model, state)
@@ -234,8 +237,8 @@ def check_whole(name: str, x: int, least: int) -> None:
         raise ValueError(f"{name} must be a whole number from {least} on, not {x!r}")
 
 
-def check_state(state: TrainingState, num_params: int, steps: int, until: int) -> None:
-    """ValueError unless training can go on from `state`, up to the step `until` of `steps`."""
+def check_moments(state: TrainingState, num_params: int) -> None:
+    """ValueError unless the moments in `state` can be those of `num_params` weights."""
     for moments in (state.m, state.v):
         try:
             array("d", moments)
@@ -244,8 +247,13 @@ def check_state(state: TrainingState, num_params: int, steps: int, until: int) -
             raise ValueError("a state's moments must be lists or arrays of numbers") from None
         if n != num_params:
             raise ValueError(f"the state is of {n} weights, the model has {num_params}")
-    if min(0.0, *state.v) < 0:  # where a NaN comes first, it is the minimum
+    least = min(state.v)  # a NaN, where that comes first
+    if least < 0 or (math.isnan(least) and any(x < 0 for x in state.v)):
         raise ValueError("a state's second moments cannot be negative")
+
+
+def check_until(state: TrainingState, steps: int, until: int) -> None:
+    """ValueError unless a run of `steps` can go on from `state` up to the step `until`."""
     if state.steps > steps:
         raise ValueError(f"the state has {state.steps} steps done, of {steps} asked for")
     check_whole("until", until, state.steps)
