@@ -14,7 +14,7 @@ import weakref
 
 import pytest
 
-from isograd._core import Value, live_values
+from isograd._core import Value, linear, live_values
 
 
 class Meddler:
@@ -106,6 +106,31 @@ def test_new_edges_while_a_tuple_is_allocated():
         gc.set_threshold(*threshold)
         gc.callbacks.remove(shrink)
     assert all(data in ([0.0, 1.0, 2.0, 3.0, 4.0], [7.0]) for data in seen)
+
+
+def test_a_matrix_that_vanishes_while_a_row_is_read():
+    """The collector takes the subclass out of the first row, and all rows away, at any moment."""
+    x = [Value(1.0)] * 30
+    for moment in range(1, 8):
+        row = [Sub(1.0), *(Value(1.0) for _ in range(29))]
+        matrix = [row, *([Value(2.0)] * 30 for _ in range(500))]
+        left = moment
+
+        def vanish(phase, info):
+            nonlocal left
+            left -= phase == "start"
+            if left == 0:
+                row[0] = Value(5.0)
+                matrix.clear()
+
+        gc.callbacks.append(vanish)
+        threshold = gc.get_threshold()
+        gc.set_threshold(1)
+        try:
+            linear(x, matrix)
+        finally:
+            gc.set_threshold(*threshold)
+            gc.callbacks.remove(vanish)
 
 
 def test_recycled_memory_makes_no_immortals():

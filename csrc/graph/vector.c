@@ -187,14 +187,16 @@ static PyObject *then_with(PyObject *a, PyObject *(*operation)(Node *, Number), 
 
 /* ---- linear ---- */
 
-/* Like read_row, straight into operands: the larger part of a forward pass is to fetch the weights,
- * and nothing between the first and the last item can run Python code. */
+/* Like read_row, straight into operands: the larger part of a forward pass is to fetch the weights.
+ * To read a list of n items runs no Python code, even where it is refused. */
 static int read_operands(PyObject *sequence, const char *name, Py_ssize_t n, Operands **out) {
     Py_ssize_t odd;
     if (PyList_CheckExact(sequence) && PyList_GET_SIZE(sequence) == n && n <= DOT_MAX_TERMS) {
-        *out = operands_new((Node *const *)&PyList_GET_ITEM(sequence, 0), n, &odd);
+        Node **at = (Node **)((PyListObject *)sequence)->ob_item;
+        *out = operands_new(at, n, &odd);
         if (*out || PyErr_Occurred())
             return *out ? READ : FAILED;
+        return check_vector(&(Vector){NULL, at, n}, name);
     }
     Vector v;
     int status = read_row(sequence, name, n, &v);
