@@ -102,6 +102,8 @@ def _restored(
     tokenizer = CharTokenizer([json.loads(metadata["tokenizer"])])
     if tokenizer.vocab_size != config.vocab_size:
         raise ValueError(f"{tokenizer.vocab_size} tokens for a model of {config.vocab_size}")
+    if config.n_layer > len(tensors):
+        raise ValueError(f"{len(tensors)} tensors for a model of {config.n_layer} layers")
     shape, losses = tensors.pop("losses")
     if shape != [len(losses)]:
         raise ValueError("losses must be a row of numbers")

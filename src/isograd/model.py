@@ -102,6 +102,23 @@ def matrices(config: GPTConfig, numbers: "array[float]") -> "dict[str, memoryvie
     return {name: part.cast("B").cast("d", shape) for name, part, shape in parts}
 
 
+def _numbers(config: GPTConfig, weights: Mapping[str, Any]) -> list[float]:
+    """All numbers in `weights`, in order; raises what `load_state_dict` does."""
+    if not isinstance(weights, Mapping):
+        raise TypeError(f"weights must be a mapping from names, not {type(weights).__name__!r}")
+    shapes = reference.weight_shapes(config)
+    for name in weights:
+        if name not in {shape[0] for shape in shapes}:
+            raise ValueError(f"the model has no weights named {name!r}")
+    numbers: list[float] = []
+    for name, n_out, n_in in shapes:
+        if name not in weights:
+            raise ValueError(f"weights must have all names of the model; {name!r} is missing")
+        for row in _rows_of_numbers(weights[name], name, n_out, n_in):
+            numbers += row
+    return numbers
+
+
 def _rows_of_numbers(matrix: Any, name: str, n_out: int, n_in: int) -> list[list[float]]:
     expected = f"{name} must be {n_out} rows of {n_in} numbers"
     if hasattr(matrix, "tolist"):  # arrays and memoryviews
@@ -250,27 +267,16 @@ class GPT:
         two-dimensional arrays, memoryviews. ValueError, in which case nothing has changed, for
         other names, other shapes, and what is no real number; TypeError if it is no mapping.
         """
-        if not isinstance(weights, Mapping):
-            raise TypeError(f"weights must be a mapping from names, not {type(weights).__name__!r}")
-        shapes = reference.weight_shapes(self.config)
-        for name in weights:
-            if name not in {shape[0] for shape in shapes}:
-                raise ValueError(f"the model has no weights named {name!r}")
-        numbers: list[float] = []
-        for name, n_out, n_in in shapes:
-            if name not in weights:
-                raise ValueError(f"weights must have all names of the model; {name!r} is missing")
-            for row in _rows_of_numbers(weights[name], name, n_out, n_in):
-                numbers += row
-        self.weights.write(numbers)
+        self.weights.write(_numbers(self.config, weights))
 
     @classmethod
     def from_state_dict(
         cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = DEFAULT_TIER
     ) -> "GPT":
         """A GPT with these weights, for which see `load_state_dict`."""
+        numbers = _numbers(config, weights)  # before there is memory for sizes that may be wrong
         model = cls(config, rng=_Zeros(), tier=tier)
-        model.load_state_dict(weights)
+        model.weights.write(numbers)
         return model
 
     def to(self, tier: str) -> "GPT":
