@@ -289,6 +289,14 @@ def test_parts_that_do_not_go_together_are_refused(path, content, change, words)
     assert words in refused(path, put_together(header, body))
 
 
+def test_other_numbers_than_doubles_are_refused(path, content):
+    header, body = taken_apart(content)
+    header["mask"] = {"dtype": "U8", "shape": [3], "data_offsets": [len(body), len(body) + 3]}
+    assert "no usable checkpoint: mask is U8, not F64" in refused(
+        path, put_together(header, body + b"\0\1\2")
+    )
+
+
 def test_negative_second_moments_are_refused(path):
     checkpoint = new_checkpoint()
     checkpoint.state.v[5] = -1.0

@@ -173,6 +173,9 @@ def _unpack(
         )
     if metadata.pop("sha256", None) != _checksum(header, content[size:]):
         raise ValueError(f"{name} is damaged, or was changed after isograd wrote it")
+    for key, info in tensors:
+        if info["dtype"] != "F64":
+            raise ValueError(f"{name} is no usable checkpoint: {key} is {info['dtype']}, not F64")
     return {key: (info["shape"], _little(info["data"])) for key, info in tensors}, metadata
 
 
