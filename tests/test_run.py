@@ -17,7 +17,7 @@ import pytest
 
 import isograd
 from isograd import forms
-from isograd.recognise import recognise
+from isograd.recognise import Recogniser, recognise
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PROGRAM = Path(__file__).parent / "programs" / "names_gpt.py"
@@ -351,6 +351,15 @@ def test_imports_from_the_scripts_folder(tmp_path):
     both(tmp_path / "uses.py")
     said, _ = both(written(tmp_path, PRELUDE))
     assert "imports random" in said[0]
+
+
+def test_a_folder_whose_name_begins_as_the_standard_librarys(tmp_path, monkeypatch):
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / "lib"))
+    for folder, harmless in [("lib", True), ("library", False)]:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "json.py").touch()
+        recogniser = Recogniser(ast.parse(""), str(tmp_path / folder))
+        assert recogniser.is_harmless_module("json") is harmless
 
 
 def test_relative_paths_and_links(tmp_path):

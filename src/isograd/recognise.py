@@ -461,10 +461,10 @@ class Recogniser:
             return True
         path = [self.folder, *sys.path[1:]]
         spec = importlib.machinery.PathFinder.find_spec(name, path)
-        library = os.path.realpath(sysconfig.get_path("stdlib"))
-        platform = os.path.realpath(sysconfig.get_path("platstdlib"))
+        folders = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
+        libraries = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
         origin = os.path.realpath(spec.origin) if spec and spec.origin else ""
-        return origin.startswith((library, platform)) and "site-packages" not in origin
+        return origin.startswith(libraries) and "site-packages" not in origin
 
     # ---- functions ----
 
