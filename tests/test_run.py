@@ -400,6 +400,29 @@ def test_ctrl_c_ends_as_under_plain_python(tmp_path):
 # ---- the recogniser ----
 
 
+OUT_OF_MEMORY = """
+import _testcapi
+from isograd import _core
+_core.adopt_class("Value", (), {}, lambda name, args, keywords: TypeError("own"), KeyError)
+many = tuple(range(30))
+for k in range(40):
+    try:
+        _testcapi.set_nomemory(k, k + 1)
+        _core.Value(*many)
+    except (MemoryError, TypeError):
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+"""
+
+
+@compiled_only
+def test_no_memory_to_ask_the_scripts_own_class():
+    pytest.importorskip("_testcapi")
+    status, _, errors = outcome("-c", OUT_OF_MEMORY)
+    assert (status, errors) == (0, "")
+
+
 def mutations(source):
     """The program with one thing changed, for everything in it that can be."""
     nodes = list(ast.walk(ast.parse(source)))

@@ -65,12 +65,14 @@ static int is_int_operand(PyObject *o) {
     return Value_CheckExact(o) ? (((Node *)o)->second & DATA_INT) != 0 : PyLong_Check(o);
 }
 
-/* Raises what the script's class raises; takes over `args` and `kwargs`. */
+/* Raises what the script's class raises; takes over `args`, or NULL with MemoryError set, and
+ * `kwargs`, which may be NULL. */
 static PyObject *replay(const char *name, PyObject *args, PyObject *kwargs) {
-    PyErr_Clear();
     PyObject *error = NULL;
-    if (args)
+    if (args) {
+        PyErr_Clear();
         error = PyObject_CallFunction(own.replay, "sOO", name, args, kwargs ? kwargs : Py_None);
+    }
     Py_XDECREF(args);
     Py_XDECREF(kwargs);
     if (error)
@@ -187,7 +189,8 @@ static PyObject *construct(PyObject *type, PyObject *const *args, size_t nargsf,
             return self;
     }
     PyErr_Clear();
-    PyObject *positional = PyTuple_New(n), *dict = keywords_as_dict(args + n, keywords);
+    PyObject *dict = keywords_as_dict(args + n, keywords);
+    PyObject *positional = dict ? PyTuple_New(n) : NULL;
     for (Py_ssize_t i = 0; positional && i < n; i++) {
         Py_INCREF(args[i]);
         PyTuple_SET_ITEM(positional, i, args[i]);
