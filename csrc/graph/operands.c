@@ -66,15 +66,14 @@ static void note(Operands *o) {
         o->place = place;
 }
 
-Operands *operands_gather(Node *const *at, Py_ssize_t n, Py_ssize_t *odd) {
-    *odd = -1;
+Operands *operands_gather(Node *const *at, Py_ssize_t n) {
     Operands *o = operands_allocate(n);
     int all_leaves = 1;
     uintptr_t ints = 0, lowest = UINTPTR_MAX, highest = 0;
     for (Py_ssize_t i = 0; o && i < n; i++) {
         Node *node = at[i];
         if (UNLIKELY(!Value_CheckExact((PyObject *)node))) {
-            *odd = o->n = i;
+            o->n = i;
             operands_release(o);
             return NULL;
         }
@@ -96,10 +95,9 @@ Operands *operands_gather(Node *const *at, Py_ssize_t n, Py_ssize_t *odd) {
     return o;
 }
 
-Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd) {
-    *odd = -1;
+Operands *operands_new(Node *const *at, Py_ssize_t n) {
     Operands *o = noted(at, n);
-    if (o == NULL && (o = operands_gather(at, n, odd)))
+    if (o == NULL && (o = operands_gather(at, n)))
         note(o);
     return o;
 }

@@ -36,12 +36,11 @@ struct Operands {
 /* Counts the assignments to any node's data. */
 extern uint64_t graph_data_version;
 
-/* The nodes at[0 .. n), n from 1 on, and their data; a new reference. Where one of them is not
- * exactly a Value, NULL without an exception and its index in *odd; NULL with MemoryError set and
- * *odd = -1. */
-Operands *operands_new(Node *const *at, Py_ssize_t n, Py_ssize_t *odd);
+/* The nodes at[0 .. n), n from 1 on, and their data; a new reference. NULL without an exception where
+ * one of them is not exactly a Value, and NULL with MemoryError set. */
+Operands *operands_new(Node *const *at, Py_ssize_t n);
 /* The same, but always made anew and not noted: for nodes that nobody will ask for again. */
-Operands *operands_gather(Node *const *at, Py_ssize_t n, Py_ssize_t *odd);
+Operands *operands_gather(Node *const *at, Py_ssize_t n);
 /* Lets go of one reference; frees what only it kept alive. */
 void operands_release(Operands *operands);
 /* Takes it out of where it is noted. */

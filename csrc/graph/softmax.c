@@ -48,11 +48,10 @@ static int exponentiate(Softmax *s) {
 }
 
 Softmax *softmax_new(Node *const *logits, Py_ssize_t n) {
-    Py_ssize_t odd;
     Softmax *s = softmax_allocate(n);
     if (s == NULL)
         return NULL;
-    s->logits = operands_gather(logits, n, &odd);
+    s->logits = operands_gather(logits, n);
     if (s->logits) {
         Number max = max_operand(s->logits);
         s->minus_max = max.is_int ? as_int_result(-max.x) : (Number){-max.x, 0};

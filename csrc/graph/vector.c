@@ -162,8 +162,7 @@ static PyObject *dot(Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_
 }
 
 PyObject *vector_dot(Node *const *a, Node *const *b, Py_ssize_t n) {
-    Py_ssize_t odd;
-    Operands *left = operands_new(a, n, &odd), *right = left ? operands_new(b, n, &odd) : NULL;
+    Operands *left = operands_new(a, n), *right = left ? operands_new(b, n) : NULL;
     PyObject *sum = right ? dot(left, 0, right, 0, n) : NULL;
     if (left)
         operands_release(left);
@@ -190,10 +189,9 @@ static PyObject *then_with(PyObject *a, PyObject *(*operation)(Node *, Number), 
 /* Like read_row, straight into operands: the larger part of a forward pass is to fetch the weights.
  * To read a list of n items runs no Python code, even where it is refused. */
 static int read_operands(PyObject *sequence, const char *name, Py_ssize_t n, Operands **out) {
-    Py_ssize_t odd;
     if (PyList_CheckExact(sequence) && PyList_GET_SIZE(sequence) == n && n <= DOT_MAX_TERMS) {
         Node **at = (Node **)((PyListObject *)sequence)->ob_item;
-        *out = operands_new(at, n, &odd);
+        *out = operands_new(at, n);
         if (*out || PyErr_Occurred())
             return *out ? READ : FAILED;
         return check_vector(&(Vector){NULL, at, n}, name);
@@ -201,7 +199,7 @@ static int read_operands(PyObject *sequence, const char *name, Py_ssize_t n, Ope
     Vector v;
     int status = read_row(sequence, name, n, &v);
     if (status == READ)
-        *out = operands_new(v.at, n, &odd);
+        *out = operands_new(v.at, n);
     vector_clear(&v);
     return status == READ && *out == NULL ? FAILED : status;
 }
@@ -259,8 +257,7 @@ static int is_list_of_lists(PyObject *w, Py_ssize_t n) {
 
 /* `out`, if it is not NULL, has an entry for each row. */
 static int linear(const Vector *x, PyObject *const *rows, PyObject *out) {
-    Py_ssize_t odd;
-    Operands *operands = out ? operands_new(x->at, x->n, &odd) : NULL;
+    Operands *operands = out ? operands_new(x->at, x->n) : NULL;
     if (operands == NULL)
         return FAILED;
     int status = linear_rows(operands, rows, out);
@@ -457,7 +454,6 @@ static void attention_clear(Attention *a) {
 
 static int read_query(PyObject *q, Attention *a) {
     Vector v;
-    Py_ssize_t odd;
     int status = read_vector(q, "q", &v);
     a->n_embd = v.n;
     if (status != FAILED && (a->n_head < 1 || v.n % a->n_head)) {
@@ -465,7 +461,7 @@ static int read_query(PyObject *q, Attention *a) {
                      a->n_head);
         status = FAILED;
     }
-    if (status == READ && (a->q = operands_new(v.at, v.n, &odd)) == NULL)
+    if (status == READ && (a->q = operands_new(v.at, v.n)) == NULL)
         status = FAILED;
     vector_clear(&v);
     return status;
@@ -523,7 +519,7 @@ static int read_values(PyObject *values, Attention *a) {
 }
 
 static int make_columns(Attention *a) {
-    Py_ssize_t n = a->n_positions, odd;
+    Py_ssize_t n = a->n_positions;
     if (n > DOT_MAX_TERMS / a->n_embd)
         return REFUSED;
     Node **at = PyMem_Calloc((size_t)(n * a->n_embd), sizeof *at);
@@ -534,7 +530,7 @@ static int make_columns(Attention *a) {
     for (Py_ssize_t t = 0; t < n; t++)
         for (Py_ssize_t j = 0; j < a->n_embd; j++)
             at[j * n + t] = a->values[t].at[j];
-    a->columns = operands_gather(at, n * a->n_embd, &odd);
+    a->columns = operands_gather(at, n * a->n_embd);
     PyMem_Free(at);
     return a->columns ? READ : FAILED;
 }
@@ -577,11 +573,11 @@ static Node *const *list_items(PyObject *list) { return (Node *const *)&PyList_G
 
 /* The head's outputs, a list. */
 static PyObject *attend(Head *h) {
-    Py_ssize_t n = h->a->n_positions, odd;
+    Py_ssize_t n = h->a->n_positions;
     PyObject *logits = filled(PyList_New(n), attention_logit, h);
     PyObject *weights = logits ? softmax(list_items(logits), PyList_New(n)) : NULL;
     PyObject *out = NULL;
-    if (weights && (h->weights = operands_gather(list_items(weights), n, &odd))) {
+    if (weights && (h->weights = operands_gather(list_items(weights), n))) {
         out = filled(PyList_New(h->head_dim), attention_output, h);
         operands_release(h->weights);
     }
