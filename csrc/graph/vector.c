@@ -364,8 +364,10 @@ static PyObject *scaled(const void *context, Py_ssize_t i) {
 
 static PyObject *divide(PyObject *a, Number divisor) {
     Number inverse;
-    if (a && number_pow(divisor, minus_one, &inverse) < 0)
-        Py_CLEAR(a);
+    if (a == NULL || number_pow(divisor, minus_one, &inverse) < 0) {
+        Py_XDECREF(a);
+        return NULL;
+    }
     return then_with(a, value_mul_const, inverse);
 }
 
