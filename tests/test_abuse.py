@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import contextmanager
 
 import pytest
 
@@ -89,22 +90,29 @@ def test_initialising_what_is_about_to_be_freed():
     assert sys.getrefcount(x) == 2
 
 
+@contextmanager
+def at_every_collection(action):
+    """Calls it whenever the collector runs, which in older Pythons is on almost any allocation."""
+    threshold = gc.get_threshold()
+    gc.callbacks.append(action)
+    gc.set_threshold(1)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(action)
+
+
 def test_new_edges_while_a_tuple_is_allocated():
-    """The collector, which in older Pythons runs on allocation, may call `__init__` again."""
+    """The collector may call `__init__` again."""
     v = Value(0.0, [Value(float(i)) for i in range(5)], [1.0] * 5)
 
     def shrink(phase, info):
         if phase == "start":
             v.__init__(1.0, [Value(7.0)], [2.0])
 
-    gc.callbacks.append(shrink)
-    threshold = gc.get_threshold()
-    gc.set_threshold(1)
-    try:
+    with at_every_collection(shrink):
         seen = [[child.data for child in v._children] for _ in range(100)]
-    finally:
-        gc.set_threshold(*threshold)
-        gc.callbacks.remove(shrink)
     assert all(data in ([0.0, 1.0, 2.0, 3.0, 4.0], [7.0]) for data in seen)
 
 
@@ -123,14 +131,8 @@ def test_a_matrix_that_vanishes_while_a_row_is_read():
                 row[0] = Value(5.0)
                 matrix.clear()
 
-        gc.callbacks.append(vanish)
-        threshold = gc.get_threshold()
-        gc.set_threshold(1)
-        try:
+        with at_every_collection(vanish):
             linear(x, matrix)
-        finally:
-            gc.set_threshold(*threshold)
-            gc.callbacks.remove(vanish)
 
 
 def test_recycled_memory_makes_no_immortals():
