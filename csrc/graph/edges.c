@@ -107,9 +107,8 @@ static void adopt_edges(Node *n, Wide *w) {
         n->first = (uintptr_t)w->children[0] | BINARY;
         n->second = (uintptr_t)w->children[1] | ints | (w->local_is_int[0] ? LOCAL0_INT : 0) |
                     (w->local_is_int[1] ? LOCAL1_INT : 0);
-        double local0 = w->locals[0], local1 = w->locals[1];
-        n->local[0] = local0;
-        n->local[1] = local1;
+        n->local[0] = w->locals[0];
+        n->local[1] = w->locals[1];
     }
     else {
         n->first = WIDE;
