@@ -1,21 +1,11 @@
 /* The plain path of Adam's update, its errors, and the choice of the path. */
 #include "adam_update.h"
 
-#include <errno.h>
 #include <math.h>
 
 #include "adam_paths.h"
 #include "powers.h"
 #include "vector_unit.h"
-
-/* CPython's float ** for a positive finite base: 0, or -1 where it raises OverflowError. */
-static int python_pow(double base, double exponent, double *power) {
-    errno = 0;
-    *power = pow(base, exponent);
-    if (isinf(*power))
-        return -1;
-    return errno != 0 && *power != 0.0 ? -1 : 0;
-}
 
 static int square_of(double g, double *square) {
     double magnitude = fabs(g);
@@ -24,7 +14,7 @@ static int square_of(double g, double *square) {
         return 0;
     }
     *square = magnitude;
-    return g == 0.0 || !isfinite(g) ? 0 : python_pow(magnitude, 2.0, square);
+    return g == 0.0 || !isfinite(g) ? 0 : checked_pow(magnitude, 2.0, square);
 }
 
 /* -1 for a negative number. */
@@ -36,7 +26,7 @@ static int root_of(double x, double *root) {
     *root = fabs(x);
     if (x == 0.0 || !isfinite(x))
         return 0;
-    return x < 0.0 ? -1 : python_pow(x, 0.5, root);
+    return x < 0.0 ? -1 : checked_pow(x, 0.5, root);
 }
 
 size_t adam_update_plain(double *restrict w, const double *restrict g, double *restrict m,
