@@ -61,8 +61,8 @@ typedef struct {
 /* Groups whose w is up to pow in some lane. Each group is written down after the last, to be
  * overwritten by the next unless it is doubtful: so no branch is mispredicted. */
 typedef struct {
-    size_t n, at[AT_ONCE + 3];
-    double old_w[AT_ONCE + 3][LANES];
+    size_t n, at[AT_ONCE + 4];
+    double old_w[AT_ONCE + 4][LANES];
 } Doubts;
 
 INLINE __m512d all(double x) { return _mm512_set1_pd(x); }
@@ -128,8 +128,8 @@ INLINE void finish(Root root, double *all_w, const Rates *k, Doubts *doubts) {
  * and v. Lanes are listed first, so that no branch is mispredicted here either. */
 TARGET static __attribute__((noinline)) void settle_w(Doubts *doubts, double *w, const double *m,
                                                       const double *v, const Rates *k) {
-    double old_w[(AT_ONCE + 4) * LANES], step[(AT_ONCE + 4) * LANES], v_hat[(AT_ONCE + 4) * LANES];
-    long long lane_at[(AT_ONCE + 4) * LANES];
+    double old_w[(AT_ONCE + 5) * LANES], step[(AT_ONCE + 5) * LANES], v_hat[(AT_ONCE + 5) * LANES];
+    long long lane_at[(AT_ONCE + 5) * LANES];
     size_t n = 0;
     for (size_t i = 0; i < doubts->n; i++) {
         size_t at = doubts->at[i];
@@ -170,7 +170,7 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
     doubts.n = 0;
     size_t i = 0, done = LANES;
     for (; i + LANES <= n; i += LANES) {
-        if (i % (AT_ONCE * LANES) == 0)
+        if (UNLIKELY(doubts.n >= AT_ONCE))
             settle_w(&doubts, w, m, v, &k);
         __m512d grad = _mm512_loadu_pd(g + i), old_m = _mm512_loadu_pd(m + i);
         __m512d old_v = _mm512_loadu_pd(v + i);
