@@ -10,22 +10,25 @@
 #include "numerics/pow_many.h"
 
 /* Independent sums carried at once: enough to hide the latency of an addition, and no more than the
- * registers hold. */
+ * registers hold. Columns lie side by side in memory; two cache lines of them are worth it. */
 #define ROWS (WIDTH == 8 ? 8 : WIDTH == 4 ? 4 : WIDTH == 2 ? 2 : 1)
+#define COLUMNS_AT_ONCE (WIDTH == 8 ? 16 : ROWS)
 
 #define EACH(i, n)                                                                                 \
     UNROLL                                                                                         \
     for (int i = 0; i < (n); i++)
 
 /* Runs the statement with a constant R for all of `n` rows or columns, `at` being the first of R:
- * ROWS at a time, then what is left. */
-#define IN_BLOCKS(at, n, ...)                                                                      \
+ * `most` at a time, then what is left. */
+#define IN_BLOCKS(most, at, n, ...)                                                                \
     do {                                                                                           \
         size_t at = 0;                                                                             \
-        IN_BLOCKS_OF(ROWS, at, n, __VA_ARGS__);                                                    \
-        if (ROWS > 4)                                                                              \
+        IN_BLOCKS_OF(most, at, n, __VA_ARGS__);                                                    \
+        if ((most) > 8)                                                                            \
+            IN_BLOCKS_OF(8, at, n, __VA_ARGS__);                                                   \
+        if ((most) > 4)                                                                            \
             IN_BLOCKS_OF(4, at, n, __VA_ARGS__);                                                   \
-        if (ROWS > 2)                                                                              \
+        if ((most) > 2)                                                                            \
             IN_BLOCKS_OF(2, at, n, __VA_ARGS__);                                                   \
         IN_BLOCKS_OF(1, at, n, __VA_ARGS__);                                                       \
     } while (0)
@@ -42,7 +45,7 @@ INLINE Lanes add_product(Lanes sum, double w, Lanes x) { return add(sum, mul(spl
 
 /* R rows of one panel of y. */
 INLINE void linear_rows(const int R, double *y, const double *w, const double *x, size_t n_in) {
-    Lanes sum[8];
+    Lanes sum[ROWS];
     EACH(r, R) sum[r] = splat(0.0);
     for (size_t i = 0; i < n_in; i++) {
         Lanes xi = load(x + i * LANES);
@@ -53,7 +56,7 @@ INLINE void linear_rows(const int R, double *y, const double *w, const double *x
 
 static void linear_forward(double *y, const double *w, const double *x, size_t n_out, size_t n_in,
                            size_t n_panels) {
-    IN_BLOCKS(o, n_out, {
+    IN_BLOCKS(ROWS, o, n_out, {
         for (size_t p = 0; p < n_panels; p++)
             linear_rows(R, y + (p * n_out + o) * LANES, w + o * n_in, x + p * n_in * LANES, n_in);
     });
@@ -62,7 +65,7 @@ static void linear_forward(double *y, const double *w, const double *x, size_t n
 /* R columns of one panel of dx, from `n` rows. */
 INLINE void linear_columns(const int R, double *dx, const double *w, const double *dy, size_t n_in,
                            const int32_t *order, size_t n, int begin) {
-    Lanes sum[8];
+    Lanes sum[COLUMNS_AT_ONCE];
     EACH(c, R) sum[c] = begin ? splat(0.0) : load(dx + c * LANES);
     for (size_t k = 0; k < n; k++) {
         const double *row = opaque(w + (size_t)order[k] * n_in);
@@ -80,28 +83,37 @@ static void linear_backward(double *dx, const double *w, const double *dy, size_
     for (size_t k = 0; k < n_out; k += rows_at_once) {
         size_t n = n_out - k < rows_at_once ? n_out - k : rows_at_once;
         for (size_t p = 0; p < n_panels; p++)
-            IN_BLOCKS(i, n_in,
+            IN_BLOCKS(COLUMNS_AT_ONCE, i, n_in,
                       linear_columns(R, dx + (p * n_in + i) * LANES, w + i, dy + p * n_out * LANES,
                                      n_in, order + k, n, k == 0));
     }
 }
 
+/* R groups of columns, side by side in the lanes, of dx of one position. */
+INLINE void linear_columns_at(const int R, double *dx, const double *w, const double *dy,
+                              size_t n_out, size_t n_in, const int32_t *order, size_t lane) {
+    Lanes sum[ROWS];
+    EACH(c, R) sum[c] = splat(0.0);
+    for (size_t k = 0; k < n_out; k++) {
+        const double *row = opaque(w + (size_t)order[k] * n_in);
+        double dyo = dy[(size_t)order[k] * LANES + lane];
+        EACH(c, R) sum[c] = add_product(sum[c], dyo, load_anywhere(row + c * LANES));
+    }
+    EACH(c, R) {
+        double columns[LANES];
+        store_anywhere(columns, sum[c]);
+        EACH(i, LANES) dx[(c * LANES + i) * LANES + lane] = columns[i];
+    }
+}
+
 /* dx of one position alone: for the first of a document, where the graph meets rows in an order of
- * its own. The columns are in the lanes here. */
+ * its own. */
 static void linear_backward_at(double *dx, const double *w, const double *dy, size_t n_out,
                                size_t n_in, const int32_t *order, size_t lane) {
-    size_t i = 0;
-    for (; i + LANES <= n_in; i += LANES) {
-        Lanes sum = splat(0.0);
-        for (size_t k = 0; k < n_out; k++) {
-            size_t o = (size_t)order[k];
-            sum = add_product(sum, dy[o * LANES + lane], load_anywhere(w + o * n_in + i));
-        }
-        double column[LANES];
-        store_anywhere(column, sum);
-        EACH(c, LANES) dx[(i + (size_t)c) * LANES + lane] = column[c];
-    }
-    for (; i < n_in; i++) {
+    const size_t n_groups = n_in / LANES;
+    IN_BLOCKS(ROWS, c, n_groups, linear_columns_at(R, dx + c * LANES * LANES, w + c * LANES, dy,
+                                                   n_out, n_in, order, lane));
+    for (size_t i = n_groups * LANES; i < n_in; i++) {
         double sum = 0.0;
         for (size_t k = 0; k < n_out; k++)
             sum += dy[(size_t)order[k] * LANES + lane] * w[(size_t)order[k] * n_in + i];
@@ -134,7 +146,7 @@ INLINE void linear_weight_block(const int R, const int G, double *dw, const doub
                                 const double *x, size_t n_out, size_t n_in, size_t n, size_t T,
                                 int begin) {
     const size_t stride = (n_in + LANES - 1) / LANES * LANES;
-    Lanes sum[8][2];
+    Lanes sum[ROWS][2];
     EACH(r, R) EACH(g, G) {
         double *at = dw + (size_t)r * n_in + g * LANES;
         sum[r][g] = begin ? splat(0.0) : load_some(at, g + 1 < G ? LANES : n);
@@ -166,8 +178,9 @@ INLINE void linear_weight_rows(const int R, double *dw, const double *dy, const 
 /* Rows [from, to) of dW = the sum over positions of dy times x. */
 static void linear_weights(double *dw, const double *dy, const double *x, size_t n_out, size_t n_in,
                            size_t from, size_t to, size_t T, int begin) {
-    IN_BLOCKS(o, to - from, linear_weight_rows(R, dw + (from + o) * n_in, dy + (from + o) * LANES,
-                                               x, n_out, n_in, T, begin));
+    IN_BLOCKS(ROWS, o, to - from,
+              linear_weight_rows(R, dw + (from + o) * n_in, dy + (from + o) * LANES, x, n_out,
+                                 n_in, T, begin));
 }
 
 /* ---- rmsnorm: y = x * scale, scale = (mean of x**2 + 1e-5)**-0.5 ---- */
@@ -258,7 +271,7 @@ INLINE Sight sight_of(const Pass *p, const Sizes *s, size_t panel) {
 /* R rows of a block: out[r] = the sum over j of a[j][r] times x[j], up or down. */
 INLINE void block_rows(const int R, double *out, const double *a, const double *x, size_t n,
                        int down) {
-    Lanes sum[8];
+    Lanes sum[ROWS];
     EACH(r, R) sum[r] = splat(0.0);
     for (size_t k = 0; k < n; k++) {
         size_t j = down ? n - 1 - k : k;
@@ -269,14 +282,14 @@ INLINE void block_rows(const int R, double *out, const double *a, const double *
 }
 
 INLINE void block_products(double *out, const double *a, const double *x, size_t n, int down) {
-    IN_BLOCKS(r, (size_t)LANES, block_rows(R, out + r * LANES, a + r, x, n, down));
+    IN_BLOCKS(ROWS, r, (size_t)LANES, block_rows(R, out + r * LANES, a + r, x, n, down));
 }
 
 /* R features: out[j] = the sum over rows of a[j][row] times x[row], where the mask allows it. Rows
  * go through the n_rows of consecutive blocks; the panels of `a` lie `a_stride` doubles apart. */
 INLINE void masked_rows(const int R, double *out, const double *a, size_t a_stride, const double *x,
                         const int64_t *mask, size_t n_rows, int down, int begin) {
-    Lanes sum[8];
+    Lanes sum[ROWS];
     EACH(j, R) sum[j] = begin ? splat(0.0) : load(out + j * LANES);
     for (size_t k = 0; k < n_rows; k++) {
         size_t row = down ? n_rows - 1 - k : k;
@@ -289,8 +302,8 @@ INLINE void masked_rows(const int R, double *out, const double *a, size_t a_stri
 
 INLINE void masked_products(double *out, const double *a, size_t a_stride, const double *x,
                             const int64_t *mask, size_t n_rows, size_t n, int down, int begin) {
-    IN_BLOCKS(j, n, masked_rows(R, out + j * LANES, a + j * LANES, a_stride, x, mask, n_rows, down,
-                                begin));
+    IN_BLOCKS(ROWS, j, n, masked_rows(R, out + j * LANES, a + j * LANES, a_stride, x, mask, n_rows,
+                                      down, begin));
 }
 
 /* One head's scores less their maximum; 0 where a position does not look. */
