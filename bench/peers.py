@@ -32,11 +32,11 @@ PEERS = {  # the module to import for each column
 }
 THREADS = {"pytorch": (1, 2), "jax": (1, 2), "numpy": (1, 2), "numba": (1,)}
 TASKS = (
-    Task(16, steps=40),
-    Task(64, steps=40),
-    Task(128, steps=20),
-    Task(256, steps=10),
-    Task(128, n_layer=4, block_size=64, steps=5),
+    Task(16, steps=1000),
+    Task(64, steps=1000),
+    Task(128, steps=200),
+    Task(256, steps=50),
+    Task(128, n_layer=4, block_size=64, steps=20),
 )
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}  # relative, of the losses of the first 5 steps
 BATCH_SIZE = 32
