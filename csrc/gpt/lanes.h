@@ -149,6 +149,13 @@ INLINE const double *opaque(const double *p) {
     return p;
 }
 
+/* Asks for the cache line of x[i], which need not exist. */
+INLINE void prefetch(const double *x, size_t i) {
+#if defined(__GNUC__)
+    __builtin_prefetch((const void *)((uintptr_t)x + i * sizeof *x));
+#endif
+}
+
 #if WIDTH == 8 && defined(__GNUC__) && (__GNUC__ >= 12 || defined(__clang__))
 
 /* Exchanges the off-diagonal blocks of `size` in each block of 2 * size rows and columns. */

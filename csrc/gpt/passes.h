@@ -13,6 +13,7 @@
  * registers hold. Columns lie side by side in memory; two cache lines of them are worth it. */
 #define ROWS (WIDTH == 8 ? 8 : WIDTH == 4 ? 4 : WIDTH == 2 ? 2 : 1)
 #define COLUMNS_AT_ONCE (WIDTH == 8 ? 16 : ROWS)
+#define PANELS_AT_ONCE (WIDTH == 8 ? 2 : 1)
 
 #define EACH(i, n)                                                                                 \
     UNROLL                                                                                         \
@@ -43,22 +44,30 @@ INLINE Lanes add_product(Lanes sum, double w, Lanes x) { return add(sum, mul(spl
 
 /* ---- linear: y = W x, W (n_out, n_in) ---- */
 
-/* R rows of one panel of y. */
-INLINE void linear_rows(const int R, double *y, const double *w, const double *x, size_t n_in) {
-    Lanes sum[ROWS];
-    EACH(r, R) sum[r] = splat(0.0);
+/* R rows of P panels of y; the next R rows are fetched meanwhile, a cache line at a time. */
+INLINE void linear_rows(const int R, const int P, double *y, const double *w, const double *x,
+                        size_t n_out, size_t n_in) {
+    Lanes sum[ROWS][PANELS_AT_ONCE];
+    EACH(r, R) EACH(p, P) sum[r][p] = splat(0.0);
     for (size_t i = 0; i < n_in; i++) {
-        Lanes xi = load(x + i * LANES);
-        EACH(r, R) sum[r] = add_product(sum[r], w[(size_t)r * n_in + i], xi);
+        Lanes xi[PANELS_AT_ONCE];
+        prefetch(w, (n_in + i) * (size_t)R);
+        EACH(p, P) xi[p] = load(x + (i + (size_t)p * n_in) * LANES);
+        EACH(r, R) EACH(p, P) sum[r][p] = add_product(sum[r][p], w[(size_t)r * n_in + i], xi[p]);
     }
-    EACH(r, R) store(y + r * LANES, sum[r]);
+    EACH(r, R) EACH(p, P) store(y + ((size_t)r + (size_t)p * n_out) * LANES, sum[r][p]);
 }
 
 static void linear_forward(double *y, const double *w, const double *x, size_t n_out, size_t n_in,
                            size_t n_panels) {
     IN_BLOCKS(ROWS, o, n_out, {
-        for (size_t p = 0; p < n_panels; p++)
-            linear_rows(R, y + (p * n_out + o) * LANES, w + o * n_in, x + p * n_in * LANES, n_in);
+        size_t p = 0;
+        for (; p + PANELS_AT_ONCE <= n_panels; p += PANELS_AT_ONCE)
+            linear_rows(R, PANELS_AT_ONCE, y + (p * n_out + o) * LANES, w + o * n_in,
+                        x + p * n_in * LANES, n_out, n_in);
+        for (; p < n_panels; p++)
+            linear_rows(R, 1, y + (p * n_out + o) * LANES, w + o * n_in, x + p * n_in * LANES,
+                        n_out, n_in);
     });
 }
 
@@ -81,7 +90,7 @@ static void linear_backward(double *dx, const double *w, const double *dy, size_
                             const int32_t *order, size_t n_panels) {
     const size_t rows_at_once = n_out * n_in <= 4096 ? n_out : 16;
     for (size_t k = 0; k < n_out; k += rows_at_once) {
-        size_t n = n_out - k < rows_at_once ? n_out - k : rows_at_once;
+        const size_t n = n_out - k < rows_at_once ? n_out - k : rows_at_once;
         for (size_t p = 0; p < n_panels; p++)
             IN_BLOCKS(COLUMNS_AT_ONCE, i, n_in,
                       linear_columns(R, dx + (p * n_in + i) * LANES, w + i, dy + p * n_out * LANES,
