@@ -81,7 +81,8 @@ class Task(NamedTuple):
 def isograd(task, dtype, threads):
     config, docs, first = task.config, task.docs(), array("d", task.weights())
     sizes = {name: getattr(config, name) for name in ("vocab_size", "n_layer", "n_embd", "n_head")}
-    model, zeros = NativeGPT(**sizes, block_size=config.block_size), array("d", bytes(8 * len(first)))
+    model = NativeGPT(**sizes, block_size=config.block_size)
+    zeros = array("d", bytes(8 * len(first)))
 
     def train():
         model.weights[:] = first

@@ -4,8 +4,8 @@
 rounds, checks the losses and prints. A library that is not there is left out, with the reason.
 
 The machine is assumed to be noisy. So each library has a process of its own for every number of
-threads, they take short turns, and a figure is the median of the turns. The peers are shown with
-the number of threads that suits them better. On a machine whose cores others use, two threads
+threads, they take short turns, and a figure is the median of the turns. Each is shown with the
+number of threads that suits it better. On a machine whose cores others use, two threads
 that wait for each other are slow: run it on a quiet one.
 """
 
@@ -30,7 +30,7 @@ PEERS = {  # the module to import for each column
     ("numpy", "float64"): "numpy",
     ("numba", "float64"): "numba",
 }
-THREADS = {"pytorch": (1, 2), "jax": (1, 2), "numpy": (1, 2), "numba": (1,)}
+THREADS = {"isograd": (1, 2), "pytorch": (1, 2), "jax": (1, 2), "numpy": (1, 2), "numba": (1,)}
 TASKS = (
     Task(16, steps=1000),
     Task(64, steps=1000),
@@ -92,6 +92,13 @@ def difference(losses, ours):
     return max(abs(a - b) / b for a, b in zip(losses[:5], ours[:5]))
 
 
+def better(measured, column, task):
+    """With the better number of threads: the microseconds of each round, and the table's cell."""
+    by_threads = {threads: measured[(*column, task, threads)][0] for threads in THREADS[column[0]]}
+    threads, times = min(by_threads.items(), key=lambda item: median(item[1]))
+    return times, f"{median(times):,.0f} ({threads})"
+
+
 def compare(rounds, seconds):
     """One document a step: the table of all sizes and libraries."""
     columns = available()
@@ -99,21 +106,20 @@ def compare(rounds, seconds):
     rows = [("µs a step", "isograd float64", *titles, "best float64 peer / isograd")]
     worst = dict.fromkeys(columns, 0.0)
     for task in TASKS:
-        ours = (*OURS, task, 1)
         variants = [
-            ours,
-            *((*column, task, threads) for column in columns for threads in THREADS[column[0]]),
+            (*column, task, threads)
+            for column in [OURS, *columns]
+            for threads in THREADS[column[0]]
         ]
         measured = take_turns(variants, rounds, seconds, label(task))
-        our_times, our_losses = measured[ours]
-        cells, best = [f"{median(our_times):,.0f}"], None
+        our_losses = measured[(*OURS, task, 1)][1]
+        our_times, our_cell = better(measured, OURS, task)
+        cells, best = [our_cell], None
         for column in columns:
-            by_threads = {
-                threads: measured[(*column, task, threads)] for threads in THREADS[column[0]]
-            }
-            threads, (times, _) = min(by_threads.items(), key=lambda item: median(item[1][0]))
-            cells.append(f"{median(times):,.0f} ({threads})")
-            for _, losses in by_threads.values():
+            times, cell = better(measured, column, task)
+            cells.append(cell)
+            for threads in THREADS[column[0]]:
+                losses = measured[(*column, task, threads)][1]
                 worst[column] = max(worst[column], difference(losses, our_losses))
             if column[1] == "float64" and (best is None or median(times) < median(best)):
                 best = times
@@ -123,8 +129,8 @@ def compare(rounds, seconds):
     table(*rows)
     note(
         f"Medians of {rounds} turns; a turn takes the first steps of a schedule of {SCHEDULE:,}, "
-        "as often as fits. In brackets the number of threads, the better of 1 and 2; isograd and "
-        "Numba have one. Ratios are taken turn by turn: the median, the lowest and the highest. "
+        "as often as fits. In brackets the number of threads, the better of 1 and 2; Numba has "
+        "one. Ratios are taken turn by turn: the median, the lowest and the highest. "
         "Block 16: the first names, about 7 positions; block 64: names joined to 64 positions. "
         "Compilation and the making of tensors are not timed."
     )
