@@ -11,6 +11,7 @@ that wait for each other are slow: run it on a quiet one.
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib import import_module
 from importlib.metadata import version
@@ -143,17 +144,37 @@ def compare(rounds, seconds):
 
 
 def batches(rounds, seconds):
-    """isograd alone: what a second thread does for a batch."""
-    rows = [("documents a second", "1 thread", "2 threads", "2 threads / 1 thread")]
+    """isograd alone: what a second thread does for a batch, and what a second process can do."""
+    rows = [
+        (
+            "documents a second",
+            "1 thread",
+            "2 threads",
+            "2 processes",
+            "2 threads / 1 thread",
+            "2 threads / 2 processes",
+        )
+    ]
     for task in TASKS:
         batch = task._replace(steps=max(1, task.steps // 10), batch_size=BATCH_SIZE)
-        variants = [(*OURS, batch, threads) for threads in (1, 2)]
-        measured = take_turns(variants, rounds, seconds, f"batch of {BATCH_SIZE}, {label(task)}")
-        one, two = (measured[variant][0] for variant in variants)
-        cells = (f"{1e6 * BATCH_SIZE / median(times):,.0f}" for times in (one, two))
-        rows.append((label(task), *cells, ratio(one, two)))
+        speeds = []  # of each round: with 1 thread, with 2, in 2 processes at the same time
+        with ExitStack() as stack:
+            workers = [stack.enter_context(Worker(ctx=SPAWN)) for _ in range(3)]
+            one, other = (worker.Peer(OURS[0], batch, OURS[1], 1) for worker in workers[:2])
+            both = workers[2].Peer(OURS[0], batch, OURS[1], 2)
+
+            def speed(peer):
+                return 1e6 * BATCH_SIZE / peer.turn(seconds)[0]
+
+            at_once = stack.enter_context(ThreadPoolExecutor())
+            for _ in announced(rounds, f"batch of {BATCH_SIZE}, {label(task)}"):
+                speeds.append((speed(one), speed(both), sum(at_once.map(speed, (one, other)))))
+        single, threads, processes = zip(*speeds)
+        cells = (f"{median(each):,.0f}" for each in (single, threads, processes))
+        rows.append((label(task), *cells, ratio(threads, single), ratio(threads, processes)))
     print(f"## isograd with batch_size={BATCH_SIZE}")
     table(*rows)
+    note("Two processes at the same time, of one thread each, show what the machine has to give.")
 
 
 def main():

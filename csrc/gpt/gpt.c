@@ -1,8 +1,9 @@
 /* The model's memory, and steps made of the stages in pass.h.
  *
- * A batch goes through in pieces of a few documents, one for each thread, the last documents first: so
- * the sums of weights' gradients, which run over all positions of a batch from last to first, go on from
- * piece to piece. Those sums and Adam are divided among threads by weights, which share nothing.
+ * A batch goes through in pieces of a few documents, each in a pass of its own, the last documents
+ * first: so the sums of weights' gradients, which run over all positions of a batch from last to first,
+ * go on from piece to piece. Those sums and Adam are divided by weights, which share nothing. Threads
+ * take pieces, and ranges of weights, as they get to them: who does what shows in no bit.
  *
  * All threads run the same code on the same numbers and so come to the same decisions; what one of them
  * writes, others read only after team_wait().
@@ -101,14 +102,22 @@ static size_t piece_start(const GPT *g, const Documents *docs, size_t end, size_
     return start;
 }
 
-/* How many positions a piece may have, so that n threads have equal shares if they can. */
-static size_t piece_size(const GPT *g, const Documents *docs, size_t n_threads) {
+/* How many positions a piece may have, so that the batch is as many pieces as there are passes if
+ * that can be. */
+static size_t piece_size(const GPT *g, const Documents *docs, size_t n_passes) {
     const size_t capacity = g->passes[0]->capacity;
     size_t T = 0;
-    for (size_t i = 0; i < docs->n && T < capacity * n_threads; i++)
+    for (size_t i = 0; i < docs->n && T < capacity * n_passes; i++)
         T += document_positions(&g->s, docs, i);
-    const size_t share = (T + n_threads - 1) / n_threads;
-    return share < capacity ? share : capacity;
+    const size_t share = (T + n_passes - 1) / n_passes;
+    for (size_t most = (share + LANES - 1) / LANES * LANES; most < capacity; most += LANES) {
+        size_t n_pieces = 0, start = docs->n;
+        for (; start > 0 && n_pieces < n_passes; n_pieces++)
+            start = piece_start(g, docs, start, most);
+        if (start == 0)
+            return most;
+    }
+    return capacity;
 }
 
 /* The mean losses of a pass's documents. */
@@ -173,42 +182,69 @@ static const Stages *stages_here(void) {
     return &stages_plain;
 }
 
-/* A batch's losses, and its gradients if asked for, by all threads of a team. */
-static GptError batch_gradients(GPT *g, const Documents *docs, int with_gradients, Team *team,
-                                size_t thread) {
-    const Sizes *s = &g->s;
+/* Passes for pieces that are on their way at the same time: several for each of a few threads, which
+ * then rarely wait for one another; they take memory. */
+static size_t passes_for(size_t n_threads) {
+    if (n_threads == 1)
+        return 1;
+    return n_threads > 16 ? n_threads : n_threads > 4 ? 16 : 4 * n_threads;
+}
+
+/* Tasks that a stage over all weights is divided into: some microseconds each at least. */
+static size_t tasks_for(const GPT *g, const Team *team) {
+    const size_t n_threads = team_size(team), most = n_threads == 1 ? 1 : 8 * n_threads;
+    const size_t n_tasks = g->n_params / 2048;
+    return n_tasks < n_threads ? n_threads : n_tasks < most ? n_tasks : most;
+}
+
+/* Documents [from, to) from tokens to losses, and back to the gradients of activations if asked for. */
+static void run_piece(GPT *g, Pass *p, const Documents *docs, size_t from, size_t to,
+                      int with_gradients) {
     const Stages *stages = stages_here();
-    const size_t n_threads = team_size(team), most = piece_size(g, docs, n_threads);
-    const double share = docs->n == 1 ? 1.0 : 1.0 / (double)docs->n;
-    const size_t from = part_of_rows(s, thread, n_threads);
-    const size_t to = part_of_rows(s, thread + 1, n_threads);
-    g->passes[thread]->gradient_bound = 0.0;
-    for (size_t end = docs->n; end > 0;) {
-        size_t n_pieces = 0, rest = end;
-        for (; n_pieces < n_threads && rest > 0; n_pieces++) {
-            const size_t start = piece_start(g, docs, rest, most);
-            if (n_pieces == thread) {
-                Pass *p = g->passes[thread];
-                pass_take(p, s, docs, start, rest, share);
-                p->error = stages->forward(p, s, g->weights);
-                document_losses(p, g->losses + start);
-                if (with_gradients && !p->error)
-                    stages->backward(p, s, g->weights);
-            }
-            rest = start;
+    pass_take(p, &g->s, docs, from, to, docs->n == 1 ? 1.0 : 1.0 / (double)docs->n);
+    p->error = stages->forward(p, &g->s, g->weights);
+    document_losses(p, g->losses + from);
+    if (with_gradients && !p->error)
+        stages->backward(p, &g->s, g->weights);
+}
+
+/* Adds the gradients of weights from the first n_pieces passes, or sets them where `begin`. */
+static void sum_gradients(GPT *g, size_t n_pieces, int begin, Team *team) {
+    const size_t n_tasks = tasks_for(g, team);
+    for (size_t task; (task = team_next(team)) <= n_tasks;)
+        for (size_t i = 0; i < n_pieces; i++) {
+            const int first = begin && i == 0;
+            if (task == n_tasks)
+                embedding_gradients(g, g->passes[i], first);
+            else
+                stages_here()->weights(g->passes[i], &g->s, g->gradients, first,
+                                       part_of_rows(&g->s, task, n_tasks),
+                                       part_of_rows(&g->s, task + 1, n_tasks));
         }
+}
+
+/* A batch's losses, and its gradients if asked for, by all threads of a team. *bound is what no
+ * gradient exceeds in magnitude, unless it is NaN; NaN or infinite where that is not known. */
+static GptError batch_gradients(GPT *g, const Documents *docs, int with_gradients, Team *team,
+                                double *bound) {
+    const size_t n_passes = passes_for(team_size(team)), most = piece_size(g, docs, n_passes);
+    *bound = 0.0;
+    for (size_t end = docs->n; end > 0;) {
+        size_t start[MOST_THREADS + 1] = {end}, n_pieces = 0;
+        for (; n_pieces < n_passes && start[n_pieces] > 0; n_pieces++)
+            start[n_pieces + 1] = piece_start(g, docs, start[n_pieces], most);
+        for (size_t i; (i = team_next(team)) < n_pieces;)
+            run_piece(g, g->passes[i], docs, start[i + 1], start[i], with_gradients);
         team_wait(team);
-        for (size_t i = 0; i < n_pieces; i++)
+        for (size_t i = 0; i < n_pieces; i++) {
             if (g->passes[i]->error)
                 return g->passes[i]->error;
-        for (size_t i = 0; i < n_pieces && with_gradients; i++) {
-            const int begin = end == docs->n && i == 0;
-            stages->weights(g->passes[i], s, g->gradients, begin, from, to);
-            if (thread == 0)
-                embedding_gradients(g, g->passes[i], begin);
+            *bound += g->passes[i]->gradient_bound;
         }
+        if (with_gradients)
+            sum_gradients(g, n_pieces, end == docs->n, team);
         team_wait(team);
-        end = rest;
+        end = start[n_pieces];
     }
     return GPT_OK;
 }
@@ -222,7 +258,9 @@ typedef struct {
 
 static void evaluate(void *context, Team *team, size_t thread) {
     Evaluation *e = context;
-    e->error = batch_gradients(e->g, e->docs, e->with_gradients, team, thread);
+    double unused;
+    (void)thread;
+    e->error = batch_gradients(e->g, e->docs, e->with_gradients, team, &unused);
 }
 
 static GptError run_batch(GPT *g, const Documents *docs, int with_gradients, double *loss) {
@@ -286,11 +324,8 @@ static GptError adam_failure(const GPT *g, const AdamRates *rates) {
 
 /* Whether it could: only where a square overflows, or for odd numbers from outside, no eps to keep a
  * root from being 0 and moments below 0. */
-static int adam_may_fail(const GPT *g, const TrainingRun *run, size_t n_threads) {
-    double largest = 0.0;
-    for (size_t i = 0; i < n_threads; i++)
-        largest += g->passes[i]->gradient_bound;
-    return !(largest <= 0x1p+200) || !(run->eps > 0.0);
+static int adam_may_fail(const TrainingRun *run, double gradient_bound) {
+    return !(gradient_bound <= 0x1p+200) || !(run->eps > 0.0);
 }
 
 /* Without a branch, so that compilers take several at a time. */
@@ -309,21 +344,22 @@ typedef struct {
     GptError error;
 } Training;
 
-/* Adam by one of a team's threads, after all have looked at gradients for what may go wrong. */
-static GptError adam_step(const Training *training, size_t step, Team *team, size_t thread) {
+/* Adam by all of a team's threads, unless it would fail in one of them. */
+static GptError adam_step(const Training *training, size_t step, double gradient_bound, Team *team) {
     GPT *g = training->g;
-    const size_t n_threads = team_size(team), n = g->n_params;
     const AdamRates rates = rates_at(training->run, step);
-    const size_t share = n / n_threads / LANES * LANES, from = thread * share;
-    const size_t count = thread + 1 < n_threads ? share : n - from;
-    if (training->odd_moments || adam_may_fail(g, training->run, n_threads)) {
+    const size_t n_tasks = tasks_for(g, team), share = g->n_params / n_tasks / LANES * LANES;
+    if (training->odd_moments || adam_may_fail(training->run, gradient_bound)) {
         GptError error = adam_failure(g, &rates);
         team_wait(team);
         if (error)
             return error;
     }
-    adam_update(g->weights + from, g->gradients + from, g->first_moments + from,
-                g->second_moments + from, count, &rates);
+    for (size_t task; (task = team_next(team)) < n_tasks;) {
+        const size_t from = task * share, n = task + 1 < n_tasks ? share : g->n_params - from;
+        adam_update(g->weights + from, g->gradients + from, g->first_moments + from,
+                    g->second_moments + from, n, &rates);
+    }
     return GPT_OK;
 }
 
@@ -333,9 +369,10 @@ static void train(void *context, Team *team, size_t thread) {
     Documents batch = run->docs;
     batch.n = run->batch_size;
     for (size_t i = 0; i < run->n_steps; i++) {
-        GptError error = batch_gradients(training->g, &batch, 1, team, thread);
+        double gradient_bound;
+        GptError error = batch_gradients(training->g, &batch, 1, team, &gradient_bound);
         if (!error)
-            error = adam_step(training, run->first_step + i, team, thread);
+            error = adam_step(training, run->first_step + i, gradient_bound, team);
         if (thread == 0) {
             training->error = error;
             if (!error) {
@@ -358,7 +395,7 @@ GptError gpt_train(GPT *g, TrainingRun *run) {
     Training training = {.g = g, .run = run, .begin = now()};
     run->completed = 0;
     training.odd_moments = any_negative(g->second_moments, g->n_params);
-    training.error = reserve(g, n_threads, &run->docs, run->batch_size);
+    training.error = reserve(g, passes_for(n_threads), &run->docs, run->batch_size);
     if (!training.error)
         team_run(n_threads, train, &training);
     run->docs.first = (run->docs.first + run->completed * run->batch_size) % run->docs.total;

@@ -68,7 +68,7 @@ typedef struct Pass {
     double width_inverse, root_inverse; /* C**-1, (D**0.5)**-1 */
 
     GptError error;        /* what forward came to */
-    double gradient_bound; /* the sum of those of all backward passes since it was last set to 0 */
+    double gradient_bound; /* no weight's gradient from here is larger in magnitude, unless NaN */
 } Pass;
 
 /* One allocation with room for a document of `longest` positions at least; NULL without memory. */
@@ -93,8 +93,7 @@ Offsets offsets_of(const Sizes *s);
 typedef struct {
     /* Fills p->loss and what the next stage needs. */
     GptError (*forward)(Pass *p, const Sizes *s, const double *weights);
-    /* Gradients of all activations. Adds to p->gradient_bound what no weight's gradient from this
-     * pass exceeds in magnitude, unless it is NaN; NaN or infinite if that is not known. */
+    /* Gradients of all activations, and p->gradient_bound: NaN or infinite if it is not known. */
     void (*backward)(Pass *p, const Sizes *s, const double *weights);
     /* Adds to the gradients of linear layers, or sets them where `begin`: rows [from, to) of all
      * their rows, counted as they lie in `gradients`. */

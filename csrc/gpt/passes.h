@@ -657,7 +657,7 @@ static void backward(Pass *p, const Sizes *s, const double *weights) {
     }
     rmsnorm_backward(p, p->dembedded, NULL, p->layers[0].dx, p->embedded_scale, p->embedded_slope,
                      p->embedded, s->C);
-    p->gradient_bound += gradient_bound(p, s);
+    p->gradient_bound = gradient_bound(p, s);
 }
 
 /* A matrix's share of a range of rows that goes through all matrices; *row is its first row. */

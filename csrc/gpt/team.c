@@ -8,7 +8,16 @@
 #include <pthread.h>
 #include <sched.h>
 
-#define SPINS 4000
+#define SPINS 1000
+
+/* Leaves the core to the thread that shares it, if there is one. */
+static void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 typedef struct {
     Team *team;
@@ -18,7 +27,7 @@ typedef struct {
 
 struct Team {
     size_t n;
-    unsigned arrived, generation; /* atomic */
+    unsigned arrived, generation, taken; /* atomic */
     void (*work)(void *context, Team *team, size_t thread);
     void *context;
     Member members[MOST_THREADS];
@@ -26,7 +35,9 @@ struct Team {
 
 static void wait_while(const unsigned *generation, unsigned old) {
     for (unsigned spins = 0; __atomic_load_n(generation, __ATOMIC_ACQUIRE) == old; spins++)
-        if (spins > SPINS)
+        if (spins < SPINS)
+            pause_briefly();
+        else
             sched_yield();
 }
 
@@ -53,31 +64,38 @@ void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t t
 }
 
 void team_wait(Team *team) {
-    if (team->n == 1)
+    if (team->n == 1) {
+        team->taken = 0;
         return;
+    }
     unsigned generation = __atomic_load_n(&team->generation, __ATOMIC_ACQUIRE);
     if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == team->n) {
         __atomic_store_n(&team->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&team->taken, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
     }
     else
         wait_while(&team->generation, generation);
 }
 
+size_t team_next(Team *team) { return __atomic_fetch_add(&team->taken, 1, __ATOMIC_RELAXED); }
+
 #else
 
 struct Team {
-    size_t n;
+    size_t n, taken;
 };
 
 void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t thread),
               void *context) {
-    Team team = {1};
+    Team team = {1, 0};
     (void)n_threads;
     work(context, &team, 0);
 }
 
-void team_wait(Team *team) { (void)team; }
+void team_wait(Team *team) { team->taken = 0; }
+
+size_t team_next(Team *team) { return team->taken++; }
 
 #endif
 

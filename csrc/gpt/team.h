@@ -19,4 +19,8 @@ size_t team_size(const Team *team);
 /* Returns once every thread of the team has come here; what they wrote before is seen after. */
 void team_wait(Team *team);
 
+/* A stage's next task: 0, 1, 2 .. among all threads, from 0 again after each team_wait(). So a thread
+ * whose processor is slower, or has other work, gets fewer of them. */
+size_t team_next(Team *team);
+
 #endif
