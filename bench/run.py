@@ -302,6 +302,10 @@ def main():
     unknown = [part for part in arguments.parts if part not in STUDY]
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}")
+    if arguments.tier == "native":
+        if arguments.parts not in ([], ["whole"]):
+            parser.error("tier native has neither graph nor parts: only whole can be measured")
+        arguments.parts = ["whole"]
     if backend != "c":
         parser.error("there is nothing to compare: this isograd runs without its C extension")
     print(f"# isograd {__version__}{', measured with --quick' if arguments.quick else ''}")
