@@ -4,7 +4,7 @@
  * finishes one group while it starts the next, as in adam_avx512.c.
  *
  * Root. r = fl(sqrt(x)) is the nearest double, d = x - r*r is exact, and the root is r + d / (2r)
- * less a term below r * 2**-106. Where |d| <= 2r * 0.475 ulp(r), pow gives r; ulp(r) is r's power
+ * less a term below r * 2**-106. Where |d| <= 2r * 0.48 ulp(r), pow gives r; ulp(r) is r's power
  * of two times 2**-52. At r = 2**k the spacing below is half that, but no root is just below and
  * rounds to it: the largest x below 4**k has the root 2**k * (1 - 2**-54 - ..), which rounds down.
  */
@@ -60,7 +60,7 @@ TARGET static __attribute__((noinline)) void settle_w(unsigned doubtful, Rest re
 INLINE void finish(Rest rest, const Rates *k, const AdamRates *rates) {
     __m256d x = rest.v_hat, r = _mm256_sqrt_pd(x), d = _mm256_fnmadd_pd(r, r, x);
     __m256d power_of_2 = _mm256_and_pd(r, all(INFINITY));
-    __m256d limit = _mm256_mul_pd(power_of_2, _mm256_mul_pd(r, all(2.0 * 0.475 * 0x1p-52)));
+    __m256d limit = _mm256_mul_pd(power_of_2, _mm256_mul_pd(r, all(2.0 * 0.48 * 0x1p-52)));
     __m256d doubtful = _mm256_cmp_pd(_mm256_andnot_pd(all(-0.0), d), limit, _CMP_NLE_UQ);
 
     __m256d q = _mm256_div_pd(rest.step, _mm256_add_pd(r, k->eps)), w = _mm256_loadu_pd(rest.w);

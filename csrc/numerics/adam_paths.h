@@ -2,23 +2,23 @@
  *
  * What the x86 paths have in common:
  *
- * Model of libm: pow(x, 2.0) and pow(x, 0.5) round, to nearest, a value that is less than 0.025
- * units in the last place (ulp) off the exact one, as long as |y * log(x)| <= 300. (The pow that
- * glibc, musl and others share states its errors: of exp 0.511 ulp in all, of the logarithm 1.5 *
- * 2**-68, which y * log(x) multiplies and 2**53 turns into ulp: 0.5248 ulp at 300, and the 0.54 of
- * powers.h at the far end of all doubles.) So pow returns the double nearest to the exact value,
- * unless that lies within 0.025 ulp of the middle of two doubles; then it may return either.
+ * Model of libm: pow(x, 2.0) and pow(x, 0.5) round, to nearest, a value that is less than 0.045
+ * units in the last place (ulp) off the exact one, pow(x, 0.5) even less than 0.02 for x from
+ * 2**-316 to 2**316. (The pow that glibc, musl and others share states its errors: of exp 0.511 ulp
+ * in all, of the logarithm 1.5 * 2**-68, which |y * log(x)| multiplies and 2**53 turns into ulp.
+ * That makes 0.54 ulp at the far end of all doubles, and 0.517 ulp where |y * log(x)| <= 110.) So
+ * pow returns the double nearest to the exact value, unless that lies within 0.045 or 0.02 ulp of
+ * the middle of two doubles; then it may return either.
  *
- * Square. s = fl(g*g), and e = g*g - s exactly, by one fused multiply-add. With K = 0.5 / 0.475,
- * the other candidate is s2 = fl(s + K*e): where |e| < 0.475 ulp it is s itself; where |e| is more,
+ * Square. s = fl(g*g), and e = g*g - s exactly, by one fused multiply-add. With K = 0.5 / 0.455,
+ * the other candidate is s2 = fl(s + K*e): where |e| < 0.455 ulp it is s itself; where |e| is more,
  * up to the 0.5 ulp that it can be, K*e is more than half and less than one ulp, and s2 is the
  * neighbour on e's side. This holds at powers of two as well, where the spacing on e's side is what
  * counts. So pow(g, 2.0) is s or s2, and where v comes out the same from both it is not asked.
- *     This is for 2**-216 <= |g| <= 2**158, where |2 log g| <= 300. Larger ones do not lead to a v in
- * range, as rest2 >= 2**-60. Below, g*g and both candidates are under 2**-431, and rest2 <= 2**60
- * times that under 2**-370. As the new v is at least 2**-256, beta2*v is as well, to within that, and
- * adding so little to it gives beta2*v itself, for s, s2 and pow alike. If s or s2 is infinite, v is
- * out of range; if only s2 is, the two outcomes differ.
+ *     e is exact for |g| >= 2**-450. Below, g*g and both candidates are under 2**-899, and rest2 <=
+ * 2**60 times that under 2**-838. As the new v is at least 2**-256, beta2*v is as well, to within
+ * that, and adding so little to it gives beta2*v itself, for s, s2 and pow alike. If s or s2 is
+ * infinite, v is out of range; if only s2 is, the two outcomes differ.
  *
  * Root. r is the one candidate, the other is a neighbouring double or r; the paths say how. The
  * step q = fl(lr*m_hat / d) comes from d = fl(r + eps). From the other candidate, d is the same or
@@ -38,7 +38,7 @@
  * w - 0 is w, also for w = -0. NaN, infinities, the other zeros and tiny numbers are for the plain
  * path. (AVX-512, which tests both by their highest bits, has [2**-500, 2**524) for m: q is still
  * below 2**(524 + 60 + 60 + 300).) v / correction2, of which the root is taken, is from 2**-316 to
- * 2**316, half its logarithm 110 at most.
+ * 2**316.
  *
  * Division by the invariant c (Markstein 1990). Let z = fl(1/c) and z2 = fl(1/c - z). q0 = fl(x*z +
  * fl(x*z2)) rounds a value within 2**-104 of x/c, relatively, thus q0 is one of the doubles around
@@ -58,7 +58,7 @@
 
 #include "adam_update.h"
 
-#define SECOND_CANDIDATE (0.5 / 0.475)
+#define SECOND_CANDIDATE (0.5 / 0.455)
 #define WIDER (1.0 + 3.0 * 0x1p-52)
 #define NARROWER (1.0 - 2.5 * 0x1p-52)
 #define MIN_V 0x1p-256
