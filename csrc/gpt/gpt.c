@@ -155,22 +155,6 @@ static size_t part_of_rows(const Sizes *s, size_t part, size_t n) {
     return before + (at < narrow * s->C ? at / s->C : narrow + (at - narrow * s->C) / s->F);
 }
 
-static void embedding_gradients(const GPT *g, const Pass *p, int begin) {
-    const size_t C = g->s.C;
-    const Offsets at = offsets_of(&g->s);
-    double *dwte = g->gradients + at.wte, *dwpe = g->gradients + at.wpe;
-    if (begin)
-        memset(dwte, 0, (g->s.V + g->s.block_size) * C * sizeof *dwte);
-    for (size_t t = p->T; t-- > 0;) {
-        const double *dx = p->dembedded + t / LANES * C * LANES + t % LANES;
-        double *token = dwte + (size_t)p->token[t] * C, *place = dwpe + (size_t)p->place[t] * C;
-        for (size_t i = 0; i < C; i++) {
-            token[i] += dx[i * LANES];
-            place[i] += dx[i * LANES];
-        }
-    }
-}
-
 /* Those for the chosen vector unit. */
 static const Stages *stages_here(void) {
 #if HAVE_X86_PATHS
@@ -215,7 +199,7 @@ static void sum_gradients(GPT *g, size_t n_pieces, int begin, Team *team) {
         for (size_t i = 0; i < n_pieces; i++) {
             const int first = begin && i == 0;
             if (task == n_tasks)
-                embedding_gradients(g, g->passes[i], first);
+                stages_here()->embeddings(g->passes[i], &g->s, g->gradients, first);
             else
                 stages_here()->weights(g->passes[i], &g->s, g->gradients, first,
                                        part_of_rows(&g->s, task, n_tasks),

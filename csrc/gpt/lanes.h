@@ -91,19 +91,13 @@ INLINE Lanes keep(const int64_t *mask, Lanes a) {
     return a;
 }
 
-/* Each lane without its sign. */
-INLINE Lanes magnitude(Lanes a) {
-#if WIDTH > 1
-    EACH_PART a.part[i] = (vec)((bits)a.part[i] & INT64_MAX);
-#else
-    EACH_PART a.part[i] = fabs(a.part[i]);
-#endif
-    return a;
-}
-
 /* Lane by lane `a > b ? a : b`. */
 INLINE Lanes larger(Lanes a, Lanes b) {
-#if WIDTH > 1
+#if WIDTH == 8
+    EACH_PART b.part[i] = (vec)_mm512_max_pd((__m512d)a.part[i], (__m512d)b.part[i]);
+#elif WIDTH == 4
+    EACH_PART b.part[i] = (vec)_mm256_max_pd((__m256d)a.part[i], (__m256d)b.part[i]);
+#elif WIDTH > 1
     EACH_PART {
         bits above = (bits)(a.part[i] > b.part[i]);
         b.part[i] = (vec)(((bits)a.part[i] & above) | ((bits)b.part[i] & ~above));
@@ -112,6 +106,21 @@ INLINE Lanes larger(Lanes a, Lanes b) {
     EACH_PART b.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
 #endif
     return b;
+}
+
+/* Lane by lane the larger of |a| and b, where b is not negative and no NaN; b if a is NaN. */
+INLINE Lanes larger_magnitude(Lanes a, Lanes b) {
+#if WIDTH == 8
+    enum { LARGER_WITHOUT_SIGNS = 11 };
+    EACH_PART b.part[i] = (vec)_mm512_range_pd((__m512d)a.part[i], (__m512d)b.part[i],
+                                               LARGER_WITHOUT_SIGNS);
+    return b;
+#elif WIDTH > 1
+    EACH_PART a.part[i] = (vec)((bits)a.part[i] & INT64_MAX);
+#else
+    EACH_PART a.part[i] = fabs(a.part[i]);
+#endif
+    return larger(a, b);
 }
 
 /* The same where the mask is -1, else b. */

@@ -119,6 +119,7 @@ static void carve_pass(Carver *c, Pass *p, const Sizes *s) {
     }
     p->embedded = doubles(c, T * s->C);
     p->dembedded = doubles(c, T * s->C);
+    p->dembedded_by_position = doubles(c, T * ((s->C + LANES - 1) / LANES * LANES));
     p->embedded_scale = doubles(c, T);
     p->embedded_slope = doubles(c, T);
     p->logits = doubles(c, T * s->V);
@@ -127,8 +128,7 @@ static void carve_pass(Carver *c, Pass *p, const Sizes *s) {
     p->slope = doubles(c, T);
     p->dscores = doubles(c, blocks * s->H * LANES * LANES);
     p->dtemporary = doubles(c, T * s->C);
-    p->scratch = doubles(c, LANES * LANES);
-    p->target_gradient = doubles(c, T);
+    p->dtarget = doubles(c, T);
     p->n_descending = s->V > s->F ? s->V : s->F;
     p->descending = carve(c, p->n_descending, sizeof *p->descending);
     p->qkv_order = carve(c, 3 * s->C, sizeof *p->qkv_order);

@@ -53,13 +53,13 @@ typedef struct Pass {
 
     Layer *layers; /* L + 1 */
     double *embedded, *dembedded, *embedded_scale, *embedded_slope; /* C, C, 1, 1 */
+    double *dembedded_by_position;
     double *logits, *dlogits;                                       /* V; logits turn into exps */
     double *inverse, *slope;                                        /* 1: of the softmax */
 
     double *dscores;         /* blocks with heads */
     double *dtemporary;      /* C */
-    double *scratch;         /* one block */
-    double *target_gradient; /* of each position */
+    double *dtarget;         /* of each position: gradient of its target's logit */
 
     /* Orders of rows: all down to 0 (its last n entries for n rows), and those of wq, wk, wv below
      * each other as the graph hands gradients on: in general, and at the first position. */
@@ -89,7 +89,7 @@ typedef struct {
 
 Offsets offsets_of(const Sizes *s);
 
-/* The three stages, compiled once for each vector unit from passes.h. */
+/* The stages, compiled once for each vector unit from passes.h. */
 typedef struct {
     /* Fills p->loss and what the next stage needs. */
     GptError (*forward)(Pass *p, const Sizes *s, const double *weights);
@@ -99,6 +99,8 @@ typedef struct {
      * their rows, counted as they lie in `gradients`. */
     void (*weights)(const Pass *p, const Sizes *s, double *gradients, int begin, size_t from,
                     size_t to);
+    /* Adds to the gradients of wte and wpe, or sets them where `begin`. */
+    void (*embeddings)(const Pass *p, const Sizes *s, double *gradients, int begin);
 } Stages;
 
 extern const Stages stages_plain, stages_avx2, stages_avx512;

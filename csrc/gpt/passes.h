@@ -419,7 +419,7 @@ static void attention_backward_seen(const Pass *p, const Sizes *s, const Layer *
             p->mask_transposed + (p->block_start[panel] + block) * LANES * LANES;
         const size_t left = p->T - panel * LANES, n_rows = left < LANES ? left : LANES;
         double *dqkv = layer->dqkv + (seen * 3 * C + h * D) * LANES;
-        double *rows = p->scratch;
+        _Alignas(64) double rows[LANES * LANES];
         transpose(rows, LANES, p->dscores + at, LANES);
         masked_products(dqkv + C * LANES, layer->qkv + (panel * 3 * C + h * D) * LANES, 0,
                         rows, mask, n_rows, D, 1, begin);
@@ -441,19 +441,48 @@ static void attention_backward(const Pass *p, const Sizes *s, const Layer *layer
 
 /* ---- embeddings ---- */
 
+/* Positions past the last one are like it. */
 static void embed_forward(const Pass *p, const Sizes *s, const double *weights) {
     const Offsets at = offsets_of(s);
-    for (size_t t = 0; t < p->n_panels * LANES; t++) {
-        double *x = p->embedded + t / LANES * s->C * LANES + t % LANES;
-        if (t >= p->T) {
-            for (size_t i = 0; i < s->C; i++)
-                x[i * LANES] = 0.0;
-            continue;
+    const size_t C = s->C;
+    for (size_t panel = 0; panel < p->n_panels; panel++) {
+        double *x = p->embedded + panel * C * LANES;
+        const double *token[LANES], *place[LANES];
+        for (size_t lane = 0; lane < LANES; lane++) {
+            const size_t t = panel * LANES + lane < p->T ? panel * LANES + lane : p->T - 1;
+            token[lane] = weights + at.wte + (size_t)p->token[t] * C;
+            place[lane] = weights + at.wpe + (size_t)p->place[t] * C;
         }
-        const double *wte = weights + at.wte + (size_t)p->token[t] * s->C;
-        const double *wpe = weights + at.wpe + (size_t)p->place[t] * s->C;
-        for (size_t i = 0; i < s->C; i++)
-            x[i * LANES] = wte[i] + wpe[i];
+        size_t i = 0;
+        for (; i + LANES <= C; i += LANES) {
+            _Alignas(64) double rows[LANES * LANES];
+            for (size_t lane = 0; lane < LANES; lane++)
+                store(rows + lane * LANES,
+                      add(load_anywhere(token[lane] + i), load_anywhere(place[lane] + i)));
+            transpose(x + i * LANES, LANES, rows, LANES);
+        }
+        for (; i < C; i++)
+            for (size_t lane = 0; lane < LANES; lane++)
+                x[i * LANES + lane] = token[lane][i] + place[lane][i];
+    }
+}
+
+/* Adds to the gradients of wte and wpe, or sets them where `begin`. */
+static void embeddings(const Pass *p, const Sizes *s, double *gradients, int begin) {
+    const Offsets at = offsets_of(s);
+    const size_t C = s->C, stride = (C + LANES - 1) / LANES * LANES;
+    if (begin)
+        memset(gradients + at.wte, 0, (s->V + s->block_size) * C * sizeof *gradients);
+    for (size_t t = p->T; t-- > 0;) {
+        const double *dx = p->dembedded_by_position + t * stride;
+        double *token = gradients + at.wte + (size_t)p->token[t] * C;
+        double *place = gradients + at.wpe + (size_t)p->place[t] * C;
+        for (size_t i = 0; i < C; i += LANES) {
+            const size_t n = C - i < LANES ? C - i : LANES;
+            Lanes d = load(dx + i);
+            store_some(token + i, add(load_some(token + i, n), d), n);
+            store_some(place + i, add(load_some(place + i, n), d), n);
+        }
     }
 }
 
@@ -489,27 +518,49 @@ static GptError cross_entropy_forward(Pass *p, const Sizes *s) {
     return GPT_OK;
 }
 
+static double *target_gradient(const Pass *p, const Sizes *s, size_t t) {
+    return p->dlogits + (t / LANES * s->V + (size_t)p->target[t]) * LANES + t % LANES;
+}
+
 static void cross_entropy_backward(const Pass *p, const Sizes *s) {
     const size_t V = s->V;
-    double dtotal[LANES], dtarget[LANES];
     for (size_t panel = 0; panel < p->n_panels; panel++) {
         const double *e = p->logits + panel * V * LANES;
-        double *dlogits = p->dlogits + panel * V * LANES;
-        for (size_t lane = 0; lane < LANES; lane++) {
+        double dtotal[LANES] = {0};
+        store(p->dtarget + panel * LANES, splat(0.0));
+        for (size_t lane = 0; lane < LANES && panel * LANES + lane < p->T; lane++) {
             const size_t t = panel * LANES + lane;
-            dtotal[lane] = dtarget[lane] = 0.0;
-            if (t < p->T) {
-                double et = e[(size_t)p->target[t] * LANES + lane];
-                double dprobability = 1.0 / p->probability[t] * (-1.0 * p->seed[t]);
-                dtotal[lane] = p->slope[t] * (et * dprobability);
-                dtarget[lane] = et * (p->inverse[t] * dprobability + dtotal[lane]);
-            }
+            double et = e[(size_t)p->target[t] * LANES + lane];
+            double dprobability = 1.0 / p->probability[t] * (-1.0 * p->seed[t]);
+            dtotal[lane] = p->slope[t] * (et * dprobability);
+            p->dtarget[t] = et * (p->inverse[t] * dprobability + dtotal[lane]);
         }
         Lanes de = load_anywhere(dtotal);
         for (size_t o = 0; o < V; o++)
-            store(dlogits + o * LANES, mul(load(e + o * LANES), de));
-        for (size_t lane = 0; lane < LANES && panel * LANES + lane < p->T; lane++)
-            dlogits[(size_t)p->target[panel * LANES + lane] * LANES + lane] = dtarget[lane];
+            store(p->dlogits + (panel * V + o) * LANES, mul(load(e + o * LANES), de));
+    }
+}
+
+/* dx += the rows of lm_head that belong to a panel's targets, times the gradients of those. */
+static void add_target_rows(const Pass *p, const Sizes *s, size_t panel, double *dx,
+                            const double *lm_head) {
+    const size_t C = s->C;
+    const Lanes dtarget = load(p->dtarget + panel * LANES);
+    const double *row[LANES];
+    for (size_t lane = 0; lane < LANES; lane++) {
+        const size_t t = panel * LANES + lane < p->T ? panel * LANES + lane : p->T - 1;
+        row[lane] = lm_head + (size_t)p->target[t] * C;
+    }
+    for (size_t i = 0; i < C; i += LANES) {
+        const size_t n = C - i < LANES ? C - i : LANES;
+        _Alignas(64) double rows[LANES * LANES], columns[LANES * LANES];
+        for (size_t lane = 0; lane < LANES; lane++)
+            store(rows + lane * LANES, load_some(row[lane] + i, n));
+        transpose(columns, LANES, rows, LANES);
+        for (size_t j = 0; j < n; j++) {
+            double *d = dx + (i + j) * LANES;
+            store(d, add(load(d), mul(load(columns + j * LANES), dtarget)));
+        }
     }
 }
 
@@ -517,20 +568,13 @@ static void cross_entropy_backward(const Pass *p, const Sizes *s) {
  * in its place adds nothing to any sum. */
 static void head_backward(const Pass *p, const Sizes *s, double *dx, const double *lm_head) {
     const size_t V = s->V, C = s->C;
-    double *target_gradient = p->target_gradient;
-    for (size_t t = 0; t < p->T; t++) {
-        double *d = p->dlogits + (t / LANES * V + (size_t)p->target[t]) * LANES + t % LANES;
-        target_gradient[t] = *d;
-        *d = 0.0;
-    }
+    for (size_t t = 0; t < p->T; t++)
+        *target_gradient(p, s, t) = 0.0;
     linear_backward(dx, lm_head, p->dlogits, V, C, p->descending + (p->n_descending - V), p->n_panels);
-    for (size_t t = 0; t < p->T; t++) {
-        const double *row = lm_head + (size_t)p->target[t] * C;
-        double *dxt = dx + t / LANES * C * LANES + t % LANES;
-        for (size_t i = 0; i < C; i++)
-            dxt[i * LANES] += row[i] * target_gradient[t];
-        p->dlogits[(t / LANES * V + (size_t)p->target[t]) * LANES + t % LANES] = target_gradient[t];
-    }
+    for (size_t panel = 0; panel < p->n_panels; panel++)
+        add_target_rows(p, s, panel, dx + panel * C * LANES, lm_head);
+    for (size_t t = 0; t < p->T; t++)
+        *target_gradient(p, s, t) = p->dtarget[t];
 }
 
 /* ---- a layer ---- */
@@ -607,9 +651,9 @@ static Lanes largest_of(Lanes largest, const double *x, size_t n) {
     Lanes rows[R] = {largest, largest, largest, largest};
     size_t i = 0;
     for (; i + R * LANES <= n; i += R * LANES)
-        EACH(r, R) rows[r] = larger(magnitude(load(x + i + r * LANES)), rows[r]);
+        EACH(r, R) rows[r] = larger_magnitude(load(x + i + r * LANES), rows[r]);
     for (; i < n; i += LANES)
-        rows[0] = larger(magnitude(load(x + i)), rows[0]);
+        rows[0] = larger_magnitude(load(x + i), rows[0]);
     return larger(larger(rows[0], rows[1]), larger(rows[2], rows[3]));
 }
 
@@ -657,6 +701,7 @@ static void backward(Pass *p, const Sizes *s, const double *weights) {
     }
     rmsnorm_backward(p, p->dembedded, NULL, p->layers[0].dx, p->embedded_scale, p->embedded_slope,
                      p->embedded, s->C);
+    by_position(p, p->dembedded_by_position, p->dembedded, s->C);
     p->gradient_bound = gradient_bound(p, s);
 }
 
@@ -693,4 +738,4 @@ static void weights(const Pass *p, const Sizes *s, double *gradients, int begin,
     }
 }
 
-const Stages STAGES = {forward, backward, weights};
+const Stages STAGES = {forward, backward, weights, embeddings};
