@@ -207,6 +207,21 @@ def test_training(unit, seed):
     check_training(config, seed, docs, 12, batch_size=batch_size, threads=rng.choice([1, 2, 3]))
 
 
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_threads_share_one_document(unit, threads):
+    config = isograd.GPTConfig(vocab_size=5, n_layer=2, n_embd=69, n_head=3, block_size=20)
+    rng = random.Random(threads)
+    docs = [[rng.randrange(5) for _ in range(n)] for n in (21, 14)]
+    check_training(config, 1, docs, 2, threads=threads)
+
+
+def test_an_error_ends_all_threads_that_share_a_document(unit):
+    config = isograd.GPTConfig(vocab_size=5, n_embd=69, n_head=3, block_size=20)
+    doc = [i % 5 for i in range(21)]
+    error = check_training(config, 1, [doc], 2, lambda x: x * 1e6, threads=3)
+    assert error is ValueError
+
+
 def test_training_in_pieces():
     config, docs = random_case(random.Random(5), largest=2)
     docs = [docs[0], [0, 1, 0], docs[0][::-1]]

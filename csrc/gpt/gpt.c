@@ -3,7 +3,8 @@
  * A batch goes through in pieces of a few documents, each in a pass of its own, the last documents
  * first: so the sums of weights' gradients, which run over all positions of a batch from last to first,
  * go on from piece to piece. Those sums and Adam are divided by weights, which share nothing. Threads
- * take pieces, and ranges of weights, as they get to them: who does what shows in no bit.
+ * take pieces, and ranges of weights, as they get to them, or share a single piece if it is large: who
+ * does what shows in no bit.
  *
  * All threads run the same code on the same numbers and so come to the same decisions; what one of them
  * writes, others read only after team_wait().
@@ -20,6 +21,8 @@
 #include "numerics/vector_unit.h"
 #include "pass.h"
 #include "team.h"
+
+#define LARGE_PIECE 60000.0 /* positions times n_embd**2: 4 positions at n_embd 128 */
 
 GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
     const double n = ((double)(2 * (double)V + (double)block_size) + 12.0 * (double)L * (double)C) *
@@ -181,15 +184,30 @@ static size_t tasks_for(const GPT *g, const Team *team) {
     return n_tasks < n_threads ? n_threads : n_tasks < most ? n_tasks : most;
 }
 
-/* Documents [from, to) from tokens to losses, and back to the gradients of activations if asked for. */
+/* Documents [from, to) from tokens to losses, and back to the gradients of activations if asked for;
+ * by all workers of the pass together. */
 static void run_piece(GPT *g, Pass *p, const Documents *docs, size_t from, size_t to,
-                      int with_gradients) {
+                      int with_gradients, const Worker *me) {
     const Stages *stages = stages_here();
-    pass_take(p, &g->s, docs, from, to, docs->n == 1 ? 1.0 : 1.0 / (double)docs->n);
-    p->error = stages->forward(p, &g->s, g->weights);
-    document_losses(p, g->losses + from);
-    if (with_gradients && !p->error)
-        stages->backward(p, &g->s, g->weights);
+    if (me->number == 0)
+        pass_take(p, &g->s, docs, from, to, docs->n == 1 ? 1.0 : 1.0 / (double)docs->n, me->n);
+    if (me->n > 1)
+        team_wait(me->team);
+    stages->forward(p, &g->s, g->weights, me);
+    if (me->n > 1)
+        team_wait(me->team);
+    if (me->number == 0)
+        document_losses(p, g->losses + from);
+    if (with_gradients && !pass_error(p))
+        stages->backward(p, &g->s, g->weights, me);
+}
+
+/* Whether a single piece is worth the threads' waiting for one another some 20 times. */
+static int worth_sharing(const GPT *g, const Documents *docs, size_t from, size_t to) {
+    size_t T = 0;
+    for (size_t i = from; i < to; i++)
+        T += document_positions(&g->s, docs, i);
+    return (double)T * (double)g->s.C * (double)g->s.C >= LARGE_PIECE;
 }
 
 /* Adds the gradients of weights from the first n_pieces passes, or sets them where `begin`. */
@@ -210,20 +228,28 @@ static void sum_gradients(GPT *g, size_t n_pieces, int begin, Team *team) {
 /* A batch's losses, and its gradients if asked for, by all threads of a team. *bound is what no
  * gradient exceeds in magnitude, unless it is NaN; NaN or infinite where that is not known. */
 static GptError batch_gradients(GPT *g, const Documents *docs, int with_gradients, Team *team,
-                                double *bound) {
+                                size_t thread, double *bound) {
     const size_t n_passes = passes_for(team_size(team)), most = piece_size(g, docs, n_passes);
     *bound = 0.0;
     for (size_t end = docs->n; end > 0;) {
         size_t start[MOST_THREADS + 1] = {end}, n_pieces = 0;
         for (; n_pieces < n_passes && start[n_pieces] > 0; n_pieces++)
             start[n_pieces + 1] = piece_start(g, docs, start[n_pieces], most);
-        for (size_t i; (i = team_next(team)) < n_pieces;)
-            run_piece(g, g->passes[i], docs, start[i + 1], start[i], with_gradients);
+        if (n_pieces == 1 && team_size(team) > 1 && worth_sharing(g, docs, start[1], start[0])) {
+            const Worker me = {team, thread, team_size(team)};
+            run_piece(g, g->passes[0], docs, start[1], start[0], with_gradients, &me);
+        }
+        else {
+            const Worker alone = {NULL, 0, 1};
+            for (size_t i; (i = team_next(team)) < n_pieces;)
+                run_piece(g, g->passes[i], docs, start[i + 1], start[i], with_gradients, &alone);
+        }
         team_wait(team);
         for (size_t i = 0; i < n_pieces; i++) {
-            if (g->passes[i]->error)
-                return g->passes[i]->error;
-            *bound += g->passes[i]->gradient_bound;
+            const GptError error = pass_error(g->passes[i]);
+            if (error)
+                return error;
+            *bound += pass_gradient_bound(g->passes[i]);
         }
         if (with_gradients)
             sum_gradients(g, n_pieces, end == docs->n, team);
@@ -243,8 +269,7 @@ typedef struct {
 static void evaluate(void *context, Team *team, size_t thread) {
     Evaluation *e = context;
     double unused;
-    (void)thread;
-    e->error = batch_gradients(e->g, e->docs, e->with_gradients, team, &unused);
+    e->error = batch_gradients(e->g, e->docs, e->with_gradients, team, thread, &unused);
 }
 
 static GptError run_batch(GPT *g, const Documents *docs, int with_gradients, double *loss) {
@@ -354,7 +379,7 @@ static void train(void *context, Team *team, size_t thread) {
     batch.n = run->batch_size;
     for (size_t i = 0; i < run->n_steps; i++) {
         double gradient_bound;
-        GptError error = batch_gradients(training->g, &batch, 1, team, &gradient_bound);
+        GptError error = batch_gradients(training->g, &batch, 1, team, thread, &gradient_bound);
         if (!error)
             error = adam_step(training, run->first_step + i, gradient_bound, team);
         if (thread == 0) {

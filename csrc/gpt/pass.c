@@ -201,9 +201,10 @@ static void fill_masks(Pass *p) {
     }
 }
 
-void pass_take(Pass *p, const Sizes *s, const Documents *docs, size_t from, size_t to,
-               double share) {
+void pass_take(Pass *p, const Sizes *s, const Documents *docs, size_t from, size_t to, double share,
+               size_t n_workers) {
     size_t t = 0;
+    p->n_workers = n_workers;
     p->n_docs = to - from;
     for (size_t i = from; i < to; i++) {
         const size_t n = document_positions(s, docs, i);
@@ -219,4 +220,22 @@ void pass_take(Pass *p, const Sizes *s, const Documents *docs, size_t from, size
     p->T = t;
     p->n_panels = (t + LANES - 1) / LANES;
     fill_masks(p);
+}
+
+/* ---- outcome ---- */
+
+GptError pass_error(const Pass *p) {
+    for (size_t i = 0; i < p->n_workers; i++)
+        if (p->outcome[i].error)
+            return p->outcome[i].error;
+    return GPT_OK;
+}
+
+double pass_gradient_bound(const Pass *p) {
+    double dy = 0.0, x = 0.0;
+    for (size_t i = 0; i < p->n_workers; i++) {
+        dy = p->outcome[i].largest_dy > dy ? p->outcome[i].largest_dy : dy;
+        x = p->outcome[i].largest_x > x ? p->outcome[i].largest_x : x;
+    }
+    return (double)p->T * dy * x; /* T products are added, or T gradients, x being 1 at least */
 }

@@ -17,8 +17,21 @@
 #define ISOGRAD_GPT_PASS_H
 
 #include "gpt.h"
+#include "team.h"
 
 #define LANES 8
+
+/* One of the n threads that run the stages of one pass together; alone, with n = 1, it has no team. */
+typedef struct {
+    Team *team;
+    size_t number, n;
+} Worker;
+
+/* What a worker found in its share of the positions. */
+typedef struct {
+    GptError error;               /* of the forward stage */
+    double largest_dy, largest_x; /* magnitudes, after the backward stage; NaN is left out */
+} Outcome;
 
 /* One layer's activations and gradients: panels of so many features unless said otherwise. After the
  * last layer comes one more entry, of which only the first line is used. */
@@ -67,16 +80,24 @@ typedef struct Pass {
     size_t n_descending;
     double width_inverse, root_inverse; /* C**-1, (D**0.5)**-1 */
 
-    GptError error;        /* what forward came to */
-    double gradient_bound; /* no weight's gradient from here is larger in magnitude, unless NaN */
+    size_t n_workers;
+    Outcome outcome[MOST_THREADS]; /* n_workers */
 } Pass;
 
 /* One allocation with room for a document of `longest` positions at least; NULL without memory. */
 Pass *pass_new(const Sizes *s, size_t longest);
 
-/* Takes documents [from, to), of `capacity` positions at most; `share` is the gradient of each
- * document's loss. */
-void pass_take(Pass *p, const Sizes *s, const Documents *docs, size_t from, size_t to, double share);
+/* Takes documents [from, to), of `capacity` positions at most, for n_workers; `share` is the
+ * gradient of each document's loss. */
+void pass_take(Pass *p, const Sizes *s, const Documents *docs, size_t from, size_t to, double share,
+               size_t n_workers);
+
+/* What the forward stage came to. */
+GptError pass_error(const Pass *p);
+
+/* No weight's gradient from this pass is larger in magnitude, unless it is NaN; NaN or infinite if
+ * that is not known. */
+double pass_gradient_bound(const Pass *p);
 
 /* How many of its tokens the model predicts. */
 size_t document_positions(const Sizes *s, const Documents *docs, size_t i);
@@ -89,12 +110,13 @@ typedef struct {
 
 Offsets offsets_of(const Sizes *s);
 
-/* The stages, compiled once for each vector unit from passes.h. */
+/* The stages, compiled once for each vector unit from passes.h. One is over when all its workers have
+ * returned. */
 typedef struct {
-    /* Fills p->loss and what the next stage needs. */
-    GptError (*forward)(Pass *p, const Sizes *s, const double *weights);
-    /* Gradients of all activations, and p->gradient_bound: NaN or infinite if it is not known. */
-    void (*backward)(Pass *p, const Sizes *s, const double *weights);
+    /* Fills p->loss, what the next stage needs, and the worker's p->outcome. */
+    void (*forward)(Pass *p, const Sizes *s, const double *weights, const Worker *me);
+    /* Gradients of all activations, and the worker's p->outcome. */
+    void (*backward)(Pass *p, const Sizes *s, const double *weights, const Worker *me);
     /* Adds to the gradients of linear layers, or sets them where `begin`: rows [from, to) of all
      * their rows, counted as they lie in `gradients`. */
     void (*weights)(const Pass *p, const Sizes *s, double *gradients, int begin, size_t from,

@@ -40,9 +40,37 @@
             __VA_ARGS__;                                                                           \
     }
 
+/* ---- threads ---- */
+
+typedef struct {
+    size_t from, to;
+} Range;
+
+/* A worker's share of n things, in units of `grain`. */
+INLINE Range share_of(const Worker *me, size_t n, size_t grain) {
+    if (me->n == 1)
+        return (Range){0, n};
+    const size_t units = (n + grain - 1) / grain;
+    const size_t from = units * me->number / me->n * grain;
+    const size_t to = units * (me->number + 1) / me->n * grain;
+    return (Range){from < n ? from : n, to < n ? to : n};
+}
+
+INLINE Range panels_of(const Worker *me, const Pass *p) { return share_of(me, p->n_panels, 1); }
+
+INLINE Range heads_of(const Worker *me, const Sizes *s) { return share_of(me, s->H, 1); }
+
+/* Of the n results of a linear layer. */
+INLINE Range rows_of(const Worker *me, size_t n) { return share_of(me, n, COLUMNS_AT_ONCE); }
+
+INLINE void wait_for_others(const Worker *me) {
+    if (me->n > 1)
+        team_wait(me->team);
+}
+
 INLINE Lanes add_product(Lanes sum, double w, Lanes x) { return add(sum, mul(splat(w), x)); }
 
-/* ---- linear: y = W x, W (n_out, n_in) ---- */
+/* ---- linear: y = W x, W (n_out, n_in), a range of the rows of y, or of dx ---- */
 
 /* R rows of P panels of y; the next R rows are fetched meanwhile, a cache line at a time. */
 INLINE void linear_rows(const int R, const int P, double *y, const double *w, const double *x,
@@ -59,8 +87,10 @@ INLINE void linear_rows(const int R, const int P, double *y, const double *w, co
 }
 
 static void linear_forward(double *y, const double *w, const double *x, size_t n_out, size_t n_in,
-                           size_t n_panels) {
-    IN_BLOCKS(ROWS, o, n_out, {
+                           size_t n_panels, Range rows) {
+    y += rows.from * LANES;
+    w += rows.from * n_in;
+    IN_BLOCKS(ROWS, o, rows.to - rows.from, {
         size_t p = 0;
         for (; p + PANELS_AT_ONCE <= n_panels; p += PANELS_AT_ONCE)
             linear_rows(R, PANELS_AT_ONCE, y + (p * n_out + o) * LANES, w + o * n_in,
@@ -87,12 +117,14 @@ INLINE void linear_columns(const int R, double *dx, const double *w, const doubl
 /* dx = transposed W times dy, rows in the given order. A few rows at a time for all of dx, so that
  * weights stream through the cache once, whatever the number of panels. */
 static void linear_backward(double *dx, const double *w, const double *dy, size_t n_out, size_t n_in,
-                            const int32_t *order, size_t n_panels) {
+                            const int32_t *order, size_t n_panels, Range rows) {
     const size_t rows_at_once = n_out * n_in <= 4096 ? n_out : 16;
+    dx += rows.from * LANES;
+    w += rows.from;
     for (size_t k = 0; k < n_out; k += rows_at_once) {
         const size_t n = n_out - k < rows_at_once ? n_out - k : rows_at_once;
         for (size_t p = 0; p < n_panels; p++)
-            IN_BLOCKS(COLUMNS_AT_ONCE, i, n_in,
+            IN_BLOCKS(COLUMNS_AT_ONCE, i, rows.to - rows.from,
                       linear_columns(R, dx + (p * n_in + i) * LANES, w + i, dy + p * n_out * LANES,
                                      n_in, order + k, n, k == 0));
     }
@@ -118,11 +150,13 @@ INLINE void linear_columns_at(const int R, double *dx, const double *w, const do
 /* dx of one position alone: for the first of a document, where the graph meets rows in an order of
  * its own. */
 static void linear_backward_at(double *dx, const double *w, const double *dy, size_t n_out,
-                               size_t n_in, const int32_t *order, size_t lane) {
-    const size_t n_groups = n_in / LANES;
+                               size_t n_in, const int32_t *order, size_t lane, Range rows) {
+    const size_t n_columns = rows.to - rows.from, n_groups = n_columns / LANES;
+    dx += rows.from * LANES;
+    w += rows.from;
     IN_BLOCKS(ROWS, c, n_groups, linear_columns_at(R, dx + c * LANES * LANES, w + c * LANES, dy,
                                                    n_out, n_in, order, lane));
-    for (size_t i = n_groups * LANES; i < n_in; i++) {
+    for (size_t i = n_groups * LANES; i < n_columns; i++) {
         double sum = 0.0;
         for (size_t k = 0; k < n_out; k++)
             sum += dy[(size_t)order[k] * LANES + lane] * w[(size_t)order[k] * n_in + i];
@@ -192,11 +226,12 @@ static void linear_weights(double *dw, const double *dy, const double *x, size_t
                                  n_in, T, begin));
 }
 
-/* ---- rmsnorm: y = x * scale, scale = (mean of x**2 + 1e-5)**-0.5 ---- */
+/* ---- rmsnorm: y = x * scale, scale = (mean of x**2 + 1e-5)**-0.5, of a range of panels ---- */
 
 static void rmsnorm_forward(const Pass *p, double *y, double *scale, double *slope, const double *x,
-                            size_t n) {
-    for (size_t panel = 0; panel < p->n_panels; panel++) {
+                            size_t n, Range panels) {
+    const size_t first = panels.from * LANES, n_positions = panels.to * LANES - first;
+    for (size_t panel = panels.from; panel < panels.to; panel++) {
         Lanes sum = splat(0.0);
         for (size_t i = 0; i < n; i++) {
             Lanes xi = load(x + (panel * n + i) * LANES);
@@ -205,9 +240,9 @@ static void rmsnorm_forward(const Pass *p, double *y, double *scale, double *slo
         Lanes mean_square = mul(sum, splat(p->width_inverse));
         store(slope + panel * LANES, add(mean_square, splat(1e-5)));
     }
-    pow_many(scale, slope, p->n_panels * LANES, POW_MINUS_HALF);
-    pow_many(slope, slope, p->n_panels * LANES, POW_MINUS_3_HALVES);
-    for (size_t panel = 0; panel < p->n_panels; panel++) {
+    pow_many(scale + first, slope + first, n_positions, POW_MINUS_HALF);
+    pow_many(slope + first, slope + first, n_positions, POW_MINUS_3_HALVES);
+    for (size_t panel = panels.from; panel < panels.to; panel++) {
         Lanes factor = load(scale + panel * LANES);
         store(slope + panel * LANES, mul(splat(-0.5), load(slope + panel * LANES)));
         for (size_t i = 0; i < n; i++) {
@@ -219,8 +254,9 @@ static void rmsnorm_forward(const Pass *p, double *y, double *scale, double *slo
 
 /* `residual` is what x receives first from beside the norm; NULL for nothing. */
 static void rmsnorm_backward(const Pass *p, double *dx, const double *residual, const double *dy,
-                             const double *scale, const double *slope, const double *x, size_t n) {
-    for (size_t panel = 0; panel < p->n_panels; panel++) {
+                             const double *scale, const double *slope, const double *x, size_t n,
+                             Range panels) {
+    for (size_t panel = panels.from; panel < panels.to; panel++) {
         const size_t begin = panel * n * LANES;
         Lanes dscale = splat(0.0);
         for (size_t i = n; i-- > 0;)
@@ -238,23 +274,25 @@ static void rmsnorm_backward(const Pass *p, double *dx, const double *residual, 
     }
 }
 
-/* ---- add and relu, n numbers ---- */
+/* ---- add, n features of a range of panels, and relu, a range of n features ---- */
 
-static void add_forward(double *out, const double *a, const double *b, size_t n) {
-    for (size_t i = 0; i < n; i += LANES)
+static void add_forward(double *out, const double *a, const double *b, size_t n, Range panels) {
+    for (size_t i = panels.from * n * LANES; i < panels.to * n * LANES; i += LANES)
         store(out + i, add(load(a + i), load(b + i)));
 }
 
 /* x where it is above 0, else 0: for NaN too. */
-static void relu_forward(double *x, size_t n) {
+static void relu_forward(const Pass *p, double *x, size_t n, Range rows) {
     const Lanes zero = splat(0.0);
-    for (size_t i = 0; i < n; i += LANES)
-        store(x + i, larger(load(x + i), zero));
+    for (size_t panel = 0; panel < p->n_panels; panel++, x += n * LANES)
+        for (size_t i = rows.from * LANES; i < rows.to * LANES; i += LANES)
+            store(x + i, larger(load(x + i), zero));
 }
 
-static void relu_backward(double *dx, const double *relu, size_t n) {
-    for (size_t i = 0; i < n; i += LANES)
-        store(dx + i, times_positive(load(relu + i), load(dx + i)));
+static void relu_backward(const Pass *p, double *dx, const double *relu, size_t n, Range rows) {
+    for (size_t panel = 0; panel < p->n_panels; panel++, dx += n * LANES, relu += n * LANES)
+        for (size_t i = rows.from * LANES; i < rows.to * LANES; i += LANES)
+            store(dx + i, times_positive(load(relu + i), load(dx + i)));
 }
 
 /* ---- attention ---- */
@@ -341,19 +379,19 @@ static void softmax_inverse(double *inverse, double *slope, size_t n) {
         store(slope + i, mul(splat(-1.0), load(slope + i)));
 }
 
-static void attention_forward(const Pass *p, const Sizes *s, const Layer *layer) {
+static void attention_forward(const Pass *p, const Sizes *s, const Layer *layer, Range heads) {
     const size_t C = s->C, H = s->H, D = s->D, stride = 3 * C * LANES;
     for (size_t panel = 0; panel < p->n_panels; panel++) {
         const Sight sight = sight_of(p, s, panel);
         const double *seen = layer->qkv + sight.first * stride, *q = layer->qkv + panel * stride;
         double *inverse = layer->inverse + panel * H * LANES;
         double *slope = layer->slope + panel * H * LANES;
-        const size_t n = sight.n_blocks * LANES * LANES;
-        for (size_t h = 0; h < H; h++)
+        const size_t n = sight.n_blocks * LANES * LANES, n_heads = heads.to - heads.from;
+        for (size_t h = heads.from; h < heads.to; h++)
             attention_scores(p, s, &sight, layer->attention + sight.begin + h * n,
                              q + h * D * LANES, seen + (C + h * D) * LANES);
-        exp_many(layer->attention + sight.begin, H * n);
-        for (size_t h = 0; h < H; h++) {
+        exp_many(layer->attention + sight.begin + heads.from * n, n_heads * n);
+        for (size_t h = heads.from; h < heads.to; h++) {
             double *e = layer->attention + sight.begin + h * n;
             Lanes total = splat(0.0);
             for (size_t at = 0; at < n; at += LANES) {
@@ -363,8 +401,8 @@ static void attention_forward(const Pass *p, const Sizes *s, const Layer *layer)
             }
             store(inverse + h * LANES, total);
         }
-        softmax_inverse(inverse, slope, H * LANES);
-        for (size_t h = 0; h < H; h++) {
+        softmax_inverse(inverse + heads.from * LANES, slope + heads.from * LANES, n_heads * LANES);
+        for (size_t h = heads.from; h < heads.to; h++) {
             const double *e = layer->attention + sight.begin + h * n;
             double *weights = layer->attended + sight.begin + h * n;
             Lanes factor = load(inverse + h * LANES);
@@ -430,22 +468,22 @@ static void attention_backward_seen(const Pass *p, const Sizes *s, const Layer *
 }
 
 static void attention_backward(const Pass *p, const Sizes *s, const Layer *layer,
-                               const double *dheads) {
+                               const double *dheads, Range heads) {
     for (size_t panel = 0; panel < p->n_panels; panel++)
-        for (size_t h = 0; h < s->H; h++)
+        for (size_t h = heads.from; h < heads.to; h++)
             attention_backward_scores(p, s, layer, dheads, panel, h);
     for (size_t panel = 0; panel < p->n_panels; panel++)
-        for (size_t h = 0; h < s->H; h++)
+        for (size_t h = heads.from; h < heads.to; h++)
             attention_backward_seen(p, s, layer, dheads, panel, h);
 }
 
 /* ---- embeddings ---- */
 
 /* Positions past the last one are like it. */
-static void embed_forward(const Pass *p, const Sizes *s, const double *weights) {
+static void embed_forward(const Pass *p, const Sizes *s, const double *weights, Range panels) {
     const Offsets at = offsets_of(s);
     const size_t C = s->C;
-    for (size_t panel = 0; panel < p->n_panels; panel++) {
+    for (size_t panel = panels.from; panel < panels.to; panel++) {
         double *x = p->embedded + panel * C * LANES;
         const double *token[LANES], *place[LANES];
         for (size_t lane = 0; lane < LANES; lane++) {
@@ -489,9 +527,9 @@ static void embeddings(const Pass *p, const Sizes *s, double *gradients, int beg
 /* ---- cross entropy ---- */
 
 /* logits become exponentials. */
-static GptError cross_entropy_forward(Pass *p, const Sizes *s) {
-    const size_t V = s->V;
-    for (size_t panel = 0; panel < p->n_panels; panel++) {
+static GptError cross_entropy_forward(const Pass *p, const Sizes *s, Range panels) {
+    const size_t V = s->V, first = panels.from * LANES, end = panels.to * LANES;
+    for (size_t panel = panels.from; panel < panels.to; panel++) {
         double *logits = p->logits + panel * V * LANES;
         Lanes max = splat(-INFINITY);
         for (size_t o = 0; o < V; o++)
@@ -505,8 +543,8 @@ static GptError cross_entropy_forward(Pass *p, const Sizes *s) {
             total = add(total, load(logits + o * LANES));
         store(p->inverse + panel * LANES, total);
     }
-    softmax_inverse(p->inverse, p->slope, p->n_panels * LANES);
-    for (size_t t = 0; t < p->T; t++) {
+    softmax_inverse(p->inverse + first, p->slope + first, end - first);
+    for (size_t t = first; t < end && t < p->T; t++) {
         const double *e = p->logits + t / LANES * V * LANES + t % LANES;
         p->probability[t] = e[(size_t)p->target[t] * LANES] * p->inverse[t];
         double log_probability;
@@ -522,12 +560,13 @@ static double *target_gradient(const Pass *p, const Sizes *s, size_t t) {
     return p->dlogits + (t / LANES * s->V + (size_t)p->target[t]) * LANES + t % LANES;
 }
 
-static void cross_entropy_backward(const Pass *p, const Sizes *s) {
+/* Gradients of the logits, but for the targets', which go to p->dtarget: 0 in their place adds
+ * nothing to the sums of head_backward, where they come last. */
+static void cross_entropy_backward(const Pass *p, const Sizes *s, Range panels) {
     const size_t V = s->V;
-    for (size_t panel = 0; panel < p->n_panels; panel++) {
+    for (size_t panel = panels.from; panel < panels.to; panel++) {
         const double *e = p->logits + panel * V * LANES;
         double dtotal[LANES] = {0};
-        store(p->dtarget + panel * LANES, splat(0.0));
         for (size_t lane = 0; lane < LANES && panel * LANES + lane < p->T; lane++) {
             const size_t t = panel * LANES + lane;
             double et = e[(size_t)p->target[t] * LANES + lane];
@@ -538,25 +577,29 @@ static void cross_entropy_backward(const Pass *p, const Sizes *s) {
         Lanes de = load_anywhere(dtotal);
         for (size_t o = 0; o < V; o++)
             store(p->dlogits + (panel * V + o) * LANES, mul(load(e + o * LANES), de));
+        for (size_t t = panel * LANES; t < (panel + 1) * LANES; t++)
+            if (t < p->T)
+                *target_gradient(p, s, t) = 0.0;
+            else
+                p->dtarget[t] = 0.0;
     }
 }
 
 /* dx += the rows of lm_head that belong to a panel's targets, times the gradients of those. */
 static void add_target_rows(const Pass *p, const Sizes *s, size_t panel, double *dx,
-                            const double *lm_head) {
-    const size_t C = s->C;
+                            const double *lm_head, Range rows) {
     const Lanes dtarget = load(p->dtarget + panel * LANES);
     const double *row[LANES];
     for (size_t lane = 0; lane < LANES; lane++) {
         const size_t t = panel * LANES + lane < p->T ? panel * LANES + lane : p->T - 1;
-        row[lane] = lm_head + (size_t)p->target[t] * C;
+        row[lane] = lm_head + (size_t)p->target[t] * s->C;
     }
-    for (size_t i = 0; i < C; i += LANES) {
-        const size_t n = C - i < LANES ? C - i : LANES;
-        _Alignas(64) double rows[LANES * LANES], columns[LANES * LANES];
+    for (size_t i = rows.from; i < rows.to; i += LANES) {
+        const size_t n = rows.to - i < LANES ? rows.to - i : LANES;
+        _Alignas(64) double block[LANES * LANES], columns[LANES * LANES];
         for (size_t lane = 0; lane < LANES; lane++)
-            store(rows + lane * LANES, load_some(row[lane] + i, n));
-        transpose(columns, LANES, rows, LANES);
+            store(block + lane * LANES, load_some(row[lane] + i, n));
+        transpose(columns, LANES, block, LANES);
         for (size_t j = 0; j < n; j++) {
             double *d = dx + (i + j) * LANES;
             store(d, add(load(d), mul(load(columns + j * LANES), dtarget)));
@@ -564,76 +607,99 @@ static void add_target_rows(const Pass *p, const Sizes *s, size_t panel, double 
     }
 }
 
-/* The gradient of the last x: rows of lm_head, each position's target last of all. A row of zeros
- * in its place adds nothing to any sum. */
-static void head_backward(const Pass *p, const Sizes *s, double *dx, const double *lm_head) {
-    const size_t V = s->V, C = s->C;
-    for (size_t t = 0; t < p->T; t++)
-        *target_gradient(p, s, t) = 0.0;
-    linear_backward(dx, lm_head, p->dlogits, V, C, p->descending + (p->n_descending - V), p->n_panels);
+/* The gradient of the last x: rows of lm_head, each position's target last of all. */
+static void head_backward(const Pass *p, const Sizes *s, double *dx, const double *lm_head,
+                          Range rows) {
+    const int32_t *order = p->descending + p->n_descending - s->V;
+    linear_backward(dx, lm_head, p->dlogits, s->V, s->C, order, p->n_panels, rows);
     for (size_t panel = 0; panel < p->n_panels; panel++)
-        add_target_rows(p, s, panel, dx + panel * C * LANES, lm_head);
-    for (size_t t = 0; t < p->T; t++)
+        add_target_rows(p, s, panel, dx + panel * s->C * LANES, lm_head, rows);
+}
+
+static void complete_dlogits(const Pass *p, const Sizes *s, Range panels) {
+    for (size_t t = panels.from * LANES; t < panels.to * LANES && t < p->T; t++)
         *target_gradient(p, s, t) = p->dtarget[t];
 }
 
 /* ---- a layer ---- */
 
+/* Workers share the results of linear layers and relus row by row, heads, and what else there is
+ * panel by panel. They wait for each other before someone reads what others have written. */
 static void layer_forward(const Pass *p, const Sizes *s, const Layer *layer, double *out,
-                          const double *w) {
+                          const double *w, const Worker *me) {
     const Offsets at = offsets_of(s);
-    const size_t C = s->C, F = s->F, P = p->n_panels, n = P * C * LANES;
-    rmsnorm_forward(p, layer->norm1, layer->scale1, layer->slope1, layer->x, C);
-    linear_forward(layer->qkv, w + at.qkv, layer->norm1, 3 * C, C, P);
-    attention_forward(p, s, layer);
-    linear_forward(layer->mid, w + at.wo, layer->heads, C, C, P);
-    add_forward(layer->mid, layer->mid, layer->x, n);
-    rmsnorm_forward(p, layer->norm2, layer->scale2, layer->slope2, layer->mid, C);
-    linear_forward(layer->relu, w + at.fc1, layer->norm2, F, C, P);
-    relu_forward(layer->relu, P * F * LANES);
-    linear_forward(out, w + at.fc2, layer->relu, C, F, P);
-    add_forward(out, out, layer->mid, n);
+    const size_t C = s->C, F = s->F, P = p->n_panels;
+    const Range panels = panels_of(me, p), rows = rows_of(me, C), hidden = rows_of(me, F);
+    rmsnorm_forward(p, layer->norm1, layer->scale1, layer->slope1, layer->x, C, panels);
+    wait_for_others(me);
+    linear_forward(layer->qkv, w + at.qkv, layer->norm1, 3 * C, C, P, rows_of(me, 3 * C));
+    wait_for_others(me);
+    attention_forward(p, s, layer, heads_of(me, s));
+    wait_for_others(me);
+    linear_forward(layer->mid, w + at.wo, layer->heads, C, C, P, rows);
+    wait_for_others(me);
+    add_forward(layer->mid, layer->mid, layer->x, C, panels);
+    rmsnorm_forward(p, layer->norm2, layer->scale2, layer->slope2, layer->mid, C, panels);
+    wait_for_others(me);
+    linear_forward(layer->relu, w + at.fc1, layer->norm2, F, C, P, hidden);
+    relu_forward(p, layer->relu, F, hidden);
+    wait_for_others(me);
+    linear_forward(out, w + at.fc2, layer->relu, C, F, P, rows);
+    wait_for_others(me);
+    add_forward(out, out, layer->mid, C, panels);
 }
 
 /* dx is the gradient of the layer's input, dout that of its output. */
 static void layer_backward(const Pass *p, const Sizes *s, const Layer *layer, double *dx,
-                           const double *dout, const double *w) {
+                           const double *dout, const double *w, const Worker *me) {
     const Offsets at = offsets_of(s);
     const size_t C = s->C, F = s->F, P = p->n_panels;
+    const Range panels = panels_of(me, p), rows = rows_of(me, C), hidden = rows_of(me, F);
     const int32_t *last = p->descending + p->n_descending;
     double *d = p->dtemporary; /* (C) of one thing after the other */
-    linear_backward(layer->dhidden, w + at.fc2, dout, C, F, last - C, P);
-    relu_backward(layer->dhidden, layer->relu, P * F * LANES);
-    linear_backward(d, w + at.fc1, layer->dhidden, F, C, last - F, P);
-    rmsnorm_backward(p, layer->dmid, dout, d, layer->scale2, layer->slope2, layer->mid, C);
-    linear_backward(d, w + at.wo, layer->dmid, C, C, last - C, P);
-    attention_backward(p, s, layer, d);
-    linear_backward(d, w + at.qkv, layer->dqkv, 3 * C, C, p->qkv_order, P);
+    linear_backward(layer->dhidden, w + at.fc2, dout, C, F, last - C, P, hidden);
+    relu_backward(p, layer->dhidden, layer->relu, F, hidden);
+    wait_for_others(me);
+    linear_backward(d, w + at.fc1, layer->dhidden, F, C, last - F, P, rows);
+    wait_for_others(me);
+    rmsnorm_backward(p, layer->dmid, dout, d, layer->scale2, layer->slope2, layer->mid, C, panels);
+    wait_for_others(me);
+    linear_backward(d, w + at.wo, layer->dmid, C, C, last - C, P, rows);
+    wait_for_others(me);
+    attention_backward(p, s, layer, d, heads_of(me, s));
+    wait_for_others(me);
+    linear_backward(d, w + at.qkv, layer->dqkv, 3 * C, C, p->qkv_order, P, rows);
     for (size_t i = 0; i < p->n_docs && s->D > 1; i++) {
         const size_t panel = p->doc_starts[i] / LANES, lane = p->doc_starts[i] % LANES;
         linear_backward_at(d + panel * C * LANES, w + at.qkv, layer->dqkv + panel * 3 * C * LANES,
-                           3 * C, C, p->qkv_order_first, lane);
+                           3 * C, C, p->qkv_order_first, lane, rows);
     }
-    rmsnorm_backward(p, dx, layer->dmid, d, layer->scale1, layer->slope1, layer->x, C);
+    wait_for_others(me);
+    rmsnorm_backward(p, dx, layer->dmid, d, layer->scale1, layer->slope1, layer->x, C, panels);
 }
 
 /* ---- the stages ---- */
 
-static GptError forward(Pass *p, const Sizes *s, const double *weights) {
+static void forward(Pass *p, const Sizes *s, const double *weights, const Worker *me) {
     const Offsets at = offsets_of(s);
-    embed_forward(p, s, weights);
-    rmsnorm_forward(p, p->layers[0].x, p->embedded_scale, p->embedded_slope, p->embedded, s->C);
+    const Range panels = panels_of(me, p);
+    embed_forward(p, s, weights, panels);
+    rmsnorm_forward(p, p->layers[0].x, p->embedded_scale, p->embedded_slope, p->embedded, s->C,
+                    panels);
     for (size_t l = 0; l < s->L; l++)
         layer_forward(p, s, &p->layers[l], p->layers[l + 1].x,
-                      weights + at.layers + l * at.layer_size);
-    linear_forward(p->logits, weights + at.lm_head, p->layers[s->L].x, s->V, s->C, p->n_panels);
-    return cross_entropy_forward(p, s);
+                      weights + at.layers + l * at.layer_size, me);
+    wait_for_others(me);
+    linear_forward(p->logits, weights + at.lm_head, p->layers[s->L].x, s->V, s->C, p->n_panels,
+                   rows_of(me, s->V));
+    wait_for_others(me);
+    p->outcome[me->number].error = cross_entropy_forward(p, s, panels);
 }
 
 /* x, n features in panels, as rows of positions. */
-static void by_position(const Pass *p, double *out, const double *x, size_t n) {
+static void by_position(double *out, const double *x, size_t n, Range panels) {
     const size_t stride = (n + LANES - 1) / LANES * LANES;
-    for (size_t panel = 0; panel < p->n_panels; panel++) {
+    for (size_t panel = panels.from; panel < panels.to; panel++) {
         double *rows = out + panel * LANES * stride;
         const double *from = x + panel * n * LANES;
         size_t i = 0;
@@ -665,44 +731,50 @@ static double largest_lane(Lanes a) {
     return largest;
 }
 
-/* What no gradient of a weight exceeds, be it T products of a dy and an x or T gradients of x. */
-static double gradient_bound(const Pass *p, const Sizes *s) {
-    const size_t n = p->n_panels * LANES, C = s->C, F = s->F;
-    Lanes dy = largest_of(splat(0.0), p->dlogits, n * s->V);
-    Lanes x = largest_of(splat(1.0), p->layers[s->L].x, n * C);
-    dy = largest_of(dy, p->dembedded, n * C);
+/* The largest magnitudes among all x and dy of which products are gradients of weights, and among
+ * the gradients of embeddings. */
+static void find_largest(const Pass *p, const Sizes *s, Outcome *outcome, Range panels) {
+    const size_t first = panels.from * LANES, n = panels.to * LANES - first, C = s->C, F = s->F;
+    Lanes dy = largest_of(splat(0.0), p->dlogits + first * s->V, n * s->V);
+    Lanes x = largest_of(splat(1.0), p->layers[s->L].x + first * C, n * C);
+    dy = largest_of(dy, p->dembedded + first * C, n * C);
     for (size_t l = 0; l < s->L; l++) {
         const Layer *layer = &p->layers[l];
-        dy = largest_of(dy, layer->dqkv, n * 3 * C);
-        dy = largest_of(dy, layer->dmid, n * C);
-        dy = largest_of(dy, layer->dhidden, n * F);
-        dy = largest_of(dy, layer[1].dx, n * C);
-        x = largest_of(x, layer->norm1, n * C);
-        x = largest_of(x, layer->heads, n * C);
-        x = largest_of(x, layer->norm2, n * C);
-        x = largest_of(x, layer->relu, n * F);
+        dy = largest_of(dy, layer->dqkv + first * 3 * C, n * 3 * C);
+        dy = largest_of(dy, layer->dmid + first * C, n * C);
+        dy = largest_of(dy, layer->dhidden + first * F, n * F);
+        dy = largest_of(dy, layer[1].dx + first * C, n * C);
+        x = largest_of(x, layer->norm1 + first * C, n * C);
+        x = largest_of(x, layer->heads + first * C, n * C);
+        x = largest_of(x, layer->norm2 + first * C, n * C);
+        x = largest_of(x, layer->relu + first * F, n * F);
     }
-    return (double)p->T * largest_lane(dy) * largest_lane(x);
+    outcome->largest_dy = largest_lane(dy);
+    outcome->largest_x = largest_lane(x);
 }
 
-static void backward(Pass *p, const Sizes *s, const double *weights) {
+static void backward(Pass *p, const Sizes *s, const double *weights, const Worker *me) {
     const Offsets at = offsets_of(s);
-    cross_entropy_backward(p, s);
-    head_backward(p, s, p->layers[s->L].dx, weights + at.lm_head);
-    by_position(p, p->layers[s->L].x_by_position, p->layers[s->L].x, s->C);
+    const Range panels = panels_of(me, p);
+    cross_entropy_backward(p, s, panels);
+    wait_for_others(me);
+    head_backward(p, s, p->layers[s->L].dx, weights + at.lm_head, rows_of(me, s->C));
+    by_position(p->layers[s->L].x_by_position, p->layers[s->L].x, s->C, panels);
     for (size_t l = s->L; l-- > 0;) {
         const Layer *layer = &p->layers[l];
+        wait_for_others(me);
         layer_backward(p, s, layer, layer->dx, p->layers[l + 1].dx,
-                       weights + at.layers + l * at.layer_size);
-        by_position(p, layer->norm1_by_position, layer->norm1, s->C);
-        by_position(p, layer->heads_by_position, layer->heads, s->C);
-        by_position(p, layer->norm2_by_position, layer->norm2, s->C);
-        by_position(p, layer->relu_by_position, layer->relu, s->F);
+                       weights + at.layers + l * at.layer_size, me);
+        by_position(layer->norm1_by_position, layer->norm1, s->C, panels);
+        by_position(layer->heads_by_position, layer->heads, s->C, panels);
+        by_position(layer->norm2_by_position, layer->norm2, s->C, panels);
+        by_position(layer->relu_by_position, layer->relu, s->F, panels);
     }
     rmsnorm_backward(p, p->dembedded, NULL, p->layers[0].dx, p->embedded_scale, p->embedded_slope,
-                     p->embedded, s->C);
-    by_position(p, p->dembedded_by_position, p->dembedded, s->C);
-    p->gradient_bound = gradient_bound(p, s);
+                     p->embedded, s->C, panels);
+    by_position(p->dembedded_by_position, p->dembedded, s->C, panels);
+    complete_dlogits(p, s, panels);
+    find_largest(p, s, &p->outcome[me->number], panels);
 }
 
 /* A matrix's share of a range of rows that goes through all matrices; *row is its first row. */

@@ -46,8 +46,8 @@ static void *checked(void *memory) {
 }
 
 /* The first loss, all gradients, then losses, weights and moments of a few steps. */
-static size_t run(GPT *g, const Documents *docs, size_t n_threads, size_t steps_at_once,
-                  double *out) {
+static size_t run(GPT *g, const Documents *docs, size_t batch_size, size_t n_threads,
+                  size_t steps_at_once, double *out) {
     const size_t n = g->n_params;
     double losses[STEPS];
     if (gpt_loss(g, docs, &out[0]) || gpt_backward(g, docs, &out[1]))
@@ -59,7 +59,7 @@ static size_t run(GPT *g, const Documents *docs, size_t n_threads, size_t steps_
             .first_step = step,
             .n_steps = steps_at_once,
             .schedule_steps = STEPS,
-            .batch_size = 2,
+            .batch_size = batch_size,
             .n_threads = n_threads,
             .lr = 0.01,
             .beta1 = 0.85,
@@ -68,7 +68,7 @@ static size_t run(GPT *g, const Documents *docs, size_t n_threads, size_t steps_
             .seconds = 1e9,
             .losses = losses + step,
         };
-        training.docs.first = step * 2 % docs->total;
+        training.docs.first = step * batch_size % docs->total;
         if (gpt_train(g, &training) || training.completed != steps_at_once)
             fail("an error", g, step, 0.0, 0.0);
     }
@@ -106,7 +106,7 @@ static GPT *new_model(const Sizes *s, const double *weights) {
     return g;
 }
 
-static void check_model(const Sizes *s) {
+static void check_model(const Sizes *s, size_t batch_size) {
     int32_t tokens[N_DOCS * MOST_TOKENS];
     size_t starts[N_DOCS + 1] = {0};
     for (size_t i = 0; i < N_DOCS; i++) {
@@ -123,7 +123,7 @@ static void check_model(const Sizes *s) {
     for (size_t i = 0; i < n; i++)
         weights[i] = g->weights[i] = uniform() - 0.5;
     vector_unit_set(PLAIN);
-    size_t n_numbers = run(g, &docs, 1, STEPS, expected);
+    size_t n_numbers = run(g, &docs, batch_size, 1, STEPS, expected);
     gpt_free(g);
     g = new_model(s, weights);
     check_decoder(g, &docs, expected[0]);
@@ -134,7 +134,7 @@ static void check_model(const Sizes *s) {
             if (vector_unit_set(units[i]) < 0)
                 continue;
             g = new_model(s, weights);
-            run(g, &docs, n_threads, n_threads == 1 ? 1 : STEPS, actual);
+            run(g, &docs, batch_size, n_threads, n_threads == 1 ? 1 : STEPS, actual);
             check("a number", g, expected, actual, n_numbers);
             gpt_free(g);
         }
@@ -154,8 +154,11 @@ int main(void) {
                     for (size_t m = 0; m < 3; m++, n_models++) {
                         Sizes s = {.V = vocabularies[i], .L = L, .C = heads[k] * head_dims[m],
                                    .H = heads[k], .block_size = block_sizes[j]};
-                        check_model(&s);
+                        check_model(&s, 2);
                     }
+    const Sizes large = {.V = 9, .L = 2, .C = 69, .H = 3, .block_size = 20};
+    check_model(&large, 1); /* threads share each document */
+    n_models++;
     printf("OK: %zu models\n", n_models);
     return 0;
 }
