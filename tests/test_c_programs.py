@@ -11,22 +11,35 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {"test_numerics": ["numerics"], "test_gpt": ["gpt", "numerics"]}
 
 
-@pytest.mark.once
-@pytest.mark.parametrize("name", ROOMS)
-def test_a_program_runs_clean(name, tmp_path):
+def check_program(name, folder, *more):
+    """Compiles tests/c/`name`.c, its rooms and `more` with the sanitizers into `folder`; runs it."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         pytest.skip("no C compiler")
-    program = tmp_path / name
+    program = folder / name
     sources = [ROOT / "tests" / "c" / f"{name}.c"]
     for room in ROOMS[name]:
         sources += sorted((ROOT / "csrc" / room).glob("*.c"))
     command = [compiler, "-std=c11", "-O0", "-g", "-I", ROOT / "csrc", "-o", program]
     command += ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
     command += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    build = subprocess.run([*command, *sources, "-lm", "-pthread"], capture_output=True, text=True)
+    command += [*sources, *more, "-lm", "-pthread"]
+    build = subprocess.run(command, capture_output=True, text=True)
     if build.returncode and "sanitize" in build.stderr + build.stdout:
         pytest.skip("this compiler has no sanitizers")
     assert build.returncode == 0, build.stderr
     process = subprocess.run([program], capture_output=True, text=True)
     assert process.returncode == 0 and "OK" in process.stdout, process.stdout + process.stderr
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_program_runs_clean(name, tmp_path):
+    check_program(name, tmp_path)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ROOMS)
+def test_with_an_unknown_libm_its_word_is_final(name, tmp_path):
+    odd = ROOT / "tests" / "c" / "odd_libm"
+    check_program(name, tmp_path, "-DKNOWN_LIBM=0", "-include", f"{odd}.h", odd.with_suffix(".c"))

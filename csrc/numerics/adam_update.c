@@ -89,7 +89,7 @@ static int are_ordinary(const AdamRates *r) {
 size_t adam_update(double *restrict w, const double *restrict g, double *restrict m,
                    double *restrict v, size_t n, const AdamRates *rates) {
 #if HAVE_X86_PATHS
-    if (vector_unit() != PLAIN && are_ordinary(rates))
+    if (KNOWN_LIBM && vector_unit() != PLAIN && are_ordinary(rates))
         return vector_unit() == AVX512 ? adam_update_avx512(w, g, m, v, n, rates)
                                        : adam_update_avx2(w, g, m, v, n, rates);
 #endif

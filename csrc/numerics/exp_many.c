@@ -3,11 +3,12 @@
 
 #include <math.h>
 
+#include "known_libm.h"
 #include "vector_unit.h"
 
 void exp_many(double *x, size_t n) {
 #if HAVE_X86_PATHS
-    if (vector_unit() == AVX512 && n > 8) { /* up to there libm is as quick */
+    if (KNOWN_LIBM && vector_unit() == AVX512 && n > 8) { /* up to there libm is as quick */
         exp_many_avx512(x, n);
         return;
     }

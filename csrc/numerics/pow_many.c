@@ -21,7 +21,7 @@ static double one(double x, Power p) {
 
 void pow_many(double *power, const double *x, size_t n, Power p) {
 #if HAVE_X86_PATHS
-    if (vector_unit() == AVX512 && n > 2) {
+    if (KNOWN_LIBM && vector_unit() == AVX512 && n > 2) {
         pow_many_avx512(power, x, n, p);
         return;
     }

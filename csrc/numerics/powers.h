@@ -20,9 +20,10 @@
 #define ISOGRAD_POWERS_H
 
 #include <errno.h>
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "known_libm.h"
 
 #define SAFE_MIN 0x1p-400
 #define SAFE_MAX 0x1p+400
@@ -61,7 +62,7 @@ static inline double square_residue(double x, double square) {
 /* pow(x, 2.0) for SAFE_MIN <= |x| <= SAFE_MAX. */
 static inline double pow_2(double x) {
     double square = x * x;
-    if (fabs(square_residue(x, square)) <= SURELY_NEAREST * spacing_at(square))
+    if (KNOWN_LIBM && fabs(square_residue(x, square)) <= SURELY_NEAREST * spacing_at(square))
         return square;
     return pow(x, 2.0);
 }
@@ -71,7 +72,7 @@ static inline double pow_2(double x) {
 static inline double pow_half(double x) {
     double root = sqrt(x), square = root * root;
     double d = (x - square) - square_residue(root, square);
-    if (fabs(d) <= 2.0 * SURELY_NEAREST * root * spacing_at(root))
+    if (KNOWN_LIBM && fabs(d) <= 2.0 * SURELY_NEAREST * root * spacing_at(root))
         return root;
     return pow(x, 0.5);
 }
@@ -92,7 +93,7 @@ static inline Pair product_of(double a, double b) {
 /* high + low if it rounds to what pow returns, else NaN. */
 static inline double surely_nearest(double high, double low) {
     double nearest = high + low, e = low - (nearest - high);
-    return fabs(e) <= SURELY_NEAREST * spacing_at(nearest) ? nearest : NAN;
+    return KNOWN_LIBM && fabs(e) <= SURELY_NEAREST * spacing_at(nearest) ? nearest : NAN;
 }
 
 /* pow(x, -1.0) for LOWEST_BASE <= x <= HIGHEST_BASE. With e = 1 - r*x, the true value is r * (1 + e
