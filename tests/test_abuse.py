@@ -124,7 +124,7 @@ def test_a_matrix_that_vanishes_while_a_row_is_read():
         matrix = [row, *([Value(2.0)] * 30 for _ in range(500))]
         left = moment
 
-        def vanish(phase, info):
+        def vanish(phase, info, row=row, matrix=matrix):
             nonlocal left
             left -= phase == "start"
             if left == 0:

@@ -12,7 +12,7 @@ ROOMS = {"test_numerics": ["numerics"], "test_gpt": ["gpt", "numerics"]}
 
 
 def check_program(name, folder, *more):
-    """Compiles tests/c/`name`.c, its rooms and `more` with the sanitizers into `folder`; runs it."""
+    """Compiles tests/c/`name`.c, its rooms and `more` with the sanitizers, and runs it."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         pytest.skip("no C compiler")

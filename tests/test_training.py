@@ -397,7 +397,7 @@ def test_a_state_past_the_end_is_refused(tier):
         (lambda state: state.v.append(0), "the state is of 433 weights, the model has 432"),
         (lambda state: setattr(state, "m", ["0"] * 432), "must be lists or arrays of numbers"),
         (lambda state: setattr(state, "v", None), "must be lists or arrays of numbers"),
-        (lambda state: setattr(state, "m", iter([0.0] * 432)), "must be lists or arrays of numbers"),
+        (lambda state: setattr(state, "m", iter([0.0] * 432)), "must be lists or arrays of number"),
         (lambda state: state.v.__setitem__(7, -1.0), "second moments cannot be negative"),
         (
             lambda state: setattr(state, "v", [math.nan, -1.0, *[0.0] * 430]),
