@@ -212,7 +212,9 @@ static int worth_sharing(const GPT *g, const Documents *docs, size_t from, size_
 
 /* Adds the gradients of weights from the first n_pieces passes, or sets them where `begin`. */
 static void sum_gradients(GPT *g, size_t n_pieces, int begin, Team *team) {
-    const size_t n_tasks = tasks_for(g, team);
+    size_t n_tasks = tasks_for(g, team);
+    if (n_pieces > 1 && n_tasks > 2 * team_size(team)) /* each reads all positions of all pieces */
+        n_tasks = 2 * team_size(team);
     for (size_t task; (task = team_next(team)) <= n_tasks;)
         for (size_t i = 0; i < n_pieces; i++) {
             const int first = begin && i == 0;
