@@ -7,6 +7,7 @@ Switches, all environment variables:
 
 import os
 import sys
+from copy import copy
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -31,6 +32,12 @@ class BuildExact(build_ext):
     def finalize_options(self):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
+
+    def build_extension(self, extension):
+        # Several run at once, and both extensions compile csrc/numerics: not into the same objects.
+        command = copy(self)
+        command.build_temp = os.path.join(self.build_temp, extension.name)
+        super(BuildExact, command).build_extension(extension)
 
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"

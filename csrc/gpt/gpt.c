@@ -191,18 +191,16 @@ static void run_piece(GPT *g, Pass *p, const Documents *docs, size_t from, size_
     const Stages *stages = stages_here();
     if (me->number == 0)
         pass_take(p, &g->s, docs, from, to, docs->n == 1 ? 1.0 : 1.0 / (double)docs->n, me->n);
-    if (me->n > 1)
-        team_wait(me->team);
+    wait_for_others(me);
     stages->forward(p, &g->s, g->weights, me);
-    if (me->n > 1)
-        team_wait(me->team);
+    wait_for_others(me);
     if (me->number == 0)
         document_losses(p, g->losses + from);
     if (with_gradients && !pass_error(p))
         stages->backward(p, &g->s, g->weights, me);
 }
 
-/* Whether a single piece is worth the threads' waiting for one another some 20 times. */
+/* Whether a single piece is worth the threads' waiting for one another, 14 times for each layer. */
 static int worth_sharing(const GPT *g, const Documents *docs, size_t from, size_t to) {
     size_t T = 0;
     for (size_t i = from; i < to; i++)

@@ -123,7 +123,7 @@ INLINE Lanes larger_magnitude(Lanes a, Lanes b) {
     return larger(a, b);
 }
 
-/* The same where the mask is -1, else b. */
+/* larger(a, b) where the mask is -1, else b. */
 INLINE Lanes larger_where(const int64_t *mask, Lanes a, Lanes b) {
 #if WIDTH > 1
     EACH_PART {

@@ -11,7 +11,8 @@
  * linear layers are kept a second time with features in the lanes (x_by_position, (T, stride)).
  *
  * Documents follow one another without a gap; a lane sees those of its own document up to its own
- * position, which is what the masks say. Lanes past the last position hold numbers nobody reads.
+ * position, which is what the masks say. Lanes past the last position hold numbers that reach no
+ * result; at most they widen the bound on gradients.
  */
 #ifndef ISOGRAD_GPT_PASS_H
 #define ISOGRAD_GPT_PASS_H
@@ -26,6 +27,11 @@ typedef struct {
     Team *team;
     size_t number, n;
 } Worker;
+
+static inline void wait_for_others(const Worker *me) {
+    if (me->n > 1)
+        team_wait(me->team);
+}
 
 /* What a worker found in its share of the positions. */
 typedef struct {

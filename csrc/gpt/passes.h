@@ -46,7 +46,8 @@ typedef struct {
     size_t from, to;
 } Range;
 
-/* A worker's share of n things, in units of `grain`. */
+/* A worker's share of n things, in units of `grain`. Alone it does not divide: the divisions of a
+ * step would take as long as an rmsnorm. */
 INLINE Range share_of(const Worker *me, size_t n, size_t grain) {
     if (me->n == 1)
         return (Range){0, n};
@@ -60,17 +61,12 @@ INLINE Range panels_of(const Worker *me, const Pass *p) { return share_of(me, p-
 
 INLINE Range heads_of(const Worker *me, const Sizes *s) { return share_of(me, s->H, 1); }
 
-/* Of the n results of a linear layer. */
+/* Of the n results of a linear layer, or the n gradients that it hands back. */
 INLINE Range rows_of(const Worker *me, size_t n) { return share_of(me, n, COLUMNS_AT_ONCE); }
-
-INLINE void wait_for_others(const Worker *me) {
-    if (me->n > 1)
-        team_wait(me->team);
-}
 
 INLINE Lanes add_product(Lanes sum, double w, Lanes x) { return add(sum, mul(splat(w), x)); }
 
-/* ---- linear: y = W x, W (n_out, n_in), a range of the rows of y, or of dx ---- */
+/* ---- linear: y = W x, W (n_out, n_in), for a range of its rows, backward of its columns ---- */
 
 /* R rows of P panels of y; the next R rows are fetched meanwhile, a cache line at a time. */
 INLINE void linear_rows(const int R, const int P, double *y, const double *w, const double *x,
@@ -117,14 +113,14 @@ INLINE void linear_columns(const int R, double *dx, const double *w, const doubl
 /* dx = transposed W times dy, rows in the given order. A few rows at a time for all of dx, so that
  * weights stream through the cache once, whatever the number of panels. */
 static void linear_backward(double *dx, const double *w, const double *dy, size_t n_out, size_t n_in,
-                            const int32_t *order, size_t n_panels, Range rows) {
+                            const int32_t *order, size_t n_panels, Range columns) {
     const size_t rows_at_once = n_out * n_in <= 4096 ? n_out : 16;
-    dx += rows.from * LANES;
-    w += rows.from;
+    dx += columns.from * LANES;
+    w += columns.from;
     for (size_t k = 0; k < n_out; k += rows_at_once) {
         const size_t n = n_out - k < rows_at_once ? n_out - k : rows_at_once;
         for (size_t p = 0; p < n_panels; p++)
-            IN_BLOCKS(COLUMNS_AT_ONCE, i, rows.to - rows.from,
+            IN_BLOCKS(COLUMNS_AT_ONCE, i, columns.to - columns.from,
                       linear_columns(R, dx + (p * n_in + i) * LANES, w + i, dy + p * n_out * LANES,
                                      n_in, order + k, n, k == 0));
     }
@@ -150,10 +146,10 @@ INLINE void linear_columns_at(const int R, double *dx, const double *w, const do
 /* dx of one position alone: for the first of a document, where the graph meets rows in an order of
  * its own. */
 static void linear_backward_at(double *dx, const double *w, const double *dy, size_t n_out,
-                               size_t n_in, const int32_t *order, size_t lane, Range rows) {
-    const size_t n_columns = rows.to - rows.from, n_groups = n_columns / LANES;
-    dx += rows.from * LANES;
-    w += rows.from;
+                               size_t n_in, const int32_t *order, size_t lane, Range columns) {
+    const size_t n_columns = columns.to - columns.from, n_groups = n_columns / LANES;
+    dx += columns.from * LANES;
+    w += columns.from;
     IN_BLOCKS(ROWS, c, n_groups, linear_columns_at(R, dx + c * LANES * LANES, w + c * LANES, dy,
                                                    n_out, n_in, order, lane));
     for (size_t i = n_groups * LANES; i < n_columns; i++) {
@@ -624,7 +620,8 @@ static void complete_dlogits(const Pass *p, const Sizes *s, Range panels) {
 /* ---- a layer ---- */
 
 /* Workers share the results of linear layers and relus row by row, heads, and what else there is
- * panel by panel. They wait for each other before someone reads what others have written. */
+ * panel by panel. They wait for each other before one reads what others have written, or overwrites
+ * what they still read. */
 static void layer_forward(const Pass *p, const Sizes *s, const Layer *layer, double *out,
                           const double *w, const Worker *me) {
     const Offsets at = offsets_of(s);

@@ -15,4 +15,4 @@ static double off_by_one(double result, double x) {
 
 double odd_exp(double x) { return x == 0.0 ? 1.0 : off_by_one(exp(x), x); }
 
-double odd_pow(double x, double y) { return x == 1.0 ? 1.0 : off_by_one(pow(x, y), x); }
+double odd_pow(double x, double y) { return x == 1.0 || y == 0.0 ? 1.0 : off_by_one(pow(x, y), x); }

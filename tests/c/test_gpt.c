@@ -106,11 +106,13 @@ static GPT *new_model(const Sizes *s, const double *weights) {
     return g;
 }
 
-static void check_model(const Sizes *s, size_t batch_size) {
+/* Documents have from `shortest` to `longest` tokens. */
+static void check_model(const Sizes *s, size_t batch_size, size_t shortest, size_t longest) {
     int32_t tokens[N_DOCS * MOST_TOKENS];
     size_t starts[N_DOCS + 1] = {0};
     for (size_t i = 0; i < N_DOCS; i++) {
-        starts[i + 1] = starts[i] + 2 + (size_t)(uniform() * (MOST_TOKENS - 1));
+        const double n = uniform() * (double)(longest - shortest + 1);
+        starts[i + 1] = starts[i] + shortest + (size_t)n;
         for (size_t t = starts[i]; t < starts[i + 1]; t++)
             tokens[t] = (int32_t)(uniform() * (double)s->V);
     }
@@ -154,11 +156,12 @@ int main(void) {
                     for (size_t m = 0; m < 3; m++, n_models++) {
                         Sizes s = {.V = vocabularies[i], .L = L, .C = heads[k] * head_dims[m],
                                    .H = heads[k], .block_size = block_sizes[j]};
-                        check_model(&s, 2);
+                        check_model(&s, 2, 2, MOST_TOKENS);
                     }
-    const Sizes large = {.V = 9, .L = 2, .C = 69, .H = 3, .block_size = 20};
-    check_model(&large, 1); /* threads share each document */
-    n_models++;
+    const Sizes large = {.V = 9, .L = 1, .C = 93, .H = 3, .block_size = 20};
+    check_model(&large, 1, 15, MOST_TOKENS); /* threads share each document */
+    check_model(&large, 4, 3, 3);            /* or each batch, of four short ones */
+    n_models += 2;
     printf("OK: %zu models\n", n_models);
     return 0;
 }
