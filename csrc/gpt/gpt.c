@@ -1,13 +1,14 @@
 /* The model's memory, and steps made of the stages in pass.h.
  *
- * A batch goes through in pieces of a few documents, each in a pass of its own, the last documents
- * first: so the sums of weights' gradients, which run over all positions of a batch from last to first,
- * go on from piece to piece. Those sums and Adam are divided by weights, which share nothing. Threads
- * take pieces, and ranges of weights, as they get to them, or share a single piece if it is large: who
- * does what shows in no bit.
+ * A batch goes through in pieces of a few documents, the last documents first: so the sums of weights'
+ * gradients, which run over all positions of a batch from last to first, go on from piece to piece.
+ * Threads take pieces as they get to them and add each one's gradients, one range of weights after the
+ * other, as soon as the piece before has been there: so a thread reads no activations but its own. With
+ * fewer documents than threads, all share one piece, and then the weights. Adam is divided by weights,
+ * which share nothing. Who does what shows in no bit.
  *
  * All threads run the same code on the same numbers and so come to the same decisions; what one of them
- * writes, others read only after team_wait().
+ * writes, others read only after team_wait(), sums of gradients after team_enter().
  */
 #include "gpt.h"
 
@@ -22,6 +23,9 @@
 #include "pass.h"
 #include "team.h"
 
+#define MOST_PARTS (MOST_STATIONS - 1)
+#define RANGE 1024     /* weights; their gradients take two microseconds for 64 positions */
+#define ADAM_TASK 2048 /* weights: some microseconds */
 #define LARGE_PIECE 60000.0 /* positions times n_embd**2: 4 positions at n_embd 128 */
 
 GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
@@ -93,6 +97,13 @@ static GptError reserve(GPT *g, size_t n_passes, const Documents *docs, size_t n
     return GPT_OK;
 }
 
+static size_t positions_of(const GPT *g, const Documents *docs, size_t from, size_t to) {
+    size_t T = 0;
+    for (size_t i = from; i < to; i++)
+        T += document_positions(&g->s, docs, i);
+    return T;
+}
+
 /* The first of the documents that, up to `end`, have `most` positions or else are a single one. */
 static size_t piece_start(const GPT *g, const Documents *docs, size_t end, size_t most) {
     size_t start = end, T = 0;
@@ -105,22 +116,43 @@ static size_t piece_start(const GPT *g, const Documents *docs, size_t end, size_
     return start;
 }
 
-/* How many positions a piece may have, so that the batch is as many pieces as there are passes if
- * that can be. */
-static size_t piece_size(const GPT *g, const Documents *docs, size_t n_passes) {
+/* Whether documents up to `end` are n pieces of `most` positions, or fewer. */
+static int fits(const GPT *g, const Documents *docs, size_t end, size_t n, size_t most) {
+    for (; end > 0 && n > 0; n--)
+        end = piece_start(g, docs, end, most);
+    return end == 0;
+}
+
+/* A batch on its way from the last document to the first: documents [from, to) are piece `number` of
+ * n, or of more if not all fit; T positions are left. */
+typedef struct {
+    const Documents *docs;
+    size_t n, number, from, to, T;
+} Pieces;
+
+/* As few pieces as hold the batch, but as many for each thread. */
+static Pieces pieces_of(const GPT *g, const Documents *docs, size_t n_threads) {
+    const size_t capacity = g->passes[0]->capacity, T = positions_of(g, docs, 0, docs->n);
+    const size_t least = (T + capacity - 1) / capacity;
+    const size_t n = (least + n_threads - 1) / n_threads * n_threads;
+    return (Pieces){docs, n, (size_t)-1, docs->n, docs->n, T};
+}
+
+/* Goes on to piece `number`; 0 if there is none. Of the pieces left, one has as many panels as the
+ * largest of them needs: so large ones come first, and threads that take turns have equal shares. */
+static int go_to_piece(const GPT *g, Pieces *p, size_t number) {
     const size_t capacity = g->passes[0]->capacity;
-    size_t T = 0;
-    for (size_t i = 0; i < docs->n && T < capacity * n_passes; i++)
-        T += document_positions(&g->s, docs, i);
-    const size_t share = (T + n_passes - 1) / n_passes;
-    for (size_t most = (share + LANES - 1) / LANES * LANES; most < capacity; most += LANES) {
-        size_t n_pieces = 0, start = docs->n;
-        for (; start > 0 && n_pieces < n_passes; n_pieces++)
-            start = piece_start(g, docs, start, most);
-        if (start == 0)
-            return most;
+    while (p->from > 0 && p->number + 1 <= number) {
+        p->number++;
+        p->to = p->from;
+        const size_t left = p->number < p->n ? p->n - p->number : 1;
+        size_t most = ((p->T + left - 1) / left + LANES - 1) / LANES * LANES;
+        while (most < capacity && !fits(g, p->docs, p->to, left, most))
+            most += LANES;
+        p->from = piece_start(g, p->docs, p->to, most < capacity ? most : capacity);
+        p->T -= positions_of(g, p->docs, p->from, p->to);
     }
-    return capacity;
+    return p->number == number;
 }
 
 /* The mean losses of a pass's documents. */
@@ -144,7 +176,8 @@ static double batch_loss(const double *losses, size_t n) {
     return sum * (1.0 / (double)n);
 }
 
-/* The row of the linear layers at which a part of their weights begins: number `part` of `n`. */
+/* The row of the linear layers at which a part of their weights begins: number `part` of `n`. Rows of
+ * a matrix stay in blocks of 8, which the kernels like. */
 static size_t part_of_rows(const Sizes *s, size_t part, size_t n) {
     const size_t head = s->V * s->C, layer = 12 * s->C * s->C;
     const size_t narrow = 8 * s->C; /* a layer's rows of C weights, before those of F */
@@ -152,10 +185,11 @@ static size_t part_of_rows(const Sizes *s, size_t part, size_t n) {
         return s->V + s->L * (narrow + s->C);
     size_t at = (head + s->L * layer) / n * part;
     if (at < head)
-        return at / s->C;
+        return at / s->C / 8 * 8;
     const size_t before = s->V + (at - head) / layer * (narrow + s->C);
     at = (at - head) % layer;
-    return before + (at < narrow * s->C ? at / s->C : narrow + (at - narrow * s->C) / s->F);
+    const size_t row = at < narrow * s->C ? at / s->C : narrow + (at - narrow * s->C) / s->F;
+    return before + row / 8 * 8;
 }
 
 /* Those for the chosen vector unit. */
@@ -169,19 +203,12 @@ static const Stages *stages_here(void) {
     return &stages_plain;
 }
 
-/* Passes for pieces that are on their way at the same time: several for each of a few threads, which
- * then rarely wait for one another; they take memory. */
-static size_t passes_for(size_t n_threads) {
-    if (n_threads == 1)
-        return 1;
-    return n_threads > 16 ? n_threads : n_threads > 4 ? 16 : 4 * n_threads;
-}
-
-/* Tasks that a stage over all weights is divided into: some microseconds each at least. */
-static size_t tasks_for(const GPT *g, const Team *team) {
-    const size_t n_threads = team_size(team), most = n_threads == 1 ? 1 : 8 * n_threads;
-    const size_t n_tasks = g->n_params / 2048;
-    return n_tasks < n_threads ? n_threads : n_tasks < most ? n_tasks : most;
+/* Parts of all weights that are a task each, of `least` weights or more if there are threads enough
+ * for more than one. */
+static size_t parts_for(const GPT *g, const Team *team, size_t least) {
+    const size_t n_threads = team_size(team), n = g->n_params / least;
+    const size_t most = n_threads == 1 ? 1 : n_threads < MOST_PARTS / 8 ? 8 * n_threads : MOST_PARTS;
+    return n < n_threads ? n_threads : n < most ? n : most;
 }
 
 /* Documents [from, to) from tokens to losses, and back to the gradients of activations if asked for;
@@ -202,61 +229,82 @@ static void run_piece(GPT *g, Pass *p, const Documents *docs, size_t from, size_
 
 /* Whether a single piece is worth the threads' waiting for one another, 14 times for each layer. */
 static int worth_sharing(const GPT *g, const Documents *docs, size_t from, size_t to) {
-    size_t T = 0;
-    for (size_t i = from; i < to; i++)
-        T += document_positions(&g->s, docs, i);
-    return (double)T * (double)g->s.C * (double)g->s.C >= LARGE_PIECE;
+    const double T = (double)positions_of(g, docs, from, to);
+    return T * (double)g->s.C * (double)g->s.C >= LARGE_PIECE;
 }
 
-/* Adds the gradients of weights from the first n_pieces passes, or sets them where `begin`. */
-static void sum_gradients(GPT *g, size_t n_pieces, int begin, Team *team) {
-    size_t n_tasks = tasks_for(g, team);
-    if (n_pieces > 1 && n_tasks > 2 * team_size(team)) /* each reads all positions of all pieces */
-        n_tasks = 2 * team_size(team);
-    for (size_t task; (task = team_next(team)) <= n_tasks;)
-        for (size_t i = 0; i < n_pieces; i++) {
-            const int first = begin && i == 0;
-            if (task == n_tasks)
-                stages_here()->embeddings(g->passes[i], &g->s, g->gradients, first);
-            else
-                stages_here()->weights(g->passes[i], &g->s, g->gradients, first,
-                                       part_of_rows(&g->s, task, n_tasks),
-                                       part_of_rows(&g->s, task + 1, n_tasks));
+/* Adds a pass's gradients of the weights of range number `range` of n, or sets them where `begin`; the
+ * embeddings are number n. */
+static void add_gradients(GPT *g, const Pass *p, size_t range, size_t n, int begin) {
+    if (range == n)
+        stages_here()->embeddings(p, &g->s, g->gradients, begin);
+    else
+        stages_here()->weights(p, &g->s, g->gradients, begin, part_of_rows(&g->s, range, n),
+                               part_of_rows(&g->s, range + 1, n));
+}
+
+/* Each thread takes pieces of its own. */
+static GptError run_in_turn(GPT *g, const Documents *docs, int with_gradients, Team *team,
+                            size_t thread, double *bound) {
+    const size_t n_threads = team_size(team), n_ranges = parts_for(g, team, RANGE);
+    const Worker alone = {NULL, 0, 1};
+    Pieces pieces = pieces_of(g, docs, n_threads);
+    Pass *p = g->passes[thread];
+    p->batch_error = GPT_OK;
+    p->batch_bound = 0.0;
+    while (go_to_piece(g, &pieces, team_next(team))) {
+        run_piece(g, p, docs, pieces.from, pieces.to, with_gradients, &alone);
+        const GptError error = pass_error(p);
+        for (size_t range = 0; range <= n_ranges && with_gradients; range++) {
+            team_enter(team, range, pieces.number);
+            if (!error)
+                add_gradients(g, p, range, n_ranges, pieces.number == 0);
+            team_leave(team, range, pieces.number);
         }
+        p->batch_error = error ? error : p->batch_error;
+        p->batch_bound += pass_gradient_bound(p);
+    }
+    team_wait(team);
+    GptError error = GPT_OK;
+    *bound = 0.0;
+    for (size_t i = 0; i < n_threads; i++) {
+        error = error ? error : g->passes[i]->batch_error;
+        *bound += g->passes[i]->batch_bound;
+    }
+    return error;
+}
+
+/* All threads run one piece after the other: each of them together, if that is worth it. */
+static GptError run_together(GPT *g, const Documents *docs, int with_gradients, Team *team,
+                             size_t thread, double *bound) {
+    const size_t n_ranges = parts_for(g, team, RANGE);
+    const Worker alone = {NULL, 0, 1}, me = {team, thread, team_size(team)};
+    Pieces pieces = pieces_of(g, docs, 1);
+    Pass *p = g->passes[0];
+    GptError error = GPT_OK;
+    *bound = 0.0;
+    for (size_t i = 0; !error && go_to_piece(g, &pieces, i); i++) {
+        if (worth_sharing(g, docs, pieces.from, pieces.to))
+            run_piece(g, p, docs, pieces.from, pieces.to, with_gradients, &me);
+        else if (team_next(team) == 0)
+            run_piece(g, p, docs, pieces.from, pieces.to, with_gradients, &alone);
+        team_wait(team);
+        error = pass_error(p);
+        *bound += pass_gradient_bound(p);
+        for (size_t range; !error && with_gradients && (range = team_next(team)) <= n_ranges;)
+            add_gradients(g, p, range, n_ranges, i == 0);
+        team_wait(team);
+    }
+    return error;
 }
 
 /* A batch's losses, and its gradients if asked for, by all threads of a team. *bound is what no
  * gradient exceeds in magnitude, unless it is NaN; NaN or infinite where that is not known. */
 static GptError batch_gradients(GPT *g, const Documents *docs, int with_gradients, Team *team,
                                 size_t thread, double *bound) {
-    const size_t n_passes = passes_for(team_size(team)), most = piece_size(g, docs, n_passes);
-    *bound = 0.0;
-    for (size_t end = docs->n; end > 0;) {
-        size_t start[MOST_THREADS + 1] = {end}, n_pieces = 0;
-        for (; n_pieces < n_passes && start[n_pieces] > 0; n_pieces++)
-            start[n_pieces + 1] = piece_start(g, docs, start[n_pieces], most);
-        if (n_pieces == 1 && team_size(team) > 1 && worth_sharing(g, docs, start[1], start[0])) {
-            const Worker me = {team, thread, team_size(team)};
-            run_piece(g, g->passes[0], docs, start[1], start[0], with_gradients, &me);
-        }
-        else {
-            const Worker alone = {NULL, 0, 1};
-            for (size_t i; (i = team_next(team)) < n_pieces;)
-                run_piece(g, g->passes[i], docs, start[i + 1], start[i], with_gradients, &alone);
-        }
-        team_wait(team);
-        for (size_t i = 0; i < n_pieces; i++) {
-            const GptError error = pass_error(g->passes[i]);
-            if (error)
-                return error;
-            *bound += pass_gradient_bound(g->passes[i]);
-        }
-        if (with_gradients)
-            sum_gradients(g, n_pieces, end == docs->n, team);
-        team_wait(team);
-        end = start[n_pieces];
-    }
-    return GPT_OK;
+    if (docs->n < team_size(team))
+        return run_together(g, docs, with_gradients, team, thread, bound);
+    return run_in_turn(g, docs, with_gradients, team, thread, bound);
 }
 
 typedef struct {
@@ -357,7 +405,7 @@ typedef struct {
 static GptError adam_step(const Training *training, size_t step, double gradient_bound, Team *team) {
     GPT *g = training->g;
     const AdamRates rates = rates_at(training->run, step);
-    const size_t n_tasks = tasks_for(g, team), share = g->n_params / n_tasks / LANES * LANES;
+    const size_t n_tasks = parts_for(g, team, ADAM_TASK), share = g->n_params / n_tasks / LANES * LANES;
     if (training->odd_moments || adam_may_fail(training->run, gradient_bound)) {
         GptError error = adam_failure(g, &rates);
         team_wait(team);
@@ -404,7 +452,7 @@ GptError gpt_train(GPT *g, TrainingRun *run) {
     Training training = {.g = g, .run = run, .begin = now()};
     run->completed = 0;
     training.odd_moments = any_negative(g->second_moments, g->n_params);
-    training.error = reserve(g, passes_for(n_threads), &run->docs, run->batch_size);
+    training.error = reserve(g, n_threads, &run->docs, run->batch_size);
     if (!training.error)
         team_run(n_threads, train, &training);
     run->docs.first = (run->docs.first + run->completed * run->batch_size) % run->docs.total;

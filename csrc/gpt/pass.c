@@ -10,7 +10,10 @@
 #define ALIGNMENT 64
 #define POSITIONS_AT_ONCE 64 /* of a batch: weights are fetched once for all of them */
 
-static size_t number_of(const Documents *docs, size_t i) { return (docs->first + i) % docs->total; }
+static size_t number_of(const Documents *docs, size_t i) {
+    const size_t number = docs->first + i;
+    return number < docs->total ? number : number % docs->total;
+}
 
 size_t document_positions(const Sizes *s, const Documents *docs, size_t i) {
     const size_t *start = docs->starts + number_of(docs, i);

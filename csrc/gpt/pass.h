@@ -88,6 +88,10 @@ typedef struct Pass {
 
     size_t n_workers;
     Outcome outcome[MOST_THREADS]; /* n_workers */
+
+    /* Of all that went through this pass of one batch. */
+    GptError batch_error;
+    double batch_bound; /* the sum of pass_gradient_bound() */
 } Pass;
 
 /* One allocation with room for a document of `longest` positions at least; NULL without memory. */

@@ -25,16 +25,24 @@ typedef struct {
     pthread_t handle;
 } Member;
 
+/* How many tasks have left, of all so far; in a cache line of its own. */
+typedef struct {
+    unsigned left; /* atomic */
+    char others[60];
+} Station;
+
 struct Team {
     size_t n;
     unsigned arrived, generation, taken; /* atomic */
+    unsigned left_before;                /* each station, by the last team_wait() */
     void (*work)(void *context, Team *team, size_t thread);
     void *context;
     Member members[MOST_THREADS];
+    Station stations[MOST_STATIONS];
 };
 
-static void wait_while(const unsigned *generation, unsigned old) {
-    for (unsigned spins = 0; __atomic_load_n(generation, __ATOMIC_ACQUIRE) == old; spins++)
+static void wait_until(const unsigned *number, unsigned value) {
+    for (unsigned spins = 0; __atomic_load_n(number, __ATOMIC_ACQUIRE) != value; spins++)
         if (spins < SPINS)
             pause_briefly();
         else
@@ -43,7 +51,7 @@ static void wait_while(const unsigned *generation, unsigned old) {
 
 static void *run_member(void *argument) {
     Member *member = argument;
-    wait_while(&member->team->generation, 0);
+    wait_until(&member->team->generation, 1);
     member->team->work(member->team->context, member->team, member->number);
     return NULL;
 }
@@ -72,13 +80,25 @@ void team_wait(Team *team) {
     if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == team->n) {
         __atomic_store_n(&team->arrived, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&team->taken, 0, __ATOMIC_RELAXED);
+        team->left_before = __atomic_load_n(&team->stations[0].left, __ATOMIC_RELAXED);
         __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
     }
     else
-        wait_while(&team->generation, generation);
+        wait_until(&team->generation, generation + 1);
 }
 
 size_t team_next(Team *team) { return __atomic_fetch_add(&team->taken, 1, __ATOMIC_RELAXED); }
+
+void team_enter(Team *team, size_t station, size_t task) {
+    if (team->n > 1)
+        wait_until(&team->stations[station].left, team->left_before + (unsigned)task);
+}
+
+void team_leave(Team *team, size_t station, size_t task) {
+    if (team->n > 1)
+        __atomic_store_n(&team->stations[station].left, team->left_before + (unsigned)task + 1,
+                         __ATOMIC_RELEASE);
+}
 
 #else
 
@@ -96,6 +116,14 @@ void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t t
 void team_wait(Team *team) { team->taken = 0; }
 
 size_t team_next(Team *team) { return team->taken++; }
+
+void team_enter(Team *team, size_t station, size_t task) {
+    (void)team, (void)station, (void)task;
+}
+
+void team_leave(Team *team, size_t station, size_t task) {
+    (void)team, (void)station, (void)task;
+}
 
 #endif
 

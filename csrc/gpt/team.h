@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #define MOST_THREADS 64
+#define MOST_STATIONS 65 /* of team_enter() */
 
 typedef struct Team Team;
 
@@ -22,5 +23,11 @@ void team_wait(Team *team);
 /* A stage's next task: 0, 1, 2 .. among all threads, from 0 again after each team_wait(). So a thread
  * whose processor is slower, or has other work, gets fewer of them. */
 size_t team_next(Team *team);
+
+/* Tasks that pass several stations, at each of them one after the other in their order, like cars in a
+ * wash: task i is let in once task i - 1 has left. Tasks number from 0 again after each team_wait(),
+ * before which every one of them must have passed all the stations, or none any. */
+void team_enter(Team *team, size_t station, size_t task);
+void team_leave(Team *team, size_t station, size_t task);
 
 #endif

@@ -160,8 +160,10 @@ int main(void) {
                     }
     const Sizes large = {.V = 9, .L = 1, .C = 93, .H = 3, .block_size = 20};
     check_model(&large, 1, 15, MOST_TOKENS); /* threads share each document */
-    check_model(&large, 4, 3, 3);            /* or each batch, of four short ones */
-    n_models += 2;
+    check_model(&large, 2, 8, 8);            /* or three of them two short ones */
+    const Sizes small = {.V = 2, .L = 1, .C = 2, .H = 1, .block_size = MOST_TOKENS};
+    check_model(&small, 20, 2, MOST_TOKENS); /* several pieces for each thread */
+    n_models += 3;
     printf("OK: %zu models\n", n_models);
     return 0;
 }
