@@ -1,14 +1,14 @@
 /* The model's memory, and steps made of the stages in pass.h.
  *
- * A batch goes through in pieces of a few documents, the last documents first: so the sums of weights'
- * gradients, which run over all positions of a batch from last to first, go on from piece to piece.
- * Threads take pieces as they get to them and add each one's gradients, one range of weights after the
- * other, as soon as the piece before has been there: so a thread reads no activations but its own. With
- * fewer documents than threads, all share one piece, and then the weights. Adam is divided by weights,
- * which share nothing. Who does what shows in no bit.
+ * A batch goes through in pieces of a few documents, the last documents first: so the sums of
+ * weights' gradients, which run over all positions of a batch from last to first, go on from piece
+ * to piece. Threads take pieces as they get to them and add each one's gradients, one range of
+ * weights after the other, as soon as the piece before has been there: so a thread reads no
+ * activations but its own. With fewer documents than threads, all share one piece, and then the
+ * weights. Adam is divided by weights, which share nothing. Who does what shows in no bit.
  *
- * All threads run the same code on the same numbers and so come to the same decisions; what one of them
- * writes, others read only after team_wait(), sums of gradients after team_enter().
+ * All threads run the same code on the same numbers and so come to the same decisions; what one of
+ * them writes, others read only after team_wait(), sums of gradients after team_enter().
  */
 #include "gpt.h"
 
@@ -24,8 +24,8 @@
 #include "team.h"
 
 #define MOST_PARTS (MOST_STATIONS - 1)
-#define RANGE 1024     /* weights; their gradients take two microseconds for 64 positions */
-#define ADAM_TASK 2048 /* weights: some microseconds */
+#define RANGE 1024          /* weights, for gradients: some microseconds for a piece */
+#define ADAM_TASK 2048      /* weights: some microseconds */
 #define LARGE_PIECE 60000.0 /* positions times n_embd**2: 4 positions at n_embd 128 */
 
 GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
@@ -123,8 +123,8 @@ static int fits(const GPT *g, const Documents *docs, size_t end, size_t n, size_
     return end == 0;
 }
 
-/* A batch on its way from the last document to the first: documents [from, to) are piece `number` of
- * n, or of more if not all fit; T positions are left. */
+/* A batch on its way from the last document to the first: documents [from, to) are piece `number`
+ * of n, or of more if not all fit; T positions are left. */
 typedef struct {
     const Documents *docs;
     size_t n, number, from, to, T;
@@ -139,7 +139,7 @@ static Pieces pieces_of(const GPT *g, const Documents *docs, size_t n_threads) {
 }
 
 /* Goes on to piece `number`; 0 if there is none. Of the pieces left, one has as many panels as the
- * largest of them needs: so large ones come first, and threads that take turns have equal shares. */
+ * largest of them needs: large ones come first, and threads that take turns have equal shares. */
 static int go_to_piece(const GPT *g, Pieces *p, size_t number) {
     const size_t capacity = g->passes[0]->capacity;
     while (p->from > 0 && p->number + 1 <= number) {
@@ -176,8 +176,8 @@ static double batch_loss(const double *losses, size_t n) {
     return sum * (1.0 / (double)n);
 }
 
-/* The row of the linear layers at which a part of their weights begins: number `part` of `n`. Rows of
- * a matrix stay in blocks of 8, which the kernels like. */
+/* The row of the linear layers at which a part of their weights begins: number `part` of `n`. Rows
+ * of a matrix stay in blocks of 8, which the kernels like. */
 static size_t part_of_rows(const Sizes *s, size_t part, size_t n) {
     const size_t head = s->V * s->C, layer = 12 * s->C * s->C;
     const size_t narrow = 8 * s->C; /* a layer's rows of C weights, before those of F */
@@ -203,16 +203,17 @@ static const Stages *stages_here(void) {
     return &stages_plain;
 }
 
-/* Parts of all weights that are a task each, of `least` weights or more if there are threads enough
- * for more than one. */
+/* Into how many parts threads divide the weights: of `least` or more if there is one for each. */
 static size_t parts_for(const GPT *g, const Team *team, size_t least) {
     const size_t n_threads = team_size(team), n = g->n_params / least;
-    const size_t most = n_threads == 1 ? 1 : n_threads < MOST_PARTS / 8 ? 8 * n_threads : MOST_PARTS;
+    if (n_threads == 1)
+        return 1;
+    const size_t most = 8 * n_threads < MOST_PARTS ? 8 * n_threads : MOST_PARTS;
     return n < n_threads ? n_threads : n < most ? n : most;
 }
 
-/* Documents [from, to) from tokens to losses, and back to the gradients of activations if asked for;
- * by all workers of the pass together. */
+/* Documents [from, to) from tokens to losses, and back to the gradients of activations if asked
+ * for; by all workers of the pass together. */
 static void run_piece(GPT *g, Pass *p, const Documents *docs, size_t from, size_t to,
                       int with_gradients, const Worker *me) {
     const Stages *stages = stages_here();
@@ -233,8 +234,8 @@ static int worth_sharing(const GPT *g, const Documents *docs, size_t from, size_
     return T * (double)g->s.C * (double)g->s.C >= LARGE_PIECE;
 }
 
-/* Adds a pass's gradients of the weights of range number `range` of n, or sets them where `begin`; the
- * embeddings are number n. */
+/* Adds a pass's gradients of the weights of range number `range` of n, or sets them where `begin`;
+ * the embeddings are number n. */
 static void add_gradients(GPT *g, const Pass *p, size_t range, size_t n, int begin) {
     if (range == n)
         stages_here()->embeddings(p, &g->s, g->gradients, begin);
@@ -379,8 +380,8 @@ static GptError adam_failure(const GPT *g, const AdamRates *rates) {
     return GPT_OK;
 }
 
-/* Whether it could: only where a square overflows, or for odd numbers from outside, no eps to keep a
- * root from being 0 and moments below 0. */
+/* Whether it could: only where a square overflows, or for odd numbers from outside, no eps to keep
+ * a root from being 0 and moments below 0. */
 static int adam_may_fail(const TrainingRun *run, double gradient_bound) {
     return !(gradient_bound <= 0x1p+200) || !(run->eps > 0.0);
 }
@@ -402,10 +403,12 @@ typedef struct {
 } Training;
 
 /* Adam by all of a team's threads, unless it would fail in one of them. */
-static GptError adam_step(const Training *training, size_t step, double gradient_bound, Team *team) {
+static GptError adam_step(const Training *training, size_t step, double gradient_bound,
+                          Team *team) {
     GPT *g = training->g;
     const AdamRates rates = rates_at(training->run, step);
-    const size_t n_tasks = parts_for(g, team, ADAM_TASK), share = g->n_params / n_tasks / LANES * LANES;
+    const size_t n_tasks = parts_for(g, team, ADAM_TASK);
+    const size_t share = g->n_params / n_tasks / LANES * LANES;
     if (training->odd_moments || adam_may_fail(training->run, gradient_bound)) {
         GptError error = adam_failure(g, &rates);
         team_wait(team);

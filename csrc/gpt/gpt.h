@@ -22,7 +22,8 @@ typedef struct {
 } Sizes;
 
 /* Flat and row-major, matrices in the order of reference.weight_shapes: wte (V, C), wpe
- * (block_size, C), lm_head (V, C), and for each layer wq, wk, wv, wo (C, C), fc1 (F, C), fc2 (C, F). */
+ * (block_size, C), lm_head (V, C), and for each layer wq, wk, wv, wo (C, C), fc1 (F, C), fc2
+ * (C, F). */
 typedef struct GPT {
     Sizes s;
     size_t n_params;
@@ -45,8 +46,8 @@ typedef enum {
     GPT_TOTAL_INFINITE, /* ValueError: Total of weights must be finite */
 } GptError;
 
-/* n of `total` documents, in order from number `first` on and round again. Number i, of at least two
- * tokens below V, is tokens[starts[i] .. starts[i + 1]). */
+/* n of `total` documents, in order from number `first` on and round again. Number i, of at least
+ * two tokens below V, is tokens[starts[i] .. starts[i + 1]). */
 typedef struct {
     const int32_t *tokens;
     const size_t *starts;

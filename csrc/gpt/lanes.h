@@ -149,8 +149,8 @@ INLINE Lanes times_positive(Lanes a, Lanes b) {
     return b;
 }
 
-/* p, of which the compiler then knows nothing: it keeps one pointer and constant offsets instead of a
- * register for each sum of indices. */
+/* p, of which the compiler then knows nothing: it keeps one pointer and constant offsets instead of
+ * a register for each sum of indices. */
 INLINE const double *opaque(const double *p) {
 #if defined(__GNUC__)
     __asm__("" : "+r"(p));

@@ -7,8 +7,8 @@
  *
  * so a linear layer takes a weight from where it lies, spreads it over the lanes, and multiplies it
  * with a row; no weight is ever transposed, and rows of a result are independent sums that hide the
- * latency of addition. Only gradients of weights are sums over positions: for them the inputs of the
- * linear layers are kept a second time with features in the lanes (x_by_position, (T, stride)).
+ * latency of addition. Only gradients of weights are sums over positions: for them the inputs of
+ * the linear layers are kept a second time with features in the lanes (x_by_position, (T, stride)).
  *
  * Documents follow one another without a gap; a lane sees those of its own document up to its own
  * position, which is what the masks say. Lanes past the last position hold numbers that reach no
@@ -22,7 +22,7 @@
 
 #define LANES 8
 
-/* One of the n threads that run the stages of one pass together; alone, with n = 1, it has no team. */
+/* One of the n threads that run the stages of a pass together; alone, with n = 1, it has no team. */
 typedef struct {
     Team *team;
     size_t number, n;
@@ -39,10 +39,10 @@ typedef struct {
     double largest_dy, largest_x; /* magnitudes, after the backward stage; NaN is left out */
 } Outcome;
 
-/* One layer's activations and gradients: panels of so many features unless said otherwise. After the
- * last layer comes one more entry, of which only the first line is used. */
+/* One layer's activations and gradients: panels of so many features unless said otherwise. After
+ * the last layer comes one more entry, of which only the first line is used. */
 typedef struct {
-    double *x, *dx, *x_by_position; /* C: the layer's input; by position only after the last layer */
+    double *x, *dx, *x_by_position; /* C: the input; by position only after the last layer */
     double *norm1, *norm2;          /* C: what rmsnorm made of x and of mid */
     double *scale1, *slope1;        /* 1: rmsnorm's factor, and its derivative by the mean square */
     double *scale2, *slope2;        /* 1 */
@@ -120,8 +120,8 @@ typedef struct {
 
 Offsets offsets_of(const Sizes *s);
 
-/* The stages, compiled once for each vector unit from passes.h. One is over when all its workers have
- * returned. */
+/* The stages, compiled once for each vector unit from passes.h. One is over when all its workers
+ * have returned. */
 typedef struct {
     /* Fills p->loss, what the next stage needs, and the worker's p->outcome. */
     void (*forward)(Pass *p, const Sizes *s, const double *weights, const Worker *me);

@@ -2,7 +2,7 @@
  * the table at the end. Layouts are those of pass.h.
  *
  * The order of every sum is part of the contract: "ascending" and "descending" below are what the
- * scalar graph does, see the reference. Sums start at 0.0, which also makes -0.0 of a first term 0.0.
+ * scalar graph does, see the reference. Sums start at 0.0, which makes a first term of -0.0 a 0.0.
  */
 #include "lanes.h"
 #include "libm.h"

@@ -1,4 +1,4 @@
-/* See team.h. Waiting spins for some microseconds, which the stages of a step are worth, then yields. */
+/* See team.h. Waiting spins for some microseconds, which a step's stages are worth, then yields. */
 #if defined(__unix__) && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
 #endif

@@ -9,9 +9,9 @@
 
 typedef struct Team Team;
 
-/* Runs work(context, team, thread) for thread = 0 .. n - 1, number 0 on this thread, and returns when
- * all have. n is what the team has in the end: n_threads, fewer where the system gives no more, 1
- * without POSIX threads. */
+/* Runs work(context, team, thread) for thread = 0 .. n - 1, number 0 on this thread, and returns
+ * when all have. n is what the team has in the end: n_threads, fewer where the system gives no
+ * more, 1 without POSIX threads. */
 void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t thread),
               void *context);
 
@@ -20,13 +20,13 @@ size_t team_size(const Team *team);
 /* Returns once every thread of the team has come here; what they wrote before is seen after. */
 void team_wait(Team *team);
 
-/* A stage's next task: 0, 1, 2 .. among all threads, from 0 again after each team_wait(). So a thread
- * whose processor is slower, or has other work, gets fewer of them. */
+/* A stage's next task: 0, 1, 2 .. among all threads, from 0 again after each team_wait(). So a
+ * thread whose processor is slower, or has other work, gets fewer of them. */
 size_t team_next(Team *team);
 
-/* Tasks that pass several stations, at each of them one after the other in their order, like cars in a
- * wash: task i is let in once task i - 1 has left. Tasks number from 0 again after each team_wait(),
- * before which every one of them must have passed all the stations, or none any. */
+/* Tasks that pass several stations, at each of them one after the other in their order, like cars
+ * in a wash: task i is let in once task i - 1 has left. Tasks number from 0 again after each
+ * team_wait(), before which every one of them must have passed all the stations, or none any. */
 void team_enter(Team *team, size_t station, size_t task);
 void team_leave(Team *team, size_t station, size_t task);
 
