@@ -4,8 +4,9 @@
  * weights' gradients, which run over all positions of a batch from last to first, go on from piece
  * to piece. Threads take pieces as they get to them and add each one's gradients, one range of
  * weights after the other, as soon as the piece before has been there: so a thread reads no
- * activations but its own. With fewer documents than threads, all share one piece, and then the
- * weights. Adam is divided by weights, which share nothing. Who does what shows in no bit.
+ * activations but its own. With fewer documents than threads, all may share one piece after the
+ * other, and the weights. Adam is divided by weights, which share nothing. Who does what shows in
+ * no bit.
  *
  * All threads run the same code on the same numbers and so come to the same decisions; what one of
  * them writes, others read only after team_wait(), sums of gradients after team_enter().
@@ -23,7 +24,6 @@
 #include "pass.h"
 #include "team.h"
 
-#define MOST_PARTS (MOST_STATIONS - 1)
 #define RANGE 1024          /* weights, for gradients: some microseconds for a piece */
 #define ADAM_TASK 2048      /* weights: some microseconds */
 #define LARGE_PIECE 60000.0 /* positions times n_embd**2: 4 positions at n_embd 128 */
@@ -123,36 +123,36 @@ static int fits(const GPT *g, const Documents *docs, size_t end, size_t n, size_
     return end == 0;
 }
 
-/* A batch on its way from the last document to the first: documents [from, to) are piece `number`
- * of n, or of more if not all fit; T positions are left. */
+/* A batch on its way from the last document to the first, in n pieces, or more if not all fit. The
+ * last one begun are documents [from, to), before which T positions are left. */
 typedef struct {
     const Documents *docs;
-    size_t n, number, from, to, T;
+    size_t n, n_begun, from, to, T;
 } Pieces;
 
-/* As few pieces as hold the batch, but as many for each thread. */
+/* About as few pieces as hold the batch, but as many for each thread. */
 static Pieces pieces_of(const GPT *g, const Documents *docs, size_t n_threads) {
     const size_t capacity = g->passes[0]->capacity, T = positions_of(g, docs, 0, docs->n);
     const size_t least = (T + capacity - 1) / capacity;
     const size_t n = (least + n_threads - 1) / n_threads * n_threads;
-    return (Pieces){docs, n, (size_t)-1, docs->n, docs->n, T};
+    return (Pieces){docs, n, 0, docs->n, docs->n, T};
 }
 
 /* Goes on to piece `number`; 0 if there is none. Of the pieces left, one has as many panels as the
  * largest of them needs: large ones come first, and threads that take turns have equal shares. */
 static int go_to_piece(const GPT *g, Pieces *p, size_t number) {
     const size_t capacity = g->passes[0]->capacity;
-    while (p->from > 0 && p->number + 1 <= number) {
-        p->number++;
+    while (p->from > 0 && p->n_begun <= number) {
+        const size_t left = p->n_begun < p->n ? p->n - p->n_begun : 1;
+        p->n_begun++;
         p->to = p->from;
-        const size_t left = p->number < p->n ? p->n - p->number : 1;
         size_t most = ((p->T + left - 1) / left + LANES - 1) / LANES * LANES;
         while (most < capacity && !fits(g, p->docs, p->to, left, most))
             most += LANES;
         p->from = piece_start(g, p->docs, p->to, most < capacity ? most : capacity);
         p->T -= positions_of(g, p->docs, p->from, p->to);
     }
-    return p->number == number;
+    return p->n_begun == number + 1;
 }
 
 /* The mean losses of a pass's documents. */
@@ -176,8 +176,8 @@ static double batch_loss(const double *losses, size_t n) {
     return sum * (1.0 / (double)n);
 }
 
-/* The row of the linear layers at which a part of their weights begins: number `part` of `n`. Rows
- * of a matrix stay in blocks of 8, which the kernels like. */
+/* The row of the linear layers at which a part of their weights begins: number `part` of `n`. In
+ * steps of 8 rows, as the kernels take them. */
 static size_t part_of_rows(const Sizes *s, size_t part, size_t n) {
     const size_t head = s->V * s->C, layer = 12 * s->C * s->C;
     const size_t narrow = 8 * s->C; /* a layer's rows of C weights, before those of F */
@@ -208,8 +208,13 @@ static size_t parts_for(const GPT *g, const Team *team, size_t least) {
     const size_t n_threads = team_size(team), n = g->n_params / least;
     if (n_threads == 1)
         return 1;
-    const size_t most = 8 * n_threads < MOST_PARTS ? 8 * n_threads : MOST_PARTS;
-    return n < n_threads ? n_threads : n < most ? n : most;
+    return n < n_threads ? n_threads : n < 8 * n_threads ? n : 8 * n_threads;
+}
+
+/* Ranges of weights, each of which is a station for their gradients; one is left for embeddings. */
+static size_t ranges_for(const GPT *g, const Team *team) {
+    const size_t n = parts_for(g, team, RANGE);
+    return n < MOST_STATIONS ? n : MOST_STATIONS - 1;
 }
 
 /* Documents [from, to) from tokens to losses, and back to the gradients of activations if asked
@@ -244,26 +249,28 @@ static void add_gradients(GPT *g, const Pass *p, size_t range, size_t n, int beg
                                part_of_rows(&g->s, range + 1, n));
 }
 
-/* Each thread takes pieces of its own. */
+/* Each thread takes pieces of its own. Forward knows but one kind of error, so it does not matter
+ * whose is found first. */
 static GptError run_in_turn(GPT *g, const Documents *docs, int with_gradients, Team *team,
                             size_t thread, double *bound) {
-    const size_t n_threads = team_size(team), n_ranges = parts_for(g, team, RANGE);
+    const size_t n_threads = team_size(team), n_ranges = ranges_for(g, team);
     const Worker alone = {NULL, 0, 1};
     Pieces pieces = pieces_of(g, docs, n_threads);
     Pass *p = g->passes[thread];
     p->batch_error = GPT_OK;
     p->batch_bound = 0.0;
-    while (go_to_piece(g, &pieces, team_next(team))) {
-        run_piece(g, p, docs, pieces.from, pieces.to, with_gradients, &alone);
-        const GptError error = pass_error(p);
-        for (size_t range = 0; range <= n_ranges && with_gradients; range++) {
-            team_enter(team, range, pieces.number);
-            if (!error)
-                add_gradients(g, p, range, n_ranges, pieces.number == 0);
-            team_leave(team, range, pieces.number);
+    for (size_t i = team_next(team); go_to_piece(g, &pieces, i); i = team_next(team)) {
+        if (!p->batch_error) {
+            run_piece(g, p, docs, pieces.from, pieces.to, with_gradients, &alone);
+            p->batch_error = pass_error(p);
+            p->batch_bound += pass_gradient_bound(p);
         }
-        p->batch_error = error ? error : p->batch_error;
-        p->batch_bound += pass_gradient_bound(p);
+        for (size_t range = 0; range <= n_ranges && with_gradients; range++) {
+            team_enter(team, range, i);
+            if (!p->batch_error)
+                add_gradients(g, p, range, n_ranges, i == 0);
+            team_leave(team, range, i);
+        }
     }
     team_wait(team);
     GptError error = GPT_OK;
@@ -278,7 +285,7 @@ static GptError run_in_turn(GPT *g, const Documents *docs, int with_gradients, T
 /* All threads run one piece after the other: each of them together, if that is worth it. */
 static GptError run_together(GPT *g, const Documents *docs, int with_gradients, Team *team,
                              size_t thread, double *bound) {
-    const size_t n_ranges = parts_for(g, team, RANGE);
+    const size_t n_ranges = ranges_for(g, team);
     const Worker alone = {NULL, 0, 1}, me = {team, thread, team_size(team)};
     Pieces pieces = pieces_of(g, docs, 1);
     Pass *p = g->passes[0];
@@ -303,7 +310,8 @@ static GptError run_together(GPT *g, const Documents *docs, int with_gradients, 
  * gradient exceeds in magnitude, unless it is NaN; NaN or infinite where that is not known. */
 static GptError batch_gradients(GPT *g, const Documents *docs, int with_gradients, Team *team,
                                 size_t thread, double *bound) {
-    if (docs->n < team_size(team))
+    const int few = docs->n < team_size(team);
+    if (few && (docs->n == 1 || worth_sharing(g, docs, 0, docs->n)))
         return run_together(g, docs, with_gradients, team, thread, bound);
     return run_in_turn(g, docs, with_gradients, team, thread, bound);
 }

@@ -28,7 +28,7 @@ typedef struct GPT {
     Sizes s;
     size_t n_params;
     double *weights, *gradients, *first_moments, *second_moments; /* n_params each */
-    size_t n_passes;                                              /* as many as were used at once so far */
+    size_t n_passes; /* as many as were used at once so far */
     struct Pass **passes;
     double *losses; /* of one batch's documents */
     size_t n_losses;

@@ -49,8 +49,8 @@ INLINE void linear_columns(const int R, double *dx, const double *w, const doubl
 
 /* dx = transposed W times dy, rows in the given order. A few rows at a time for all of dx, so that
  * weights stream through the cache once, whatever the number of panels. */
-static void linear_backward(double *dx, const double *w, const double *dy, size_t n_out, size_t n_in,
-                            const int32_t *order, size_t n_panels, Range columns) {
+static void linear_backward(double *dx, const double *w, const double *dy, size_t n_out,
+                            size_t n_in, const int32_t *order, size_t n_panels, Range columns) {
     const size_t rows_at_once = n_out * n_in <= 4096 ? n_out : 16;
     dx += columns.from * LANES;
     w += columns.from;

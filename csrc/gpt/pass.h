@@ -22,7 +22,7 @@
 
 #define LANES 8
 
-/* One of the n threads that run the stages of a pass together; alone, with n = 1, it has no team. */
+/* One of the n threads that run a pass's stages together; alone, with n = 1, it has no team. */
 typedef struct {
     Team *team;
     size_t number, n;
@@ -59,7 +59,7 @@ typedef struct Pass {
     size_t capacity; /* positions, a multiple of 8 */
     size_t T, n_panels, n_docs;
     int32_t *doc_starts;             /* n_docs */
-    int32_t *token, *target, *place; /* of each position: token, next token, index in the document */
+    int32_t *token, *target, *place; /* of each position: token, next one, index in the document */
     double *seed, *loss;             /* of each position: gradient of its cross entropy, and that */
     double *probability;             /* of each position's target */
 
@@ -89,7 +89,7 @@ typedef struct Pass {
     size_t n_workers;
     Outcome outcome[MOST_THREADS]; /* n_workers */
 
-    /* Of all that went through this pass of one batch. */
+    /* For gpt.c: of all that one thread has had of a batch. */
     GptError batch_error;
     double batch_bound; /* the sum of pass_gradient_bound() */
 } Pass;

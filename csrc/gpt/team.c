@@ -25,16 +25,16 @@ typedef struct {
     pthread_t handle;
 } Member;
 
-/* How many tasks have left, of all so far; in a cache line of its own. */
+/* How many tasks have left it so far; in a cache line of its own. */
 typedef struct {
-    unsigned left; /* atomic */
-    char others[60];
+    unsigned departed; /* atomic */
+    char others[64 - sizeof(unsigned)];
 } Station;
 
 struct Team {
     size_t n;
     unsigned arrived, generation, taken; /* atomic */
-    unsigned left_before;                /* each station, by the last team_wait() */
+    unsigned departed_before;            /* each station, by the last team_wait() */
     void (*work)(void *context, Team *team, size_t thread);
     void *context;
     Member members[MOST_THREADS];
@@ -80,7 +80,7 @@ void team_wait(Team *team) {
     if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == team->n) {
         __atomic_store_n(&team->arrived, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&team->taken, 0, __ATOMIC_RELAXED);
-        team->left_before = __atomic_load_n(&team->stations[0].left, __ATOMIC_RELAXED);
+        team->departed_before = __atomic_load_n(&team->stations[0].departed, __ATOMIC_RELAXED);
         __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
     }
     else
@@ -91,13 +91,13 @@ size_t team_next(Team *team) { return __atomic_fetch_add(&team->taken, 1, __ATOM
 
 void team_enter(Team *team, size_t station, size_t task) {
     if (team->n > 1)
-        wait_until(&team->stations[station].left, team->left_before + (unsigned)task);
+        wait_until(&team->stations[station].departed, team->departed_before + (unsigned)task);
 }
 
 void team_leave(Team *team, size_t station, size_t task) {
+    const unsigned departed = team->departed_before + (unsigned)task + 1;
     if (team->n > 1)
-        __atomic_store_n(&team->stations[station].left, team->left_before + (unsigned)task + 1,
-                         __ATOMIC_RELEASE);
+        __atomic_store_n(&team->stations[station].departed, departed, __ATOMIC_RELEASE);
 }
 
 #else

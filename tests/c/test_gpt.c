@@ -107,7 +107,8 @@ static GPT *new_model(const Sizes *s, const double *weights) {
 }
 
 /* Documents have from `shortest` to `longest` tokens. */
-static void check_model(const Sizes *s, size_t batch_size, size_t shortest, size_t longest) {
+static void check_model(const Sizes *s, size_t batch_size, size_t shortest, size_t longest,
+                        size_t most_threads) {
     int32_t tokens[N_DOCS * MOST_TOKENS];
     size_t starts[N_DOCS + 1] = {0};
     for (size_t i = 0; i < N_DOCS; i++) {
@@ -132,7 +133,7 @@ static void check_model(const Sizes *s, size_t batch_size, size_t shortest, size
     gpt_free(g);
     static const VectorUnit units[] = {PLAIN, AVX2, AVX512};
     for (size_t i = 0; i < 3; i++)
-        for (size_t n_threads = 1; n_threads <= 3; n_threads++) {
+        for (size_t n_threads = 1; n_threads <= most_threads; n_threads++) {
             if (vector_unit_set(units[i]) < 0)
                 continue;
             g = new_model(s, weights);
@@ -156,14 +157,16 @@ int main(void) {
                     for (size_t m = 0; m < 3; m++, n_models++) {
                         Sizes s = {.V = vocabularies[i], .L = L, .C = heads[k] * head_dims[m],
                                    .H = heads[k], .block_size = block_sizes[j]};
-                        check_model(&s, 2, 2, MOST_TOKENS);
+                        check_model(&s, 2, 2, MOST_TOKENS, 3);
                     }
     const Sizes large = {.V = 9, .L = 1, .C = 93, .H = 3, .block_size = 20};
-    check_model(&large, 1, 15, MOST_TOKENS); /* threads share each document */
-    check_model(&large, 2, 8, 8);            /* or three of them two short ones */
+    check_model(&large, 1, 15, MOST_TOKENS, 3); /* threads share each document */
+    check_model(&large, 2, 8, 8, 3);            /* or two short ones */
+    const Sizes middle = {.V = 9, .L = 1, .C = 33, .H = 3, .block_size = MOST_TOKENS};
+    check_model(&middle, 4, MOST_TOKENS, MOST_TOKENS, 5); /* or a piece, and not a smaller one */
     const Sizes small = {.V = 2, .L = 1, .C = 2, .H = 1, .block_size = MOST_TOKENS};
-    check_model(&small, 20, 2, MOST_TOKENS); /* several pieces for each thread */
-    n_models += 3;
+    check_model(&small, 20, 2, MOST_TOKENS, 3); /* several pieces for each thread */
+    n_models += 4;
     printf("OK: %zu models\n", n_models);
     return 0;
 }
