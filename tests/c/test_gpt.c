@@ -159,7 +159,7 @@ int main(void) {
                                    .H = heads[k], .block_size = block_sizes[j]};
                         check_model(&s, 2, 2, MOST_TOKENS, 3);
                     }
-    const Sizes large = {.V = 9, .L = 1, .C = 93, .H = 3, .block_size = 20};
+    const Sizes large = {.V = 9, .L = 1, .C = 69, .H = 3, .block_size = 20};
     check_model(&large, 1, 15, MOST_TOKENS, 3); /* threads share each document */
     check_model(&large, 2, 8, 8, 3);            /* or two short ones */
     const Sizes middle = {.V = 9, .L = 1, .C = 33, .H = 3, .block_size = MOST_TOKENS};
