@@ -249,12 +249,13 @@ static void add_gradients(GPT *g, const Pass *p, size_t range, size_t n, int beg
                                part_of_rows(&g->s, range + 1, n));
 }
 
+static const Worker alone = {NULL, 0, 1};
+
 /* Each thread takes pieces of its own. Forward knows but one kind of error, so it does not matter
  * whose is found first. */
 static GptError run_in_turn(GPT *g, const Documents *docs, int with_gradients, Team *team,
                             size_t thread, double *bound) {
     const size_t n_threads = team_size(team), n_ranges = ranges_for(g, team);
-    const Worker alone = {NULL, 0, 1};
     Pieces pieces = pieces_of(g, docs, n_threads);
     Pass *p = g->passes[thread];
     p->batch_error = GPT_OK;
@@ -286,7 +287,7 @@ static GptError run_in_turn(GPT *g, const Documents *docs, int with_gradients, T
 static GptError run_together(GPT *g, const Documents *docs, int with_gradients, Team *team,
                              size_t thread, double *bound) {
     const size_t n_ranges = ranges_for(g, team);
-    const Worker alone = {NULL, 0, 1}, me = {team, thread, team_size(team)};
+    const Worker me = {team, thread, team_size(team)};
     Pieces pieces = pieces_of(g, docs, 1);
     Pass *p = g->passes[0];
     GptError error = GPT_OK;
