@@ -53,8 +53,9 @@ INLINE void masked_rows(const int R, double *out, const double *a, size_t a_stri
 
 INLINE void masked_products(double *out, const double *a, size_t a_stride, const double *x,
                             const int64_t *mask, size_t n_rows, size_t n, int down, int begin) {
-    IN_BLOCKS(ROWS, j, n, masked_rows(R, out + j * LANES, a + j * LANES, a_stride, x, mask, n_rows,
-                                      down, begin));
+    IN_BLOCKS(
+        ROWS, j, n,
+        masked_rows(R, out + j * LANES, a + j * LANES, a_stride, x, mask, n_rows, down, begin));
 }
 
 /* One head's scores less their maximum; 0 where a position does not look. */
@@ -157,17 +158,16 @@ static void attention_backward_seen(const Pass *p, const Sizes *s, const Layer *
         const Sight sight = sight_of(p, s, panel);
         const size_t block = seen - sight.first;
         const size_t at = sight.begin + (h * sight.n_blocks + block) * LANES * LANES;
-        const int64_t *mask =
-            p->mask_transposed + (p->block_start[panel] + block) * LANES * LANES;
+        const int64_t *mask = p->mask_transposed + (p->block_start[panel] + block) * LANES * LANES;
         const size_t left = p->T - panel * LANES, n_rows = left < LANES ? left : LANES;
         double *dqkv = layer->dqkv + (seen * 3 * C + h * D) * LANES;
         _Alignas(64) double rows[LANES * LANES];
         transpose(rows, LANES, p->dscores + at, LANES);
-        masked_products(dqkv + C * LANES, layer->qkv + (panel * 3 * C + h * D) * LANES, 0,
-                        rows, mask, n_rows, D, 1, begin);
-        transpose(rows, LANES, layer->attended + at, LANES);
-        masked_products(dqkv + 2 * C * LANES, dheads + (panel * C + h * D) * LANES, 0, rows,
+        masked_products(dqkv + C * LANES, layer->qkv + (panel * 3 * C + h * D) * LANES, 0, rows,
                         mask, n_rows, D, 1, begin);
+        transpose(rows, LANES, layer->attended + at, LANES);
+        masked_products(dqkv + 2 * C * LANES, dheads + (panel * C + h * D) * LANES, 0, rows, mask,
+                        n_rows, D, 1, begin);
     }
 }
 

@@ -29,8 +29,8 @@
 #define LARGE_PIECE 60000.0 /* positions times n_embd**2: 4 positions at n_embd 128 */
 
 GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
-    const double n = ((double)(2 * (double)V + (double)block_size) + 12.0 * (double)L * (double)C) *
-                     (double)C;
+    const double n =
+        ((double)(2 * (double)V + (double)block_size) + 12.0 * (double)L * (double)C) * (double)C;
     if (n > (double)(SIZE_MAX / 64) || V > INT32_MAX || C > INT32_MAX / 4 || block_size > INT32_MAX)
         return NULL;
     const size_t n_params = ((2 * V + block_size) + 12 * L * C) * C;

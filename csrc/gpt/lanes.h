@@ -112,8 +112,8 @@ INLINE Lanes larger(Lanes a, Lanes b) {
 INLINE Lanes larger_magnitude(Lanes a, Lanes b) {
 #if WIDTH == 8
     enum { LARGER_WITHOUT_SIGNS = 11 };
-    EACH_PART b.part[i] = (vec)_mm512_range_pd((__m512d)a.part[i], (__m512d)b.part[i],
-                                               LARGER_WITHOUT_SIGNS);
+    EACH_PART b.part[i] =
+        (vec)_mm512_range_pd((__m512d)a.part[i], (__m512d)b.part[i], LARGER_WITHOUT_SIGNS);
     return b;
 #elif WIDTH > 1
     EACH_PART a.part[i] = (vec)((bits)a.part[i] & INT64_MAX);

@@ -87,8 +87,9 @@ static void linear_backward_at(double *dx, const double *w, const double *dy, si
     const size_t n_columns = columns.to - columns.from, n_groups = n_columns / LANES;
     dx += columns.from * LANES;
     w += columns.from;
-    IN_BLOCKS(ROWS, c, n_groups, linear_columns_at(R, dx + c * LANES * LANES, w + c * LANES, dy,
-                                                   n_out, n_in, order, lane));
+    IN_BLOCKS(
+        ROWS, c, n_groups,
+        linear_columns_at(R, dx + c * LANES * LANES, w + c * LANES, dy, n_out, n_in, order, lane));
     for (size_t i = n_groups * LANES; i < n_columns; i++) {
         double sum = 0.0;
         for (size_t k = 0; k < n_out; k++)
@@ -136,6 +137,6 @@ INLINE void linear_weight_rows(const int R, double *dw, const double *dy, const 
 static void linear_weights(double *dw, const double *dy, const double *x, size_t n_out, size_t n_in,
                            size_t from, size_t to, size_t T, int begin) {
     IN_BLOCKS(ROWS, o, to - from,
-              linear_weight_rows(R, dw + (from + o) * n_in, dy + (from + o) * LANES, x, n_out,
-                                 n_in, T, begin));
+              linear_weight_rows(R, dw + (from + o) * n_in, dy + (from + o) * LANES, x, n_out, n_in,
+                                 T, begin));
 }

@@ -70,15 +70,15 @@ typedef struct Pass {
     size_t *first_seen, *block_start;
     int64_t *mask, *mask_transposed; /* blocks: -1 where a position may look, else 0 */
 
-    Layer *layers; /* L + 1 */
+    Layer *layers;                                                  /* L + 1 */
     double *embedded, *dembedded, *embedded_scale, *embedded_slope; /* C, C, 1, 1 */
     double *dembedded_by_position;
-    double *logits, *dlogits;                                       /* V; logits turn into exps */
-    double *inverse, *slope;                                        /* 1: of the softmax */
+    double *logits, *dlogits; /* V; logits turn into exps */
+    double *inverse, *slope;  /* 1: of the softmax */
 
-    double *dscores;         /* blocks with heads */
-    double *dtemporary;      /* C */
-    double *dtarget;         /* of each position: gradient of its target's logit */
+    double *dscores;    /* blocks with heads */
+    double *dtemporary; /* C */
+    double *dtarget;    /* of each position: gradient of its target's logit */
 
     /* Orders of rows: all down to 0 (its last n entries for n rows), and those of wq, wk, wv below
      * each other as the graph hands gradients on: in general, and at the first position. */

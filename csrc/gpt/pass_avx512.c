@@ -3,7 +3,8 @@
 #if HAVE_X86_PATHS
 #include <immintrin.h>
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl"))),                 \
+                             apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512dq,avx512vl")
 #endif

@@ -82,8 +82,7 @@ void team_wait(Team *team) {
         __atomic_store_n(&team->taken, 0, __ATOMIC_RELAXED);
         team->departed_before = __atomic_load_n(&team->stations[0].departed, __ATOMIC_RELAXED);
         __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
-    }
-    else
+    } else
         wait_until(&team->generation, generation + 1);
 }
 
@@ -117,13 +116,9 @@ void team_wait(Team *team) { team->taken = 0; }
 
 size_t team_next(Team *team) { return team->taken++; }
 
-void team_enter(Team *team, size_t station, size_t task) {
-    (void)team, (void)station, (void)task;
-}
+void team_enter(Team *team, size_t station, size_t task) { (void)team, (void)station, (void)task; }
 
-void team_leave(Team *team, size_t station, size_t task) {
-    (void)team, (void)station, (void)task;
-}
+void team_leave(Team *team, size_t station, size_t task) { (void)team, (void)station, (void)task; }
 
 #endif
 

@@ -170,8 +170,7 @@ void arena_trim(void) {
             block_free(block);
             arena.n_slots -= USABLE_SLOTS;
             arena.n_empty--;
-        }
-        else {
+        } else {
             block->index = kept;
             blocks[kept++] = block;
         }

@@ -98,7 +98,8 @@ static inline Node *arena_pop(void) {
     PyObject_Init((PyObject *)n, &Value_Type);
 #else
     Py_SET_TYPE((PyObject *)n, &Value_Type);
-    ((PyObject *)n)->ob_refcnt = 1; /* Py_SET_REFCNT would keep what looks immortal in fresh memory */
+    /* Py_SET_REFCNT would keep what looks immortal in fresh memory. */
+    ((PyObject *)n)->ob_refcnt = 1;
 #endif
     return n;
 }

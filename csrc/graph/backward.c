@@ -349,12 +349,10 @@ static inline void hand_on(Node *n, unsigned kind) {
     else if (kind == ADD) {
         node_add_float_grad(node_first(n), grad);
         node_add_float_grad(node_second(n), grad);
-    }
-    else if (kind == BINARY) {
+    } else if (kind == BINARY) {
         node_add_float_grad(node_first(n), n->local[0] * grad);
         node_add_float_grad(node_second(n), n->local[1] * grad);
-    }
-    else
+    } else
         node_add_float_grad(node_first(n), kind == ADD_CONST ? grad : n->local[0] * grad);
 }
 

@@ -101,8 +101,8 @@ static PyObject *product(const Node *n, Py_ssize_t i, Number grad) {
 PyObject *dot_partial_sum(PyObject *sum, PyObject *m, Number grad, int seen) {
     PyObject *next = NULL;
     if (m)
-        next = sum ? value_add((Node *)sum, (Node *)m)
-                   : value_add_const((Node *)m, (Number){0.0, 1});
+        next =
+            sum ? value_add((Node *)sum, (Node *)m) : value_add_const((Node *)m, (Number){0.0, 1});
     Py_XDECREF(sum);
     Py_XDECREF(m);
     if (next) {

@@ -97,20 +97,17 @@ static void adopt_edges(Node *n, Wide *w) {
         n->first = LEAF | MARK;
         n->second = ints;
         n->row = NULL;
-    }
-    else if (fits_inline(w, 1)) {
+    } else if (fits_inline(w, 1)) {
         n->first = (uintptr_t)w->children[0] | UNARY;
         n->second = ints | (w->local_is_int[0] ? LOCAL0_INT : 0);
         n->local[0] = w->locals[0];
-    }
-    else if (fits_inline(w, 2)) {
+    } else if (fits_inline(w, 2)) {
         n->first = (uintptr_t)w->children[0] | BINARY;
         n->second = (uintptr_t)w->children[1] | ints | (w->local_is_int[0] ? LOCAL0_INT : 0) |
                     (w->local_is_int[1] ? LOCAL1_INT : 0);
         n->local[0] = w->locals[0];
         n->local[1] = w->locals[1];
-    }
-    else {
+    } else {
         n->first = WIDE;
         n->second = ints;
         n->wide = w;
@@ -196,8 +193,7 @@ static int unfold_outside_of_a_walk(Node *n) {
 }
 
 int node_set_grad(Node *n, Number grad) {
-    int implied =
-        node_kind(n) == SEEN_CONST || (node_is_fused(n) && (n->second & SEEN_FUSED));
+    int implied = node_kind(n) == SEEN_CONST || (node_is_fused(n) && (n->second & SEEN_FUSED));
     if (UNLIKELY(implied) && unfold_outside_of_a_walk(n) < 0)
         return -1;
     node_put_grad(n, grad);
@@ -303,8 +299,7 @@ static void drop_subclass(Node *child) {
         child->wide->is_doomed = 1;
         child->wide->next_doomed = doomed_subclass;
         doomed_subclass = child->wide;
-    }
-    else
+    } else
         Py_DECREF((PyObject *)child);
 }
 
@@ -361,8 +356,7 @@ static void drop_fused(const Node *n, Node **list) {
         arena.n_hidden -= DOT_ENTRIES((Py_ssize_t)n->terms.n);
         operands_drop(dot_a(n), list);
         operands_drop(dot_b(n), list);
-    }
-    else {
+    } else {
         arena.n_hidden -= PROBABILITY_ENTRIES;
         softmax_drop(probability_softmax(n), list);
     }
@@ -375,8 +369,7 @@ static inline void drop_edges(Node *n, Node **list) {
             drop_fused(n, list);
         else
             drop_wide(n->wide, list);
-    }
-    else if (kind != LEAF) {
+    } else if (kind != LEAF) {
         drop(node_first(n), list);
         if (kind == ADD || kind == BINARY)
             drop(node_second(n), list);
@@ -440,8 +433,7 @@ void graph_release(Node *n) {
         n->next_doomed = doomed;
         doomed = n;
         release_rest();
-    }
-    else {
+    } else {
         Node edges = *n;
         n->first = LEAF | MARK;
         let_go_of_edges(&edges);

@@ -29,8 +29,8 @@
 #define ISOGRAD_NODE_H
 
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
 #include <math.h>
+#include <Python.h>
 #include <stdint.h>
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -46,7 +46,7 @@
 #endif
 
 #if UINTPTR_MAX < UINT64_MAX
-#error "isograd's C backend needs a 64-bit platform: ISOGRAD_PURE=1 pip install . installs the pure-Python package"
+#error "isograd's C code needs a 64-bit platform; ISOGRAD_PURE=1 pip install . leaves it out"
 #endif
 
 typedef struct Node Node;
@@ -85,7 +85,7 @@ enum {
     MUL_CONST = 3, /* child 0 * the number local[0]; local[1] is child 0's data */
     ADD = 4,       /* both local gradients are the int 1 */
     BINARY = 5,    /* child 0 with local[0], child 1 with local[1]: a product, or the user's own */
-    WIDE = 6,      /* a custom operation, with a block of its own; or fused: a sum of products, whose
+    WIDE = 6, /* a custom operation, with a block of its own; or fused: a sum of products, whose
                       `first` and `second` point to two vectors of operands (see dot.h), or a
                       probability, whose `first` points to its block (see softmax.h) */
     SEEN_CONST = 7 /* ADD_CONST or MUL_CONST (IS_PRODUCT tells) whose constant has a gradient */

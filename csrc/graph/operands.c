@@ -9,7 +9,8 @@ uint64_t graph_data_version;
 
 /* ---- fetching ---- */
 
-#define N_PLACES 256 /* keys, values and inputs of the positions of one layer; a clash costs a fetch */
+/* Keys, values and inputs of the positions of one layer; a clash costs a fetch. */
+#define N_PLACES 256
 static Operands *places[N_PLACES];
 
 static Operands **place_of(const Node *first) {

@@ -24,10 +24,10 @@ struct Operands {
     Operands **place;        /* the place in the table where it is noted, or NULL */
     uint64_t data_version;   /* of the time when it was made */
     uint64_t closed_in_walk; /* the last walk that has found nothing open in it any more */
-    uint32_t loan;           /* its number among those that have borrowed, from 1 on; 0: it has not */
+    uint32_t loan;           /* its number among the borrowers, from 1 on; 0: it is none */
     int all_leaves, some_ints, has_twins;
     const Node *lowest, *highest; /* by address */
-    Node **at; /* n owned references; all four arrays lie behind the struct */
+    Node **at;                    /* n owned references; all four arrays lie behind the struct */
     double *data;
     double *grad;
     unsigned char *is_int;

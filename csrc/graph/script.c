@@ -147,8 +147,8 @@ static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {
             return result;
         Py_XDECREF(result);
     }
-    return replay("pow", modulus == Py_None ? PyTuple_Pack(2, a, b) : PyTuple_Pack(3, a, b, modulus),
-                  NULL);
+    return replay(
+        "pow", modulus == Py_None ? PyTuple_Pack(2, a, b) : PyTuple_Pack(3, a, b, modulus), NULL);
 }
 
 /* ---- methods ---- */

@@ -60,7 +60,8 @@ static int initialise(Node *n, PyObject *data, PyObject *children, PyObject *loc
         PyObject *none = PyTuple_New(0);
         if (none == NULL)
             return -1;
-        int status = node_set_edges(n, children ? children : none, local_grads ? local_grads : none);
+        int status =
+            node_set_edges(n, children ? children : none, local_grads ? local_grads : none);
         Py_DECREF(none);
         if (status < 0)
             return -1;
@@ -375,15 +376,16 @@ PyDoc_STRVAR(log_doc, "log($self, /)\n--\n\nNatural logarithm; ValueError unless
 PyDoc_STRVAR(exp_doc, "exp($self, /)\n--\n\n"
                       "e to the power of `data`; OverflowError where that is no finite float.");
 PyDoc_STRVAR(relu_doc, "relu($self, /)\n--\n\n`data` where it is positive, else the int 0.");
-PyDoc_STRVAR(backward_doc,
-             "backward($self, /)\n--\n\n"
-             "Add the derivative of this Value with respect to every Value below it to their `grad`.\n\n"
-             "Sets `self.grad` to 1 and clears nothing: a second call accumulates on top of the first,\n"
-             "through the intermediate Values too. Reset `grad` yourself between calls.\n\n"
-             "Works at any depth. Ctrl-C, or any signal handler that raises, ends it early with the\n"
-             "gradients undefined. Raises MemoryError before touching any gradient, and RuntimeError\n"
-             "if called from a signal handler that interrupts another backward(). Of several\n"
-             "threads one runs at a time, the others wait.");
+PyDoc_STRVAR(
+    backward_doc,
+    "backward($self, /)\n--\n\n"
+    "Add the derivative of this Value with respect to every Value below it to their `grad`.\n\n"
+    "Sets `self.grad` to 1 and clears nothing: a second call accumulates on top of the first,\n"
+    "through the intermediate Values too. Reset `grad` yourself between calls.\n\n"
+    "Works at any depth. Ctrl-C, or any signal handler that raises, ends it early with the\n"
+    "gradients undefined. Raises MemoryError before touching any gradient, and RuntimeError\n"
+    "if called from a signal handler that interrupts another backward(). Of several\n"
+    "threads one runs at a time, the others wait.");
 
 static PyMethodDef value_methods[] = {
     {"log", method_log, METH_NOARGS, log_doc},
@@ -478,19 +480,20 @@ static PyNumberMethods value_as_number = {
     .nb_true_divide = slot_divide,
 };
 
-PyDoc_STRVAR(value_doc,
-             "Value(data, children=(), local_grads=())\n--\n\n"
-             "A number that remembers how it was computed.\n\n"
-             "`data` is the number, `grad` the derivative of the last `backward()` root with respect to\n"
-             "it. `children` are the Values it was computed from and `local_grads` its derivatives with\n"
-             "respect to each of them, so `Value(f(a.data), (a,), (df(a.data),))` adds an operation of\n"
-             "your own.\n\n"
-             "Operands are Values and real numbers: int, float, and whatever has `__index__` or\n"
-             "`__float__`. Raises what Python's floats raise: ZeroDivisionError, OverflowError,\n"
-             "ValueError.\n\n"
-             "Separate graphs may be built in separate threads. Threads that share parameters may\n"
-             "build graphs on them at once, but each backward() adds into the same `grad`, in the order\n"
-             "in which the calls happen to come.");
+PyDoc_STRVAR(
+    value_doc,
+    "Value(data, children=(), local_grads=())\n--\n\n"
+    "A number that remembers how it was computed.\n\n"
+    "`data` is the number, `grad` the derivative of the last `backward()` root with respect to\n"
+    "it. `children` are the Values it was computed from and `local_grads` its derivatives with\n"
+    "respect to each of them, so `Value(f(a.data), (a,), (df(a.data),))` adds an operation of\n"
+    "your own.\n\n"
+    "Operands are Values and real numbers: int, float, and whatever has `__index__` or\n"
+    "`__float__`. Raises what Python's floats raise: ZeroDivisionError, OverflowError,\n"
+    "ValueError.\n\n"
+    "Separate graphs may be built in separate threads. Threads that share parameters may\n"
+    "build graphs on them at once, but each backward() adds into the same `grad`, in the order\n"
+    "in which the calls happen to come.");
 
 PyTypeObject Value_Type = {
     PyVarObject_HEAD_INIT(NULL, 0)
@@ -527,7 +530,8 @@ static int look_up_names(void) {
 }
 
 PyObject *value_type_ready(void) {
-    if (look_up_names() < 0 || ops_init() < 0 || graph_init() < 0 || recording_init() < 0 || PyType_Ready(&Value_Type) < 0)
+    if (look_up_names() < 0 || ops_init() < 0 || graph_init() < 0 || recording_init() < 0 ||
+        PyType_Ready(&Value_Type) < 0)
         return NULL;
     Py_INCREF((PyObject *)&Value_Type);
     return (PyObject *)&Value_Type;

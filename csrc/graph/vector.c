@@ -76,7 +76,8 @@ static int read_and_prepare(PyObject *sequence, const char *name, Vector *v, PyO
         status = *out ? READ : FAILED;
     }
     if (status == READ && is_list) {
-        *v = (Vector){NULL, (Node **)((PyListObject *)sequence)->ob_item, PyList_GET_SIZE(sequence)};
+        *v =
+            (Vector){NULL, (Node **)((PyListObject *)sequence)->ob_item, PyList_GET_SIZE(sequence)};
         status = check_vector(v, name);
         if (status == READ && v->n != PyList_GET_SIZE(*out)) {
             PyErr_Format(PyExc_RuntimeError, "%s changed while it was read", name);
@@ -125,8 +126,7 @@ static PyObject *filled(PyObject *list, Maker make, const void *context) {
 static PyObject *add_term(PyObject *sum, PyObject *term) {
     PyObject *next = NULL;
     if (term)
-        next = sum ? value_add((Node *)sum, (Node *)term)
-                   : value_add_const((Node *)term, int_zero);
+        next = sum ? value_add((Node *)sum, (Node *)term) : value_add_const((Node *)term, int_zero);
     Py_XDECREF(sum);
     Py_XDECREF(term);
     return next;
@@ -216,8 +216,8 @@ static int linear_few(Operands *x, Operands *const *rows, Py_ssize_t n_rows, PyO
         sums_of_products(data, x->data, (size_t)x->n, sums);
     }
     for (Py_ssize_t j = 0; j < n_rows; j++) {
-        PyObject *y = one_by_one ? dot(rows[j], 0, x, 0, x->n)
-                                 : dot_of_sum(sums[j], rows[j], 0, x, 0, x->n);
+        PyObject *y =
+            one_by_one ? dot(rows[j], 0, x, 0, x->n) : dot_of_sum(sums[j], rows[j], 0, x, 0, x->n);
         if (y == NULL)
             return FAILED;
         PyList_SET_ITEM(out, i + j, y);
@@ -278,8 +278,7 @@ static int linear_of_copies(PyObject *x, PyObject *w, PyObject **out) {
     if (rows) {
         *out = PyList_New(PyTuple_GET_SIZE(rows));
         status = linear(&v, &PyTuple_GET_ITEM(rows, 0), *out);
-    }
-    else if (status == READ)
+    } else if (status == READ)
         status = FAILED;
     vector_clear(&v);
     Py_XDECREF(rows);
@@ -380,8 +379,8 @@ PyObject *vector_rmsnorm(PyObject *x) {
         out = refusal(status);
     else {
         PyObject *mean_square = divide(vector_dot(v.at, v.at, v.n), (Number){(double)v.n, 1});
-        PyObject *scale = then_with(then_with(mean_square, value_add_const, tiny), value_pow,
-                                    minus_half);
+        PyObject *scale =
+            then_with(then_with(mean_square, value_add_const, tiny), value_pow, minus_half);
         Scaled context = {v.at, (Node *)scale};
         if (scale)
             out = filled(out, scaled, &context);
@@ -433,10 +432,10 @@ PyObject *vector_relu(PyObject *x) {
 
 typedef struct {
     Py_ssize_t n_positions, n_embd, n_head;
-    Operands *q, **keys;   /* n_embd each; of keys n_positions */
-    Vector *values;        /* the same */
-    Operands *columns;     /* values again, position by position for each feature in turn */
-    Number root;           /* of head_dim */
+    Operands *q, **keys; /* n_embd each; of keys n_positions */
+    Vector *values;      /* the same */
+    Operands *columns;   /* values again, position by position for each feature in turn */
+    Number root;         /* of head_dim */
 } Attention;
 
 static void attention_clear(Attention *a) {

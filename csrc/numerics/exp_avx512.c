@@ -45,6 +45,7 @@
 #define BLOCK 256
 
 /* 2**(k/16) as sums of two doubles. */
+/* clang-format off */
 static const _Alignas(64) double power[16] = {
     0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
     0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0,
@@ -57,6 +58,7 @@ static const _Alignas(64) double power_tail[16] = {
     -0x1.bdd3413b26456p-54, -0x1.41577ee04992fp-55, 0x1.6e9f156864b27p-54, 0x1.c7c46b071f2bep-56,
     0x1.7a1cd345dcc81p-54, 0x1.11065895048ddp-55, 0x1.2ed02d75b3707p-55, -0x1.e9c23179c2893p-54,
 };
+/* clang-format on */
 
 INLINE __m512d all(double x) { return _mm512_set1_pd(x); }
 

@@ -60,12 +60,10 @@ INLINE Sum power_of(__m512d x, Power p) {
         return (Sum){r, _mm512_mul_pd(r, _mm512_mul_pd(e, all(0.5)))};
     Sum square = product(r, r);
     if (p == POW_MINUS_2)
-        return (Sum){square.high,
-                      _mm512_fmadd_pd(square.high, _mm512_add_pd(e, e), square.low)};
+        return (Sum){square.high, _mm512_fmadd_pd(square.high, _mm512_add_pd(e, e), square.low)};
     Sum cube = product(square.high, r);
     __m512d low = _mm512_fmadd_pd(square.low, r, cube.low);
-    return (Sum){cube.high,
-                  _mm512_fmadd_pd(cube.high, _mm512_mul_pd(e, all(1.5)), low)};
+    return (Sum){cube.high, _mm512_fmadd_pd(cube.high, _mm512_mul_pd(e, all(1.5)), low)};
 }
 
 INLINE void powers(double *power, const double *x, size_t n, Power p) {

@@ -155,8 +155,11 @@ int main(void) {
             for (size_t j = 0; j < 3; j++)
                 for (size_t k = 0; k < 2; k++)
                     for (size_t m = 0; m < 3; m++, n_models++) {
-                        Sizes s = {.V = vocabularies[i], .L = L, .C = heads[k] * head_dims[m],
-                                   .H = heads[k], .block_size = block_sizes[j]};
+                        Sizes s = {.V = vocabularies[i],
+                                   .L = L,
+                                   .C = heads[k] * head_dims[m],
+                                   .H = heads[k],
+                                   .block_size = block_sizes[j]};
                         check_model(&s, 2, 2, MOST_TOKENS, 3);
                     }
     const Sizes large = {.V = 9, .L = 1, .C = 69, .H = 3, .block_size = 20};

@@ -19,9 +19,9 @@ static double uniform(void) {
 }
 
 static double number(int rare) {
-    static const double odd[] = {0.0,     -0.0,    5e-324, 1e-310, 1e-200, 1e-162,   1.0,
-                                 1e154,   1.4e154, 1e300,  2.0,    0.5,    INFINITY, -INFINITY,
-                                 (double)NAN};
+    static const double odd[] = {0.0,    -0.0, 5e-324,   1e-310,    1e-200,
+                                 1e-162, 1.0,  1e154,    1.4e154,   1e300,
+                                 2.0,    0.5,  INFINITY, -INFINITY, (double)NAN};
     if (rare && uniform() < 0.1)
         return odd[(size_t)(uniform() * (sizeof odd / sizeof *odd))];
     return (uniform() - 0.5) * exp2(floor(uniform() * 20.0 - 15.0));
