@@ -1,8 +1,9 @@
 """Builds the C extensions. Everything else about the package is in pyproject.toml.
 
 Switches, all environment variables:
-    ISOGRAD_PURE=1      leave the extension out: the pure-Python package
-    ISOGRAD_SANITIZE=1  build it with AddressSanitizer and UndefinedBehaviorSanitizer
+    ISOGRAD_PURE=1      leave the extensions out: the pure-Python package
+    ISOGRAD_DEBUG=1     check the C code's assertions
+    ISOGRAD_SANITIZE=1  build with AddressSanitizer and UndefinedBehaviorSanitizer
 """
 
 import os
@@ -54,17 +55,18 @@ class BuildExact(build_ext):
 def extensions():
     if os.environ.get("ISOGRAD_PURE"):
         return []
-    return [extension("_core", "graph"), extension("_native", "gpt")]
+    return [extension("_core", "run", "graph", "numerics"), extension("_native", "gpt", "numerics")]
 
 
-def extension(name, room):
-    """One of the extensions: its Cython module, its room of csrc, and the numerics under both."""
-    paths = [path for folder in (room, "numerics") for path in Path("csrc", folder).iterdir()]
+def extension(name, *rooms):
+    """One of the extensions: its Cython module and its rooms of csrc."""
+    paths = [path for room in rooms for path in Path("csrc", room).iterdir()]
     return Extension(
         f"isograd.{name}",
         sources=[f"src/isograd/{name}.pyx", *sorted(str(p) for p in paths if p.suffix == ".c")],
         depends=sorted(str(p) for p in paths if p.suffix == ".h"),
         include_dirs=["csrc"],
+        undef_macros=["NDEBUG"] if os.environ.get("ISOGRAD_DEBUG") else [],
     )
 
 

@@ -1,7 +1,7 @@
 """Single nodes, timed and weighed in the present process: an operation, backward(), memory.
 
 The graphs are made for measuring, not taken from the model; they neither overflow nor vanish at any
-size, and only their operations count as nodes, not their few leaves. Whoever calls these functions
+size, and only their operations count as nodes, not their few leaves. Whoever calls these fn
 gives each call a fresh process; nothing here compares tiers or prints.
 """
 

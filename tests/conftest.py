@@ -15,7 +15,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 sys._getframe().f_trace_opcodes = True
 
 TWINS = {"python": isograd.reference.Value, "c": isograd._core.Value}
-OPS = {"python": isograd.reference.ops, "c": isograd._core}
+VECTOR = {"python": isograd.reference.vector, "c": isograd._core}
 
 
 @pytest.fixture(params=TWINS)
@@ -27,4 +27,4 @@ def Value(request):
 @pytest.fixture(params=TWINS)
 def twin(request):
     """One of the twins: its Value and its vector functions."""
-    return TWINS[request.param], OPS[request.param]
+    return TWINS[request.param], VECTOR[request.param]

@@ -13,8 +13,8 @@ SOURCES = sorted(str(path) for path in (ROOT / "csrc" / "numerics").glob("*.c"))
 UNIX_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off"]
 UNIX_FLAGS += ["-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
-FUNCTIONS = ["vector_unit_init", "vector_unit", "vector_unit_set", "adam_update", "adam_error"]
-FUNCTIONS += ["exp_many", "pow_many"]
+VECTOR = ["vector_unit_init", "vector_unit", "vector_unit_set", "adam_update", "adam_error"]
+VECTOR += ["exp_many", "pow_many"]
 UNITS = ["plain", "avx2", "avx512"]
 BEST = ["plain C", "AVX2", "AVX-512"].index(vector_unit)
 HERE = UNITS[: BEST + 1]  # those that this machine has
@@ -37,7 +37,7 @@ def build(folder):
     )
     path = str(folder / ("numerics.dll" if os.name == "nt" else "numerics.so"))
     libraries = [] if msvc else ["m"]
-    compiler.link_shared_object(objects, path, libraries=libraries, export_symbols=FUNCTIONS)
+    compiler.link_shared_object(objects, path, libraries=libraries, export_symbols=VECTOR)
     library = ctypes.CDLL(path)
     library.vector_unit_init.restype = ctypes.c_char_p
     library.adam_update.restype = ctypes.c_size_t

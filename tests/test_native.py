@@ -21,7 +21,7 @@ GOLDEN = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((Path(__file__).parent / "golden").glob("*.json"))
 }
-OPS = isograd._backend.ops  # of the compiled graph, proven equal to the reference elsewhere
+VECTOR = isograd._backend.vector  # of the compiled graph, proven equal to the reference elsewhere
 ARITHMETIC = (ArithmeticError, ValueError)
 
 
@@ -79,12 +79,12 @@ def check_numbers(what, expected, actual):
     )
 
 
-def check_backward(config, seed, docs, change=lambda x: x, scalar=isograd.Value, ops=OPS):
+def check_backward(config, seed, docs, change=lambda x: x, scalar=isograd.Value, fn=VECTOR):
     """Loss and all gradients, or the exception; returns what the graph came to."""
     weights, params, model = twins(config, seed, change, scalar)
     before = bytes(model.weights)
     try:
-        loss = reference.batch_loss(weights, config, docs, ops)
+        loss = reference.batch_loss(weights, config, docs, fn)
         loss.backward()
     except ARITHMETIC as error:
         for compute in (model.loss, model.backward):
@@ -125,7 +125,7 @@ def test_random_models(unit, seed):
 def test_the_pure_reference(unit, seed):
     config, docs = random_case(random.Random(1000 + seed), largest=2)
     docs = docs[:2]
-    check_backward(config, seed, docs, scalar=reference.Value, ops=reference.ops)
+    check_backward(config, seed, docs, scalar=reference.Value, fn=reference.vector)
 
 
 EXTREMES = {
@@ -167,7 +167,7 @@ def outcome_of_training(config, seed, docs, steps, change, **options):
         batch = [docs[(step * batch_size + b) % len(docs)] for b in range(batch_size)]
         before = [p.data for p in params], adam.state_dict()
         try:
-            loss = reference.batch_loss(weights, config, batch, OPS)
+            loss = reference.batch_loss(weights, config, batch, VECTOR)
             loss.backward()
             adam.step(options.get("lr", 0.01) * (1 - step / steps))
         except ARITHMETIC as caught:
@@ -321,7 +321,7 @@ def test_sampling(seed):
     for temperature in (0.1, 0.5, 1, 3.7):
         expected, actual = random.Random(seed), random.Random(seed)
         for _ in range(5):
-            tokens = reference.sample_tokens(weights, config, 0, expected, temperature, OPS)
+            tokens = reference.sample_tokens(weights, config, 0, expected, temperature, VECTOR)
             assert model.sample(0, actual.random, temperature) == tokens
         assert expected.getstate() == actual.getstate()
 
@@ -333,9 +333,9 @@ def test_decoder():
     keys, values = reference.empty_cache(config)
     for position, token in enumerate([5, 0, 5]):
         decoder.append(token)
-        logits = reference.forward(weights, config, token, position, keys, values, OPS)
+        logits = reference.forward(weights, config, token, position, keys, values, VECTOR)
         assert decoder.logits == [x.data for x in logits]
-        probabilities = OPS.softmax([x / 0.3 for x in logits])
+        probabilities = VECTOR.softmax([x / 0.3 for x in logits])
         assert decoder.probabilities(0.3) == [p.data for p in probabilities]
         assert decoder.draw(None, 0) == decoder.logits.index(max(decoder.logits))
     with pytest.raises(ValueError, match="no more than 3 positions"):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from bits import bits, describe, first_difference
-from conftest import OPS, TWINS
+from conftest import TWINS, VECTOR
 
 import isograd
 import isograd._core
@@ -15,10 +15,10 @@ NO_GRAD = {"python": isograd.reference.no_grad, "c": isograd._core.no_grad}
 
 @pytest.fixture(params=TWINS)
 def world(request):
-    return TWINS[request.param], OPS[request.param], NO_GRAD[request.param]
+    return TWINS[request.param], VECTOR[request.param], NO_GRAD[request.param]
 
 
-def everything(Value, ops):
+def everything(Value, fn):
     """One result of every operation there is."""
     x = [Value(0.5 + i) for i in range(8)]
     a, b = x[0], x[1]
@@ -34,16 +34,21 @@ def everything(Value, ops):
         a.relu(),
         Value(3, (a,), (1,)),
     ]
-    probs = [ops.cross_entropy(x, 1), *ops.softmax(x)]
-    vectors = [*ops.linear(x, [x, x[::-1]] * 3), *ops.rmsnorm(x), *ops.add(x, x), *ops.relu(x)]
-    return scalars + probs + vectors + ops.attention(x, [x, x[::-1]], [x] * 2, 2)
+    probs = [fn.cross_entropy(x, 1), *fn.softmax(x)]
+    vectors = [
+        *fn.linear(x, [x, x[::-1]] * 3),
+        *fn.rmsnorm(x),
+        *fn.add(x, x),
+        *fn.relu(x),
+    ]
+    return scalars + probs + vectors + fn.attention(x, [x, x[::-1]], [x] * 2, 2)
 
 
 def test_results_have_the_same_data_and_no_children(world):
-    Value, ops, no_grad = world
+    Value, fn, no_grad = world
     with no_grad():
-        inside = everything(Value, ops)
-    outside = everything(Value, ops)
+        inside = everything(Value, fn)
+    outside = everything(Value, fn)
     assert [bits(v.data) for v in inside] == [bits(v.data) for v in outside]
     assert all(len(v._children) == len(v._local_grads) == 0 for v in inside)
     assert all(len(v._children) > 0 for v in outside)
@@ -52,7 +57,7 @@ def test_results_have_the_same_data_and_no_children(world):
 def test_graphs_from_outside_are_whole_inside():
     graphs = []
     for twin, Value in TWINS.items():
-        made = everything(Value, OPS[twin])
+        made = everything(Value, VECTOR[twin])
         with NO_GRAD[twin]():
             sum_of_all = made[0]
             sum_of_all.backward()
@@ -81,10 +86,10 @@ def test_it_nests_decorates_and_ends_with_an_exception(world):
 
 
 def test_other_threads_go_on_recording(world):
-    Value, ops, no_grad = world
+    Value, fn, no_grad = world
     results = []
     with no_grad():
-        thread = threading.Thread(target=lambda: results.extend(everything(Value, ops)))
+        thread = threading.Thread(target=lambda: results.extend(everything(Value, fn)))
         thread.start()
         thread.join()
         assert (Value(1.0) + 1)._children == ()
@@ -104,9 +109,9 @@ def test_leaving_what_was_not_entered_is_an_error(world):
 
 
 def test_embedding_is_the_row_itself(world):
-    Value, ops, _ = world
+    Value, fn, _ = world
     table = [[Value(1.0)], [Value(2.0)]]
-    assert ops.embedding(1, table) is table[1]
+    assert fn.embedding(1, table) is table[1]
     for token in (-1, 2):
         with pytest.raises(ValueError, match=f"token must be from 0 to 1, not {token}"):
-            ops.embedding(token, table)
+            fn.embedding(token, table)

@@ -1,7 +1,7 @@
 """Random programs of operations, run on both twins and compared in everything that can be seen.
 
 A program is a list of instructions over a growing list of Values: arithmetic with shared operands
-and constants of every kind, vector functions in any wiring, operations of one's own, repeated
+and constants of every kind, vector fn in any wiring, operations of one's own, repeated
 backward(), assignments, in-place updates, looks at `_children` in between, and errors.
 ISOGRAD_EXAMPLES sets how many are tried.
 """
@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 from bits import bits, describe, first_difference
-from conftest import OPS, TWINS
+from conftest import TWINS, VECTOR
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -104,7 +104,7 @@ class Run:
 
     def __init__(self, twin):
         self.Value = Value = TWINS[twin]
-        self.ops = OPS[twin]
+        self.fn = VECTOR[twin]
         self.values = [Value(1.5), Value(-2)]
         self.trace = []
 
@@ -159,17 +159,17 @@ class Run:
     def perform_on_vectors(self, name, x, *operands):
         x = self.vector(x)
         if name == "linear":
-            return self.ops.linear(x, list(map(self.vector, operands[0])))
+            return self.fn.linear(x, list(map(self.vector, operands[0])))
         if name == "add entries":
-            return self.ops.add(x, self.vector(operands[0]))
+            return self.fn.add(x, self.vector(operands[0]))
         if name == "cross entropy":
-            return self.ops.cross_entropy(x, operands[0])
+            return self.fn.cross_entropy(x, operands[0])
         if name == "attention":
             keys, values, n_head = operands
             rows = list(map(self.vector, keys)), list(map(self.vector, values))
-            return self.ops.attention(x, *rows, n_head)
-        functions = {"softmax": self.ops.softmax, "rmsnorm": self.ops.rmsnorm}
-        return functions.get(name, self.ops.relu)(x)
+            return self.fn.attention(x, *rows, n_head)
+        fn = {"softmax": self.fn.softmax, "rmsnorm": self.fn.rmsnorm}
+        return fn.get(name, self.fn.relu)(x)
 
     def vector(self, indices):
         return list(map(self.pick, indices))

@@ -1,31 +1,31 @@
-"""The vector functions on both twins: whole graphs equal, shapes checked, subclasses respected."""
+"""The vector fn on both twins: whole graphs equal, shapes checked, subclasses respected."""
 
 import random
 
 import pytest
 from bits import bits, describe, first_difference
-from conftest import OPS, TWINS
+from conftest import TWINS, VECTOR
 
 CASES = {
-    "linear": lambda ops, v: ops.linear(v[:4], [v[4:8], v[:4], v[2:6]]),
-    "linear of one": lambda ops, v: ops.linear(v[:1], [v[1:2]]),
-    "linear without rows": lambda ops, v: ops.linear(v[:2], []),
-    "linear of a matrix with itself": lambda ops, v: ops.linear(v[:3], [v[:3]] * 3),
-    "softmax": lambda ops, v: ops.softmax(v),
-    "softmax of one": lambda ops, v: ops.softmax(v[:1]),
-    "softmax of equal ones": lambda ops, v: ops.softmax([v[3], v[3], v[0]]),
-    "softmax of a softmax": lambda ops, v: ops.softmax(ops.softmax(v)),
-    "rmsnorm": lambda ops, v: ops.rmsnorm(v),
-    "rmsnorm of a shared one": lambda ops, v: ops.rmsnorm([v[1], v[1], v[2]]),
-    "attention": lambda ops, v: ops.attention(v[:4], [v[4:8], v[:4]], [v[1:5], v[3:7]], 2),
-    "attention to one position": lambda ops, v: ops.attention(v[:4], [v[:4]], [v[:4]], 4),
-    "attention with one head": lambda ops, v: ops.attention(v[:3], [v[:3]] * 3, [v[3:6]] * 3, 1),
-    "add": lambda ops, v: ops.add(v, v),
-    "relu": lambda ops, v: ops.relu(v),
-    "cross_entropy": lambda ops, v: [ops.cross_entropy(v, 3)],
-    "tuples": lambda ops, v: ops.linear(tuple(v[:2]), (tuple(v[2:4]),)),
-    "one after the other": lambda ops, v: ops.relu(ops.add(ops.rmsnorm(v), ops.linear(v, [v] * 8))),
-    "mixed with scalars": lambda ops, v: ops.softmax([x * 2 - v[0] for x in ops.linear(v, [v, v])]),
+    "linear": lambda fn, v: fn.linear(v[:4], [v[4:8], v[:4], v[2:6]]),
+    "linear of one": lambda fn, v: fn.linear(v[:1], [v[1:2]]),
+    "linear without rows": lambda fn, v: fn.linear(v[:2], []),
+    "linear of a matrix with itself": lambda fn, v: fn.linear(v[:3], [v[:3]] * 3),
+    "softmax": lambda fn, v: fn.softmax(v),
+    "softmax of one": lambda fn, v: fn.softmax(v[:1]),
+    "softmax of equal ones": lambda fn, v: fn.softmax([v[3], v[3], v[0]]),
+    "softmax of a softmax": lambda fn, v: fn.softmax(fn.softmax(v)),
+    "rmsnorm": lambda fn, v: fn.rmsnorm(v),
+    "rmsnorm of a shared one": lambda fn, v: fn.rmsnorm([v[1], v[1], v[2]]),
+    "attention": lambda fn, v: fn.attention(v[:4], [v[4:8], v[:4]], [v[1:5], v[3:7]], 2),
+    "attention to one position": lambda fn, v: fn.attention(v[:4], [v[:4]], [v[:4]], 4),
+    "attention with one head": lambda fn, v: fn.attention(v[:3], [v[:3]] * 3, [v[3:6]] * 3, 1),
+    "add": lambda fn, v: fn.add(v, v),
+    "relu": lambda fn, v: fn.relu(v),
+    "cross_entropy": lambda fn, v: [fn.cross_entropy(v, 3)],
+    "tuples": lambda fn, v: fn.linear(tuple(v[:2]), (tuple(v[2:4]),)),
+    "one after the other": lambda fn, v: fn.relu(fn.add(fn.rmsnorm(v), fn.linear(v, [v] * 8))),
+    "mixed with scalars": lambda fn, v: fn.softmax([x * 2 - v[0] for x in fn.linear(v, [v, v])]),
 }
 NUMBERS = {
     "floats": [0.5, -1.25, 3.0, 0.1, -0.7, 2.5, -0.0, 1e-3],
@@ -43,7 +43,7 @@ def test_the_graphs_are_the_same(case, numbers, use):
     for twin, Value in TWINS.items():
         inputs = [Value(x) for x in numbers]
         try:
-            out = case(OPS[twin], inputs)
+            out = case(VECTOR[twin], inputs)
             if out:
                 used = {"one": out[-1:], "backwards": out[::-1]}.get(use, out)
                 loss = sum(y * (i + 0.5) for i, y in enumerate(used))
@@ -61,7 +61,7 @@ class RandomNetwork:
     taken out and put in, several losses. The same seed makes the same one on either twin."""
 
     def __init__(self, twin, seed):
-        self.rng, self.ops, self.Value = random.Random(seed), OPS[twin], TWINS[twin]
+        self.rng, self.fn, self.Value = random.Random(seed), VECTOR[twin], TWINS[twin]
         self.width = self.rng.choice([2, 4, 8, 9, 16])
         self.matrices = [self.leaves(self.rng.randint(1, 3) * self.width) for _ in range(3)]
         self.vectors = self.leaves(3)
@@ -75,34 +75,34 @@ class RandomNetwork:
         return [self.rng.choice(self.vectors) for _ in range(n)]
 
     def layer(self):
-        rng, ops = self.rng, self.ops
+        rng, fn = self.rng, self.fn
         kind = rng.choice(
             "linear linear linear rmsnorm relu add attention softmax mixed rows".split()
         )
         x, y = self.any_vectors(2)
         if kind == "linear":
             rows = rng.choice(self.matrices)
-            out = ops.linear(x, rows)
+            out = fn.linear(x, rows)
             start = rng.randrange(len(out) - self.width + 1)
             return out[start : start + self.width]
         if kind == "rows":
-            return (ops.linear(x, self.any_vectors(self.width)) + x)[-self.width :]
+            return (fn.linear(x, self.any_vectors(self.width)) + x)[-self.width :]
         if kind == "attention":
             n = rng.randint(1, 4)
             heads = rng.choice([h for h in range(1, self.width + 1) if self.width % h == 0])
-            return ops.attention(x, self.any_vectors(n), self.any_vectors(n), heads)
+            return fn.attention(x, self.any_vectors(n), self.any_vectors(n), heads)
         if kind == "mixed":
             return [rng.choice([a, b, a * b, a + 0.5, -b, a * a]) for a, b in zip(x, y)]
         if kind == "add":
-            return ops.add(x, y)
-        return getattr(ops, kind)(x)
+            return fn.add(x, y)
+        return getattr(fn, kind)(x)
 
     def run(self, n_layers):
         for _ in range(n_layers):
             self.vectors.append(self.layer())
             if self.rng.random() < 0.3:
                 x = self.rng.choice(self.vectors)
-                self.losses.append(self.ops.cross_entropy(x, self.rng.randrange(self.width)))
+                self.losses.append(self.fn.cross_entropy(x, self.rng.randrange(self.width)))
             if self.rng.random() < 0.1:
                 self.rng.choice(self.rng.choice(self.vectors)).backward()
             if self.rng.random() < 0.1:
@@ -129,48 +129,78 @@ def vector(Value, n):
 @pytest.mark.parametrize(
     "message, call",
     [
-        ("x is empty", lambda ops, v: ops.linear([], [])),
-        ("a row of w has 2 entries where 3 are expected", lambda ops, v: ops.linear(v(3), [v(2)])),
-        ("a row of w is empty", lambda ops, v: ops.linear(v(3), [[]])),
-        ("logits is empty", lambda ops, v: ops.softmax([])),
-        ("x is empty", lambda ops, v: ops.rmsnorm([])),
-        ("x is empty", lambda ops, v: ops.relu([])),
-        ("a is empty", lambda ops, v: ops.add([], [])),
-        ("b has 3 entries where 2 are expected", lambda ops, v: ops.add(v(2), v(3))),
-        ("target must be from 0 to 1, not 2", lambda ops, v: ops.cross_entropy(v(2), 2)),
-        ("target must be from 0 to 1, not -1", lambda ops, v: ops.cross_entropy(v(2), -1)),
-        ("q is empty", lambda ops, v: ops.attention([], [], [], 1)),
-        ("q has 4 entries, which 3 heads", lambda ops, v: ops.attention(v(4), [v(4)], [v(4)], 3)),
-        ("q has 4 entries, which 0 heads", lambda ops, v: ops.attention(v(4), [v(4)], [v(4)], 0)),
-        ("keys is empty", lambda ops, v: ops.attention(v(4), [], [], 2)),
-        ("values has 2 entries where 1", lambda ops, v: ops.attention(v(4), [v(4)], [v(4)] * 2, 2)),
-        ("a key has 3 entries where 4", lambda ops, v: ops.attention(v(4), [v(3)], [v(4)], 2)),
-        ("a value has 5 entries where 4", lambda ops, v: ops.attention(v(4), [v(4)], [v(5)], 2)),
+        ("x is empty", lambda fn, v: fn.linear([], [])),
+        (
+            "a row of w has 2 entries where 3 are expected",
+            lambda fn, v: fn.linear(v(3), [v(2)]),
+        ),
+        ("a row of w is empty", lambda fn, v: fn.linear(v(3), [[]])),
+        ("logits is empty", lambda fn, v: fn.softmax([])),
+        ("x is empty", lambda fn, v: fn.rmsnorm([])),
+        ("x is empty", lambda fn, v: fn.relu([])),
+        ("a is empty", lambda fn, v: fn.add([], [])),
+        ("b has 3 entries where 2 are expected", lambda fn, v: fn.add(v(2), v(3))),
+        (
+            "target must be from 0 to 1, not 2",
+            lambda fn, v: fn.cross_entropy(v(2), 2),
+        ),
+        (
+            "target must be from 0 to 1, not -1",
+            lambda fn, v: fn.cross_entropy(v(2), -1),
+        ),
+        ("q is empty", lambda fn, v: fn.attention([], [], [], 1)),
+        (
+            "q has 4 entries, which 3 heads",
+            lambda fn, v: fn.attention(v(4), [v(4)], [v(4)], 3),
+        ),
+        (
+            "q has 4 entries, which 0 heads",
+            lambda fn, v: fn.attention(v(4), [v(4)], [v(4)], 0),
+        ),
+        ("keys is empty", lambda fn, v: fn.attention(v(4), [], [], 2)),
+        (
+            "values has 2 entries where 1",
+            lambda fn, v: fn.attention(v(4), [v(4)], [v(4)] * 2, 2),
+        ),
+        (
+            "a key has 3 entries where 4",
+            lambda fn, v: fn.attention(v(4), [v(3)], [v(4)], 2),
+        ),
+        (
+            "a value has 5 entries where 4",
+            lambda fn, v: fn.attention(v(4), [v(4)], [v(5)], 2),
+        ),
     ],
 )
 def test_shapes_are_checked(twin, message, call):
-    Value, ops = twin
+    Value, fn = twin
     with pytest.raises(ValueError, match=message):
-        call(ops, lambda n: vector(Value, n))
+        call(fn, lambda n: vector(Value, n))
 
 
 @pytest.mark.parametrize(
     "message, call",
     [
-        (r"x\[1\] must be a Value, not 'float'", lambda ops, v: ops.rmsnorm([v, 1.0])),
-        (r"logits\[0\] must be a Value, not 'str'", lambda ops, v: ops.softmax("ab")),
-        (r"a row of w\[0\] must be a Value, not 'int'", lambda ops, v: ops.linear([v], [[1]])),
-        ("x must be a sequence of Values, not 'int'", lambda ops, v: ops.relu(3)),
-        ("b must be a sequence of Values, not 'NoneType'", lambda ops, v: ops.add([v], None)),
+        (r"x\[1\] must be a Value, not 'float'", lambda fn, v: fn.rmsnorm([v, 1.0])),
+        (r"logits\[0\] must be a Value, not 'str'", lambda fn, v: fn.softmax("ab")),
+        (
+            r"a row of w\[0\] must be a Value, not 'int'",
+            lambda fn, v: fn.linear([v], [[1]]),
+        ),
+        ("x must be a sequence of Values, not 'int'", lambda fn, v: fn.relu(3)),
+        (
+            "b must be a sequence of Values, not 'NoneType'",
+            lambda fn, v: fn.add([v], None),
+        ),
     ],
 )
 def test_only_values_are_accepted(message, call):
     with pytest.raises(TypeError, match=message):
-        call(OPS["c"], TWINS["c"](1.0))
+        call(VECTOR["c"], TWINS["c"](1.0))
 
 
 def test_operators_of_a_subclass_are_asked(twin):
-    Value, ops = twin
+    Value, fn = twin
     calls = []
 
     class Loud(Value):
@@ -178,21 +208,21 @@ def test_operators_of_a_subclass_are_asked(twin):
             calls.append(self.data)
             return super().__mul__(other)
 
-    ops.linear(vector(Value, 2), [[Loud(5.0), Value(6.0)]])
-    ops.rmsnorm([Loud(7.0)])
+    fn.linear(vector(Value, 2), [[Loud(5.0), Value(6.0)]])
+    fn.rmsnorm([Loud(7.0)])
     assert calls == [5.0, 7.0, 7.0]
 
 
 def test_a_failure_leaks_nothing():
-    live_values = OPS["c"].live_values
+    live_values = VECTOR["c"].live_values
     values = [TWINS["c"](x) for x in (800.0, 1e200, -1e200, 0.0)]
     before = live_values()
     for _ in range(1000):
         for call in (
-            lambda: OPS["c"].rmsnorm([values[1], values[2], values[1]]),
-            lambda: OPS["c"].cross_entropy([values[0], values[3]], 1),
-            lambda: OPS["c"].linear(values, [values, values[:2]]),
-            lambda: OPS["c"].attention(values, [values], [values[:3]], 2),
+            lambda: VECTOR["c"].rmsnorm([values[1], values[2], values[1]]),
+            lambda: VECTOR["c"].cross_entropy([values[0], values[3]], 1),
+            lambda: VECTOR["c"].linear(values, [values, values[:2]]),
+            lambda: VECTOR["c"].attention(values, [values], [values[:3]], 2),
         ):
             try:
                 call()
@@ -207,7 +237,7 @@ def test_a_long_vector():
     results = []
     for twin, Value in TWINS.items():
         x = [Value(n) for n in numbers]
-        y = OPS[twin].softmax(x)
-        sum(a * b for a, b in zip(OPS[twin].rmsnorm(x), y)).backward()
+        y = VECTOR[twin].softmax(x)
+        sum(a * b for a, b in zip(VECTOR[twin].rmsnorm(x), y)).backward()
         results.append([v.grad.hex() for v in x])
     assert results[0] == results[1]

@@ -153,17 +153,17 @@ def test_nans_are_equal_whatever_their_bits():
 
 @pytest.mark.parametrize("tier", ["fused", "value"])
 def test_it_finds_a_gradient(monkeypatch, tier):
-    class Ops:
+    class Functions:
         def __getattr__(self, name):
-            return getattr(isograd.reference.ops, name)
+            return getattr(isograd.reference.vector, name)
 
         @staticmethod
         def add(a, b):
-            total = isograd.reference.ops.add(a, b)
+            total = isograd.reference.vector.add(a, b)
             total[0] = isograd.Value(total[0].data, (total[0],), (2.0,))  # twice the derivative
             return total
 
-    monkeypatch.setitem(GRAPH_TIERS, tier, GRAPH_TIERS[tier]._replace(ops=Ops()))
+    monkeypatch.setitem(GRAPH_TIERS, tier, GRAPH_TIERS[tier]._replace(vector=Functions()))
     results, _ = outcome()
     assert results[tier].difference.kind == "gradient"
     assert results[tier].difference.step == 1

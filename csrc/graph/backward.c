@@ -385,7 +385,7 @@ static int sweep(Walk *walk) {
             Node *n = untagged(entry);
             unsigned kind = (unsigned)(entry & KIND_BITS);
             if ((end[-PREFETCH_AHEAD] & TAG_BITS) != PAIR)
-                PREFETCH((void *)end[-PREFETCH_AHEAD]);
+                PREFETCHW(end[-PREFETCH_AHEAD]);
             n->first &= ~MARK;
             if (UNLIKELY(n->grad != n->grad))
                 node_reclaim_grad(n);

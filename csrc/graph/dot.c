@@ -5,7 +5,7 @@
 #include "graph.h"
 #include "numerics/add_scaled.h"
 #include "numerics/sums_of_products.h"
-#include "ops.h"
+#include "operators.h"
 #include "recording.h"
 
 PyObject *dot_of_sum(double sum, Operands *a, Py_ssize_t a_start, Operands *b, Py_ssize_t b_start,

@@ -10,7 +10,7 @@
 #include "arena.h"
 #include "dot.h"
 #include "graph.h"
-#include "ops.h"
+#include "operators.h"
 #include "recording.h"
 #include "softmax.h"
 

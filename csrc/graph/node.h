@@ -33,17 +33,7 @@
 #include <Python.h>
 #include <stdint.h>
 
-#if defined(__GNUC__) || defined(__clang__)
-#define NOINLINE __attribute__((noinline))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define PREFETCH(p) __builtin_prefetch((p), 1)
-#else
-#define NOINLINE
-#define LIKELY(x) (x)
-#define UNLIKELY(x) (x)
-#define PREFETCH(p) ((void)(p))
-#endif
+#include "numerics/compiler.h"
 
 #if UINTPTR_MAX < UINT64_MAX
 #error "isograd's C code needs a 64-bit platform; ISOGRAD_PURE=1 pip install . leaves it out"

@@ -3,7 +3,7 @@
 
 #include "arena.h"
 #include "dot.h"
-#include "ops.h"
+#include "operators.h"
 #include "recording.h"
 
 static const Number int_zero = {0.0, 1}, minus_one = {-1.0, 1}, minus_two = {-2.0, 1};

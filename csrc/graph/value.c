@@ -1,6 +1,6 @@
 /* The Python type `Value`: how Python's operators, attributes and protocols reach the graph.
  *
- * Two exact Values, or one and a number, take the short way into ops.c. As soon as a subclass is
+ * Two exact Values, or one and a number, take the short way into operators.c. As soon as a subclass is
  * involved, the derived operators are spelled out as the reference spells them (`a - b` is
  * `a + (-b)`), through Python's dispatch, so that an overridden method is called where the
  * reference would call it.
@@ -12,7 +12,7 @@
 #include "arena.h"
 #include "dot.h"
 #include "graph.h"
-#include "ops.h"
+#include "operators.h"
 #include "recording.h"
 
 static PyObject *int_zero, *name_data, *name_grad, *name_dict, *copyreg_newobj, *copyreg_slotnames;
@@ -530,7 +530,7 @@ static int look_up_names(void) {
 }
 
 PyObject *value_type_ready(void) {
-    if (look_up_names() < 0 || ops_init() < 0 || graph_init() < 0 || recording_init() < 0 ||
+    if (look_up_names() < 0 || operators_init() < 0 || graph_init() < 0 || recording_init() < 0 ||
         PyType_Ready(&Value_Type) < 0)
         return NULL;
     Py_INCREF((PyObject *)&Value_Type);

@@ -8,7 +8,7 @@
 
 #include "dot.h"
 #include "numerics/sums_of_products.h"
-#include "ops.h"
+#include "operators.h"
 #include "softmax.h"
 
 static const Number int_zero = {0.0, 1}, minus_one = {-1.0, 1};

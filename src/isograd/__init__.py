@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._backend import Adam, Value, backend, no_grad, ops
+from ._backend import Adam, Value, backend, no_grad, vector
 from .model import GPT, GPTConfig
 from .text import CharTokenizer, load_docs
 from .training import Evaluation, TrainingState, evaluate, sample, train
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-add = ops.add
-attention = ops.attention
-cross_entropy = ops.cross_entropy
-embedding = ops.embedding
-linear = ops.linear
-relu = ops.relu
-rmsnorm = ops.rmsnorm
-softmax = ops.softmax
+add = vector.add
+attention = vector.attention
+cross_entropy = vector.cross_entropy
+embedding = vector.embedding
+linear = vector.linear
+relu = vector.relu
+rmsnorm = vector.rmsnorm
+softmax = vector.softmax
 
 __all__ = [
     "GPT",

@@ -16,8 +16,8 @@ __all__ = [
     "backend",
     "compiler",
     "no_grad",
-    "ops",
     "read_data",
+    "vector",
     "vector_unit",
 ]
 
@@ -50,12 +50,12 @@ def reference_data(params):
 backend = _choose()
 
 if backend == "c":
-    from . import _core as ops
+    from . import _core as vector
     from ._core import Value, compiler, no_grad, read_data, vector_unit
     from ._native import Matrix, NativeGPT
     from .optim import Adam
 else:
-    from .reference import Adam, Value, no_grad, ops  # type: ignore[assignment, no-redef]
+    from .reference import Adam, Value, no_grad, vector  # type: ignore[assignment, no-redef]
 
     Matrix = NativeGPT = None  # type: ignore[assignment, misc]
     compiler = vector_unit = "none"

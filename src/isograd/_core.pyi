@@ -47,7 +47,7 @@ class no_grad(ContextDecorator):
     def __exit__(self, *exception: object) -> None: ...
 
 def live_values() -> int: ...
-def adam_step(
+def adam_update(
     params: tuple[Value, ...],
     m: array[float],
     v: array[float],

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """The compiled half of isograd: what csrc offers, as Python objects."""
 
-from .reference import no_grad as reference_no_grad, ops as reference
+from .reference import vector as reference_vector, no_grad as reference_no_grad
 
 from cpython cimport array
 from cpython.ref cimport PyObject
@@ -14,11 +14,11 @@ cdef extern from "numerics/adam_update.h":
     ctypedef struct AdamRates:
         double lr, beta1, beta2, rest1, rest2, correction1, correction2, eps
 
-cdef extern from "graph/adam.h":
-    int adam_step_c "adam_step"(PyObject **params, double *m, double *v, Py_ssize_t n,
+cdef extern from "graph/params.h":
+    int params_adam_update(PyObject **params, double *m, double *v, Py_ssize_t n,
                   const AdamRates *rates) except -1
-    int adam_zero_grad(PyObject **params, Py_ssize_t n) except -1
-    int adam_read_data(PyObject **params, double *out, Py_ssize_t n) except -1
+    int params_zero_grad(PyObject **params, Py_ssize_t n) except -1
+    int params_read_data(PyObject **params, double *out, Py_ssize_t n) except -1
 
 cdef extern from "graph/vector.h":
     object vector_linear(object x, object w)
@@ -57,20 +57,20 @@ def live_values():
     return value_live_count()
 
 
-def adam_step(tuple params, array.array m, array.array v, double lr, double beta1, double beta2,
+def adam_update(tuple params, array.array m, array.array v, double lr, double beta1, double beta2,
               double correction1, double correction2, double eps):
     """One update of `params` with moments `m` and `v`, arrays of doubles of the same length."""
     if not (m.typecode == v.typecode == "d" and len(m) == len(v) == len(params)):
         raise ValueError("m and v must be arrays of doubles, one for each parameter")
     cdef AdamRates rates = AdamRates(lr, beta1, beta2, 1 - beta1, 1 - beta2, correction1,
                                      correction2, eps)
-    adam_step_c(PySequence_Fast_ITEMS(params), m.data.as_doubles, v.data.as_doubles, len(params),
+    params_adam_update(PySequence_Fast_ITEMS(params), m.data.as_doubles, v.data.as_doubles, len(params),
                 &rates)
 
 
 def zero_grad(tuple params):
     """Set the grad of every one of `params` to 0."""
-    adam_zero_grad(PySequence_Fast_ITEMS(params), len(params))
+    params_zero_grad(PySequence_Fast_ITEMS(params), len(params))
 
 
 class no_grad(reference_no_grad):
@@ -91,7 +91,7 @@ def read_data(tuple params):
     Takes 8 us for 4,192 of them, a thirtieth of what asking each one does.
     """
     cdef array.array out = array.clone(DOUBLES, len(params), zero=False)
-    if adam_read_data(PySequence_Fast_ITEMS(params), out.data.as_doubles, len(params)):
+    if params_read_data(PySequence_Fast_ITEMS(params), out.data.as_doubles, len(params)):
         return out
     return [p.data for p in params]
 
@@ -103,22 +103,22 @@ def read_data(tuple params):
 def linear(x, w):
     """The matrix-vector product: `x` has n_in entries, `w` n_out rows of n_in; returns n_out."""
     y = vector_linear(x, w)
-    return reference.linear(x, w) if y is NotImplemented else y
+    return reference_vector.linear(x, w) if y is NotImplemented else y
 
 
-embedding = reference.embedding
+embedding = reference_vector.embedding
 
 
 def softmax(logits):
     """Probabilities proportional to exp(logit); the maximum is subtracted first, as a constant."""
     y = vector_softmax(logits)
-    return reference.softmax(logits) if y is NotImplemented else y
+    return reference_vector.softmax(logits) if y is NotImplemented else y
 
 
 def rmsnorm(x):
     """`x` divided by its root mean square (Zhang and Sennrich 2019), without a learned gain."""
     y = vector_rmsnorm(x)
-    return reference.rmsnorm(x) if y is NotImplemented else y
+    return reference_vector.rmsnorm(x) if y is NotImplemented else y
 
 
 def attention(q, keys, values, Py_ssize_t n_head):
@@ -128,30 +128,30 @@ def attention(q, keys, values, Py_ssize_t n_head):
     heads sees its own n_embd / n_head entries. Returns the heads' outputs, n_embd entries.
     """
     y = vector_attention(q, keys, values, n_head)
-    return reference.attention(q, keys, values, n_head) if y is NotImplemented else y
+    return reference_vector.attention(q, keys, values, n_head) if y is NotImplemented else y
 
 
 def add(a, b):
     """`a` + `b`, entry by entry."""
     y = vector_add(a, b)
-    return reference.add(a, b) if y is NotImplemented else y
+    return reference_vector.add(a, b) if y is NotImplemented else y
 
 
 def relu(x):
     """The positive part of every entry of `x`."""
     y = vector_relu(x)
-    return reference.relu(x) if y is NotImplemented else y
+    return reference_vector.relu(x) if y is NotImplemented else y
 
 
 def cross_entropy(logits, Py_ssize_t target):
     """-log softmax(logits)[target], in nats, a single Value."""
     y = vector_cross_entropy(logits, target)
-    return reference.cross_entropy(logits, target) if y is NotImplemented else y
+    return reference_vector.cross_entropy(logits, target) if y is NotImplemented else y
 
 
-# What `isograd run` needs; see csrc/graph/script.h and script.py.
+# What `isograd run` needs; see csrc/run/script.h and script.py.
 
-cdef extern from "graph/script.h":
+cdef extern from "run/script.h":
     int script_adopt(object name, object absent, object methods, object replay,
                      object stop) except -1
     object script_function(object original, const char *kind)
@@ -239,10 +239,10 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
         return 0
     cdef Py_ssize_t n = script_adam_count(PySequence_Fast_ITEMS(params), v_doubles.data.as_doubles,
                                           len(params) - 1)
-    adam_step_c(PySequence_Fast_ITEMS(params), m_doubles.data.as_doubles,
+    params_adam_update(PySequence_Fast_ITEMS(params), m_doubles.data.as_doubles,
                 v_doubles.data.as_doubles, n, &c_rates)
     if zero:
-        adam_zero_grad(PySequence_Fast_ITEMS(params), n)
+        params_zero_grad(PySequence_Fast_ITEMS(params), n)
     if m_doubles is not m:
         m[:n] = m_doubles[:n].tolist()
     if v_doubles is not v:
@@ -254,5 +254,5 @@ def zero_grad_but_last(tuple params):
     """Reset the grads of all but the last of `params`; returns how many, 0 if not all are Values."""
     if any([type(p) is not Value for p in params]) or not params:
         return 0
-    adam_zero_grad(PySequence_Fast_ITEMS(params), len(params) - 1)
+    params_zero_grad(PySequence_Fast_ITEMS(params), len(params) - 1)
     return len(params) - 1

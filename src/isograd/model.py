@@ -14,9 +14,9 @@ from ._backend import (
     Value,
     backend,
     no_grad,
-    ops,
     read_data,
     reference_data,
+    vector,
 )
 from .reference.value import number
 
@@ -28,15 +28,15 @@ class GraphTier(NamedTuple):
     """
 
     scalar: Any
-    ops: Any
+    vector: Any
     adam: Any
     read_data: Any
 
 
 GRAPH_TIERS = {
-    "fused": GraphTier(Value, ops, Adam, read_data),
-    "value": GraphTier(Value, reference.ops, reference.Adam, read_data),
-    "reference": GraphTier(reference.Value, reference.ops, reference.Adam, reference_data),
+    "fused": GraphTier(Value, vector, Adam, read_data),
+    "value": GraphTier(Value, reference.vector, reference.Adam, read_data),
+    "reference": GraphTier(reference.Value, reference.vector, reference.Adam, reference_data),
 }
 TIERS = (*(["native"] if backend == "c" else []), *GRAPH_TIERS)
 DEFAULT_TIER = TIERS[0]
@@ -166,7 +166,7 @@ class GraphWeights:
             p.data = x
 
     def loss(self, tokens: Sequence[int]) -> Any:
-        return reference.document_loss(self.rows, self.config, tokens, self.tier.ops)
+        return reference.document_loss(self.rows, self.config, tokens, self.tier.vector)
 
     def loss_number(self, tokens: Sequence[int]) -> float:
         with no_grad():
@@ -175,7 +175,7 @@ class GraphWeights:
     def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
         with no_grad():
             return reference.sample_tokens(
-                self.rows, self.config, bos, rng, temperature, self.tier.ops
+                self.rows, self.config, bos, rng, temperature, self.tier.vector
             )
 
 

@@ -16,7 +16,7 @@ class Adam(reference.Adam):
         self._m, self._v = array("d", self._m), array("d", self._v)
 
     def _update(self, lr, correction1, correction2):
-        _core.adam_step(
+        _core.adam_update(
             self.params, self._m, self._v, lr, *self.betas, correction1, correction2, self.eps
         )
 

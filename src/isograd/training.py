@@ -133,7 +133,7 @@ class GraphEngine:
 
     def __init__(self, weights: GraphWeights, state: TrainingState) -> None:
         tier = weights.tier
-        self.weights, self.config, self.ops = weights.rows, weights.config, tier.ops
+        self.weights, self.config, self.vector = weights.rows, weights.config, tier.vector
         self.params = tuple(weights.scalars())
         self.read_data = tier.read_data
         self.optimizer = tier.adam(self.params)
@@ -166,7 +166,7 @@ class GraphEngine:
                 lr_now = reference.learning_rate(i, steps, lr)
                 losses.append(
                     reference.training_step(
-                        self.weights, self.config, docs_now, optimizer, lr_now, self.ops
+                        self.weights, self.config, docs_now, optimizer, lr_now, self.vector
                     )
                 )
         except BaseException:

@@ -78,14 +78,14 @@ class GraphRun:
     """A training run, one step at a time, that shows its gradients."""
 
     def __init__(self, model: GPT, tier: str) -> None:
-        self.model, self.config, self.ops = model, model.config, GRAPH_TIERS[tier].ops
+        self.model, self.config, self.vector = model, model.config, GRAPH_TIERS[tier].vector
         self.optimizer = GRAPH_TIERS[tier].adam(model.parameters())
 
     def step(self, docs: Sequence[Sequence[int]], step: int) -> "tuple[float, dict[str, array]]":
         """Seconds taken by step number `step`, from 0, and the numbers after it by kind."""
         weights, lr = self.model.state_dict(), reference.learning_rate(step, STEPS, LR)
         start = perf_counter()
-        loss = reference.batch_loss(weights, self.config, docs, self.ops)
+        loss = reference.batch_loss(weights, self.config, docs, self.vector)
         loss.backward()
         seconds = perf_counter() - start
         numbers = {"loss": array("d", [loss.data])}

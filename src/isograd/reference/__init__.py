@@ -1,11 +1,13 @@
 """The specification of isograd, in pure Python: what every other tier must equal, bit for bit.
 
-Read it in this order: `value` (the scalar autograd), `ops` (vectors of scalars), `gpt` (the model),
-`train` (Adam, the loop, sampling). Nothing in here knows about the rest of the package.
+Read it in this order: `value` (the scalar autograd), `vector` (vectors of scalars), `gpt` (the
+model), `train` (Adam, the loop, sampling). Nothing in here knows about the rest of the package.
 """
 
 from .gpt import batch_loss, document_loss, empty_cache, forward, init_weights, weight_shapes
-from .ops import (
+from .train import Adam, batch, learning_rate, sample_tokens, training_step, training_steps
+from .value import Value, no_grad
+from .vector import (
     add,
     attention,
     cross_entropy,
@@ -16,8 +18,6 @@ from .ops import (
     rmsnorm,
     softmax,
 )
-from .train import Adam, batch, learning_rate, sample_tokens, training_step, training_steps
-from .value import Value, no_grad
 
 __all__ = [
     "Adam",

@@ -3,11 +3,11 @@
 GPT-2's layout (Radford et al. 2019) with RMSNorm for LayerNorm, relu for GeLU and no biases.
 `weights` maps the names of the original program to lists of rows. `config` is anything with the
 attributes n_layer, n_embd, n_head, block_size and vocab_size. `keys` and `values` hold, for each
-layer, the vectors of the positions so far; a forward pass appends its own. `ops` is what computes
-with vectors: the module of that name, or another one with the same functions.
+layer, the vectors of the positions so far; a forward pass appends its own. `vector` is what
+computes with vectors: the module of that name, or another one with the same functions.
 """
 
-from . import ops
+from . import vector
 
 WEIGHT_STD = 0.08
 
@@ -39,27 +39,29 @@ def empty_cache(config):
     return [[] for _ in range(config.n_layer)], [[] for _ in range(config.n_layer)]
 
 
-def forward(weights, config, token_id, pos_id, keys, values, ops=ops):
+def forward(weights, config, token_id, pos_id, keys, values, vector=vector):
     """The logits (vocab_size of them) for what follows `token_id` at position `pos_id`."""
-    x = ops.add(ops.embedding(token_id, weights["wte"]), ops.embedding(pos_id, weights["wpe"]))
-    x = ops.rmsnorm(x)
+    x = vector.add(
+        vector.embedding(token_id, weights["wte"]), vector.embedding(pos_id, weights["wpe"])
+    )
+    x = vector.rmsnorm(x)
     for i in range(config.n_layer):
-        residual, x = x, ops.rmsnorm(x)
-        q = ops.linear(x, weights[f"layer{i}.attn_wq"])
-        keys[i].append(ops.linear(x, weights[f"layer{i}.attn_wk"]))
-        values[i].append(ops.linear(x, weights[f"layer{i}.attn_wv"]))
-        x = ops.attention(q, keys[i], values[i], config.n_head)
-        x = ops.linear(x, weights[f"layer{i}.attn_wo"])
-        x = ops.add(x, residual)
-        residual, x = x, ops.rmsnorm(x)
-        x = ops.linear(x, weights[f"layer{i}.mlp_fc1"])
-        x = ops.relu(x)
-        x = ops.linear(x, weights[f"layer{i}.mlp_fc2"])
-        x = ops.add(x, residual)
-    return ops.linear(x, weights["lm_head"])
+        residual, x = x, vector.rmsnorm(x)
+        q = vector.linear(x, weights[f"layer{i}.attn_wq"])
+        keys[i].append(vector.linear(x, weights[f"layer{i}.attn_wk"]))
+        values[i].append(vector.linear(x, weights[f"layer{i}.attn_wv"]))
+        x = vector.attention(q, keys[i], values[i], config.n_head)
+        x = vector.linear(x, weights[f"layer{i}.attn_wo"])
+        x = vector.add(x, residual)
+        residual, x = x, vector.rmsnorm(x)
+        x = vector.linear(x, weights[f"layer{i}.mlp_fc1"])
+        x = vector.relu(x)
+        x = vector.linear(x, weights[f"layer{i}.mlp_fc2"])
+        x = vector.add(x, residual)
+    return vector.linear(x, weights["lm_head"])
 
 
-def document_loss(weights, config, tokens, ops=ops):
+def document_loss(weights, config, tokens, vector=vector):
     """The mean cross entropy, in nats, of predicting each of `tokens` from those before it.
 
     Documents longer than block_size are cut off there.
@@ -68,13 +70,13 @@ def document_loss(weights, config, tokens, ops=ops):
     keys, values = empty_cache(config)
     losses = []
     for pos_id in range(n):
-        logits = forward(weights, config, tokens[pos_id], pos_id, keys, values, ops)
-        losses.append(ops.cross_entropy(logits, tokens[pos_id + 1]))
+        logits = forward(weights, config, tokens[pos_id], pos_id, keys, values, vector)
+        losses.append(vector.cross_entropy(logits, tokens[pos_id + 1]))
     return (1 / n) * sum(losses)
 
 
-def batch_loss(weights, config, docs, ops=ops):
+def batch_loss(weights, config, docs, vector=vector):
     """The mean of the losses of `docs`; of a single document, its loss itself."""
     if len(docs) == 1:
-        return document_loss(weights, config, docs[0], ops)
-    return (1 / len(docs)) * sum(document_loss(weights, config, tokens, ops) for tokens in docs)
+        return document_loss(weights, config, docs[0], vector)
+    return (1 / len(docs)) * sum(document_loss(weights, config, tokens, vector) for tokens in docs)

@@ -1,6 +1,6 @@
 """Training and sampling: Adam, one batch of documents a step, and the draw of one name."""
 
-from . import ops
+from . import vector
 from .gpt import batch_loss, empty_cache, forward
 
 
@@ -74,33 +74,33 @@ def learning_rate(step, steps, lr):
     return lr * (1 - step / steps)
 
 
-def training_step(weights, config, docs, optimizer, lr, ops=ops):
+def training_step(weights, config, docs, optimizer, lr, vector=vector):
     """Learn from a batch of documents; their loss, a float. The graph ends with the step."""
-    loss = batch_loss(weights, config, docs, ops)
+    loss = batch_loss(weights, config, docs, vector)
     loss.backward()
     optimizer.step(lr)
     optimizer.zero_grad()
     return loss.data
 
 
-def training_steps(weights, config, docs, steps, lr, ops=ops, adam=Adam, batch_size=1):
+def training_steps(weights, config, docs, steps, lr, vector=vector, adam=Adam, batch_size=1):
     """Train for `steps` steps; yields each one's loss, a float."""
     optimizer = adam(p for rows in weights.values() for row in rows for p in row)
     for step in range(steps):
         docs_now, lr_now = batch(docs, step, batch_size), learning_rate(step, steps, lr)
-        yield training_step(weights, config, docs_now, optimizer, lr_now, ops)
+        yield training_step(weights, config, docs_now, optimizer, lr_now, vector)
 
 
-def choose(logits, rng, temperature, ops=ops):
+def choose(logits, rng, temperature, vector=vector):
     """The id of one of the tokens that have these logits."""
     ids = range(len(logits))
     if temperature == 0:
         return max(ids, key=lambda i: logits[i].data)
-    probs = ops.softmax([logit / temperature for logit in logits])
+    probs = vector.softmax([logit / temperature for logit in logits])
     return rng.choices(ids, weights=[p.data for p in probs])[0]
 
 
-def sample_tokens(weights, config, bos, rng, temperature, ops=ops):
+def sample_tokens(weights, config, bos, rng, temperature, vector=vector):
     """Draw tokens from the model until it ends the document or block_size is reached.
 
     At temperature 0 the likeliest token is taken, the first of equals, and nothing is drawn.
@@ -108,8 +108,8 @@ def sample_tokens(weights, config, bos, rng, temperature, ops=ops):
     keys, values = empty_cache(config)
     token_id, sample = bos, []
     for pos_id in range(config.block_size):
-        logits = forward(weights, config, token_id, pos_id, keys, values, ops)
-        token_id = choose(logits, rng, temperature, ops)
+        logits = forward(weights, config, token_id, pos_id, keys, values, vector)
+        token_id = choose(logits, rng, temperature, vector)
         if token_id == bos:
             break
         sample.append(token_id)

@@ -1,11 +1,11 @@
 /* Adam's update of parameters that are nodes: what lies scattered is gathered, updated, put back. */
-#include "adam.h"
+#include "params.h"
 
 #include <string.h>
 
 #include "graph.h"
 #include "operands.h"
-#include "ops.h"
+#include "operators.h"
 
 #define AT_ONCE 512 /* parameters: 20 KB of numbers, gradients and moments */
 
@@ -73,7 +73,8 @@ static Py_ssize_t scatter(PyObject *const *params, Py_ssize_t n, const double *w
     return i;
 }
 
-int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const AdamRates *rates) {
+int params_adam_update(PyObject *const *params, double *m, double *v, Py_ssize_t n,
+                       const AdamRates *rates) {
     double w[AT_ONCE], updated[AT_ONCE], g[AT_ONCE], old_m[AT_ONCE], old_v[AT_ONCE];
     graph_data_version++;
     for (Py_ssize_t i = 0; i < n;) {
@@ -97,7 +98,7 @@ int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const
     return 0;
 }
 
-int adam_zero_grad(PyObject *const *params, Py_ssize_t n) {
+int params_zero_grad(PyObject *const *params, Py_ssize_t n) {
     static const Number zero = {0.0, 1};
     for (Py_ssize_t i = 0; i < n; i++) {
         Node *p = (Node *)params[i];
@@ -109,7 +110,7 @@ int adam_zero_grad(PyObject *const *params, Py_ssize_t n) {
     return 0;
 }
 
-int adam_read_data(PyObject *const *params, double *out, Py_ssize_t n) {
+int params_read_data(PyObject *const *params, double *out, Py_ssize_t n) {
     for (Py_ssize_t i = 0; i < n; i++) {
         if (check_value(params, i) < 0)
             return -1;

@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "dot.h"
-#include "node.h"
-#include "ops.h"
-#include "vector.h"
+#include "graph/dot.h"
+#include "graph/node.h"
+#include "graph/operators.h"
+#include "graph/vector.h"
 
 enum { ADD_OP, SUB_OP, MUL_OP, DIV_OP, N_BINARY };
 

@@ -1,6 +1,6 @@
 /* Adam's update of parameters that are nodes of the graph. */
-#ifndef ISOGRAD_ADAM_H
-#define ISOGRAD_ADAM_H
+#ifndef ISOGRAD_PARAMS_H
+#define ISOGRAD_PARAMS_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -10,13 +10,14 @@
 /* One step over n parameters with their moments m and v, in order. Borrows all three. 0, or -1 with
  * the reference's exception set, TypeError for what is no Value; what comes before is updated then, as
  * the reference leaves it. */
-int adam_step(PyObject *const *params, double *m, double *v, Py_ssize_t n, const AdamRates *rates);
+int params_adam_update(PyObject *const *params, double *m, double *v, Py_ssize_t n,
+                       const AdamRates *rates);
 
 /* Sets every grad to the int 0. 0, or -1 with MemoryError set. */
-int adam_zero_grad(PyObject *const *params, Py_ssize_t n);
+int params_zero_grad(PyObject *const *params, Py_ssize_t n);
 
 /* Writes the n parameters' data to out. 1, or 0 where one of them holds an int, which a double would not
  * bring back; -1 with TypeError set for what is no Value. */
-int adam_read_data(PyObject *const *params, double *out, Py_ssize_t n);
+int params_read_data(PyObject *const *params, double *out, Py_ssize_t n);
 
 #endif

@@ -4,8 +4,8 @@
  * Operands are borrowed and may be of a subclass; results are always plain Values, as in the
  * reference.
  */
-#ifndef ISOGRAD_OPS_H
-#define ISOGRAD_OPS_H
+#ifndef ISOGRAD_OPERATORS_H
+#define ISOGRAD_OPERATORS_H
 
 #include "node.h"
 
@@ -40,6 +40,6 @@ int number_pow(Number a, Number b, Number *out);
 int number_exp(Number a, Number *out);
 
 /* Prepares math.log and math.exp, which decide the errors. 0, or -1 with an exception set. */
-int ops_init(void);
+int operators_init(void);
 
 #endif

@@ -4,7 +4,7 @@
  * Anything out of the ordinary (an infinity, a NaN, a zero base, a libm that reports an error) is
  * handed to Python's own float object or math module, which then decides the result or exception.
  */
-#include "ops.h"
+#include "operators.h"
 
 #include <errno.h>
 #include <math.h>
@@ -14,7 +14,7 @@
 
 static PyObject *math_log, *math_exp;
 
-int ops_init(void) {
+int operators_init(void) {
     PyObject *math = PyImport_ImportModule("math");
     if (math == NULL)
         return -1;

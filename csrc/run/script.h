@@ -1,7 +1,7 @@
 /* What `isograd run` needs of the graph: the type Value in the place of a script's own class, and
  * compiled functions in the place of a script's own. */
-#ifndef ISOGRAD_SCRIPT_H
-#define ISOGRAD_SCRIPT_H
+#ifndef ISOGRAD_RUN_SCRIPT_H
+#define ISOGRAD_RUN_SCRIPT_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
