@@ -18,9 +18,8 @@
 #define ISOGRAD_GPT_PASS_H
 
 #include "gpt.h"
+#include "numerics/lanes.h"
 #include "team.h"
-
-#define LANES 8
 
 /* One of the n threads that run a pass's stages together; alone, with n = 1, it has no team. */
 typedef struct {

@@ -4,10 +4,12 @@
  * The order of every sum is part of the contract: "ascending" and "descending" below are what the
  * scalar graph does, see the reference. Sums start at 0.0, which makes a first term of -0.0 a 0.0.
  */
-#include "lanes.h"
+#include "blocks-inl.h"
 #include "libm.h"
 #include "numerics/exp_many.h"
+#include "numerics/lanes-inl.h"
 #include "numerics/pow_many.h"
+#include "pass.h"
 #include "shares.h"
 
 #include "attention.h"

@@ -5,6 +5,7 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+#define UNROLL _Pragma("GCC unroll 16")
 #define TARGET(unit) __attribute__((target(unit)))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -13,6 +14,7 @@
 #else
 #define INLINE static inline
 #define NOINLINE
+#define UNROLL
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(address) ((void)(address))

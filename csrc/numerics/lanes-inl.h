@@ -7,15 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "pass.h"
-
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
-#else
-#define INLINE static inline
-#define UNROLL
-#endif
+#include "compiler.h"
+#include "lanes.h"
 
 #if WIDTH > 1
 typedef double vec __attribute__((vector_size(8 * WIDTH), may_alias));
@@ -221,34 +214,3 @@ INLINE void store_some(double *x, Lanes a, size_t n) {
 }
 
 INLINE Lanes add_product(Lanes sum, double w, Lanes x) { return add(sum, mul(splat(w), x)); }
-
-/* ---- several at a time ---- */
-
-/* Independent sums carried at once: enough to hide the latency of an addition, and no more than the
- * registers hold. */
-#define ROWS (WIDTH == 8 ? 8 : WIDTH == 4 ? 4 : WIDTH == 2 ? 2 : 1)
-
-#define EACH(i, n)                                                                                 \
-    UNROLL                                                                                         \
-    for (int i = 0; i < (n); i++)
-
-/* Runs the statement with a constant R for all of `n` rows or columns, `at` being the first of R:
- * `most` at a time, then what is left. */
-#define IN_BLOCKS(most, at, n, ...)                                                                \
-    do {                                                                                           \
-        size_t at = 0;                                                                             \
-        IN_BLOCKS_OF(most, at, n, __VA_ARGS__);                                                    \
-        if ((most) > 8)                                                                            \
-            IN_BLOCKS_OF(8, at, n, __VA_ARGS__);                                                   \
-        if ((most) > 4)                                                                            \
-            IN_BLOCKS_OF(4, at, n, __VA_ARGS__);                                                   \
-        if ((most) > 2)                                                                            \
-            IN_BLOCKS_OF(2, at, n, __VA_ARGS__);                                                   \
-        IN_BLOCKS_OF(1, at, n, __VA_ARGS__);                                                       \
-    } while (0)
-#define IN_BLOCKS_OF(size, at, n, ...)                                                             \
-    {                                                                                              \
-        enum { R = size };                                                                         \
-        for (; at + R <= (n); at += R)                                                             \
-            __VA_ARGS__;                                                                           \
-    }

@@ -1,0 +1,29 @@
+/* Loops over rows or columns, several at a time, with the number at a time known to the compiler. */
+/* Independent sums carried at once: enough to hide the latency of an addition, and no more than the
+ * registers hold. */
+#define ROWS (WIDTH == 8 ? 8 : WIDTH == 4 ? 4 : WIDTH == 2 ? 2 : 1)
+
+#define EACH(i, n)                                                                                 \
+    UNROLL                                                                                         \
+    for (int i = 0; i < (n); i++)
+
+/* Runs the statement with a constant R for all of `n` rows or columns, `at` being the first of R:
+ * `most` at a time, then what is left. */
+#define IN_BLOCKS(most, at, n, ...)                                                                \
+    do {                                                                                           \
+        size_t at = 0;                                                                             \
+        IN_BLOCKS_OF(most, at, n, __VA_ARGS__);                                                    \
+        if ((most) > 8)                                                                            \
+            IN_BLOCKS_OF(8, at, n, __VA_ARGS__);                                                   \
+        if ((most) > 4)                                                                            \
+            IN_BLOCKS_OF(4, at, n, __VA_ARGS__);                                                   \
+        if ((most) > 2)                                                                            \
+            IN_BLOCKS_OF(2, at, n, __VA_ARGS__);                                                   \
+        IN_BLOCKS_OF(1, at, n, __VA_ARGS__);                                                       \
+    } while (0)
+#define IN_BLOCKS_OF(size, at, n, ...)                                                             \
+    {                                                                                              \
+        enum { R = size };                                                                         \
+        for (; at + R <= (n); at += R)                                                             \
+            __VA_ARGS__;                                                                           \
+    }
