@@ -247,6 +247,22 @@ def test_adam_next_to_the_middle_of_two_doubles(library):
         check_update(library, ones, g, ones, v, rates_of(step, **RATES))
 
 
+def test_adam_roots_whose_sums_with_eps_are_two_doubles_apart(library):
+    """If eps is half an ulp of the root, both candidates' sums are middles: one down, one up.
+
+    Only one root in a group is like that, because doubts are settled for whole groups.
+    """
+    rng = random.Random(13)
+    n, group, eps = 15_000, 8, 2.0**-53
+    rates = AdamRates(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, eps)
+    near = [2.0 * math.frexp(x)[0] for x in roots_near_the_middle(rng, n)]  # below 2 * 4**k before
+    w, m, v = ([1.0] * n * group, [0.0] * n * group, [1.0] * n * group)
+    v[::group] = rng.choices([x for x in near if x < 1.1], k=n)
+    m[::group] = [math.sqrt(x) * rng.uniform(1.08, 1.16) for x in v[::group]]
+    w[::group] = [rng.uniform(5, 7) for _ in range(n)]
+    check_update(library, w, [0.0] * n * group, m, v, rates)
+
+
 def test_adam_corrections_that_divide_badly(library):
     """Markstein's division where the divisor's bits are all ones, or nearly, and random ones.
 

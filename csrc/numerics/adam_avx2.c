@@ -20,7 +20,7 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 typedef struct {
-    __m256d lr, beta1, beta2, rest1, rest2, eps, correction1, correction2;
+    __m256d lr, beta1, beta2, rest1, rest2, eps, narrower, correction1, correction2;
     __m256d high1, low1, high2, low2; /* the corrections' reciprocals */
 } Rates;
 
@@ -65,7 +65,7 @@ INLINE void finish(Rest rest, const Rates *k, const AdamRates *rates) {
 
     __m256d q = _mm256_div_pd(rest.step, _mm256_add_pd(r, k->eps)), w = _mm256_loadu_pd(rest.w);
     __m256d differ = _mm256_cmp_pd(_mm256_fnmadd_pd(q, all(WIDER), w),
-                                   _mm256_fnmadd_pd(q, all(NARROWER), w), _CMP_NEQ_UQ);
+                                   _mm256_fnmadd_pd(q, k->narrower, w), _CMP_NEQ_UQ);
     _mm256_storeu_pd(rest.w, _mm256_sub_pd(w, q));
     unsigned mask = (unsigned)_mm256_movemask_pd(_mm256_and_pd(doubtful, differ));
     if (UNLIKELY(mask))
@@ -77,10 +77,19 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
     Reciprocal reciprocal1 = reciprocal_of(rates->correction1);
     Reciprocal reciprocal2 = reciprocal_of(rates->correction2);
     Rates k = {
-        all(rates->lr),          all(rates->beta1),       all(rates->beta2),
-        all(rates->rest1),       all(rates->rest2),       all(rates->eps),
-        all(rates->correction1), all(rates->correction2), all(reciprocal1.high),
-        all(reciprocal1.low),    all(reciprocal2.high),   all(reciprocal2.low),
+        all(rates->lr),
+        all(rates->beta1),
+        all(rates->beta2),
+        all(rates->rest1),
+        all(rates->rest2),
+        all(rates->eps),
+        all(narrower_of(rates->eps)),
+        all(rates->correction1),
+        all(rates->correction2),
+        all(reciprocal1.high),
+        all(reciprocal1.low),
+        all(reciprocal2.high),
+        all(reciprocal2.low),
     };
     Rest rest = {w, all(0.0), all(1.0)};
     size_t i = 0;

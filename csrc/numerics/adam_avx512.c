@@ -40,7 +40,7 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 typedef struct {
-    __m512d lr, beta1, beta2, rest1, rest2, eps, correction1, correction2;
+    __m512d lr, beta1, beta2, rest1, rest2, eps, narrower, correction1, correction2;
     __m512d high1, low1, high2, low2; /* the corrections' reciprocals */
 } Rates;
 
@@ -123,8 +123,8 @@ INLINE void finish(Root root, double *all_w, const Rates *k, Doubts *doubts) {
     __m512d w = _mm512_loadu_pd(all_w + root.at);
     __mmask8 doubtful = _mm512_cmp_pd_mask(root.low, root.high, _CMP_NEQ_UQ);
     __m512d new_w = _mm512_sub_pd(w, q); /* from `high`, q would be nearer to 0, if anything */
-    doubtful = _mm512_mask_cmp_pd_mask(doubtful, new_w, _mm512_fnmadd_pd(q, all(NARROWER), w),
-                                       _CMP_NEQ_UQ);
+    doubtful =
+        _mm512_mask_cmp_pd_mask(doubtful, new_w, _mm512_fnmadd_pd(q, k->narrower, w), _CMP_NEQ_UQ);
     _mm512_storeu_pd(all_w + root.at, new_w);
     doubts->at[doubts->n] = root.at;
     _mm512_storeu_pd(doubts->old_w[doubts->n], w);
@@ -164,10 +164,19 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
     Reciprocal reciprocal1 = reciprocal_of(rates->correction1);
     Reciprocal reciprocal2 = reciprocal_of(rates->correction2);
     Rates k = {
-        all(rates->lr),          all(rates->beta1),       all(rates->beta2),
-        all(rates->rest1),       all(rates->rest2),       all(rates->eps),
-        all(rates->correction1), all(rates->correction2), all(reciprocal1.high),
-        all(reciprocal1.low),    all(reciprocal2.high),   all(reciprocal2.low),
+        all(rates->lr),
+        all(rates->beta1),
+        all(rates->beta2),
+        all(rates->rest1),
+        all(rates->rest2),
+        all(rates->eps),
+        all(narrower_of(rates->eps)),
+        all(rates->correction1),
+        all(rates->correction2),
+        all(reciprocal1.high),
+        all(reciprocal1.low),
+        all(reciprocal2.high),
+        all(reciprocal2.low),
     };
     const Moments none = {0, all(0.0), all(1.0)};
     Moments moments = none;

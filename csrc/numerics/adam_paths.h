@@ -21,13 +21,14 @@
  * infinite, v is out of range; if only s2 is, the two outcomes differ.
  *
  * Root. r is the one candidate, the other is a neighbouring double or r; the paths say how. The
- * step q = fl(lr*m_hat / d) comes from d = fl(r + eps). From the other candidate, d is the same or
- * a neighbour: two numbers at most one ulp apart, eps added, round to doubles at most one apart. So
- * d differs by a factor within 1 +- 2**-52, and q, rounded twice, by a factor within 1 +- 2.01 *
- * 2**-52. Rounding is monotonic: if w - q*(1 - 2.5 * 2**-52) and w - q*(1 + 3 * 2**-52) round to
- * the same double, then so does w - q from either candidate, and pow is not asked. Where r is the
- * smaller candidate, the other q is not larger in magnitude, and w - q itself serves for the second
- * of the two.
+ * step q = fl(lr*m_hat / d) comes from d = fl(r + eps). From the other candidate, d is the same, or
+ * a neighbour, or the next but one: if r + eps is the middle of two doubles, and so is the other
+ * sum, both may go to the even neighbour, the one down and the other up. So d differs by a factor
+ * within 1 +- 2 * 2**-52, and q, rounded twice, by a factor within 1 +- 3.01 * 2**-52. Rounding is
+ * monotonic: if w - q*(1 - 3.5 * 2**-52) and w - q*(1 + 4 * 2**-52) round to the same double, then
+ * so does w - q from either candidate, and pow is not asked. Where r is the smaller candidate, the
+ * other q is not larger in magnitude, and w - q itself serves for the second of the two. For most
+ * eps, narrower_of finds that 2.5 will do instead of 3.5.
  *
  * Range. Lanes whose new v is in [MIN_V, MAX_V] and whose new m, but for its sign, is in [MIN_M,
  * MAX_M] go on; with the bounds on the rates (adam_update.c) nothing above overflows or becomes
@@ -55,12 +56,13 @@
 #define ISOGRAD_ADAM_PATHS_H
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "adam_update.h"
 
 #define SECOND_CANDIDATE (0.5 / 0.455)
-#define WIDER (1.0 + 3.0 * 0x1p-52)
-#define NARROWER (1.0 - 2.5 * 0x1p-52)
+#define WIDER (1.0 + 4.0 * 0x1p-52)
 #define MIN_V 0x1p-256
 #define MAX_V 0x1p+256
 #define MAX_SQUARE 0x1p+900 /* pow does not overflow below */
@@ -91,6 +93,23 @@ typedef struct {
 static inline Reciprocal reciprocal_of(double c) {
     double high = 1.0 / c;
     return (Reciprocal){high, fma(-high, c, 1.0) / c};
+}
+
+/* 1 - 3.5 * 2**-52, or 1 - 2.5 * 2**-52 where that is enough.
+ *
+ * It is if d is the same or a neighbour. Otherwise, let eps = M * 2**j with M odd. Both sums are
+ * middles only if the candidates' distance is the ulp of the sums, and eps an odd multiple of half
+ * of it. So it is 2 * 2**j, and the smaller candidate r >= 2**53 * 2**j. The larger d is twice that
+ * ulp above d = r + eps - 2**j, and larger by a factor of 1 + 4 / (2**53 + M - 1) at most. If that
+ * is 1 + 1.5 * 2**-52 at most, 2.5 is still enough: if 3 * (M - 1) >= 2**53, as for the default eps
+ * of 1e-8. */
+static inline double narrower_of(double eps) {
+    uint64_t mantissa;
+    memcpy(&mantissa, &eps, sizeof eps);
+    mantissa = (mantissa & 0x000fffffffffffffu) | 0x0010000000000000u;
+    const uint64_t lowest = mantissa & -mantissa; /* bit: M = mantissa / lowest */
+    const int close = lowest <= 2 && 3 * (mantissa - lowest) >= lowest << 53;
+    return close ? 1.0 - 2.5 * 0x1p-52 : 1.0 - 3.5 * 0x1p-52;
 }
 
 #endif
