@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* sum_a += scale * a, then sum_b += scale * b; n each. The sums may be the same, else nothing overlaps. */
+/* sum_a += scale * a, then sum_b += scale * b; n each. The two sums may be the same; else nothing
+ * that is written overlaps. */
 void add_scaled(double *sum_a, const double *a, double *sum_b, const double *b, double scale,
                 size_t n);
 

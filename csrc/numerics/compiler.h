@@ -1,4 +1,4 @@
-/* What compilers spell differently. */
+/* What compilers spell differently. Vector operations are in lanes-inl.h. */
 #ifndef ISOGRAD_COMPILER_H
 #define ISOGRAD_COMPILER_H
 
@@ -6,7 +6,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
 #define UNROLL _Pragma("GCC unroll 16")
-#define TARGET(unit) __attribute__((target(unit)))
+#define TARGET(unit) __attribute__((target(unit))) /* of one function */
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PREFETCH(address) __builtin_prefetch((const void *)(address))     /* to read it */
@@ -19,6 +19,17 @@
 #define UNLIKELY(x) (x)
 #define PREFETCH(address) ((void)(address))
 #define PREFETCHW(address) ((void)(address))
+#endif
+
+/* BEGIN_TARGET(unit) .. END_TARGET: all functions in between are compiled for `unit`. */
+#define PRAGMA_OF(...) _Pragma(#__VA_ARGS__)
+#define PRAGMA(...) PRAGMA_OF(__VA_ARGS__)
+#if defined(__clang__)
+#define BEGIN_TARGET(unit) PRAGMA(clang attribute push(TARGET(unit), apply_to = function))
+#define END_TARGET PRAGMA(clang attribute pop)
+#elif defined(__GNUC__)
+#define BEGIN_TARGET(unit) PRAGMA(GCC push_options) PRAGMA(GCC target(unit))
+#define END_TARGET PRAGMA(GCC pop_options)
 #endif
 
 /* The compiler's name and version; a static string. */

@@ -1,8 +1,11 @@
-/* Eight doubles side by side, in as many registers as the vector unit takes for them.
+/* Eight doubles side by side, in as many registers as the vector unit takes for them: the
+ * operations that every unit has. lanes_x86-inl.h adds what only x86's units have.
  *
- * WIDTH, doubles to a register, is set before inclusion: 8, 4 or 2 where the compiler has vector
- * types, 1 anywhere. No operation here mixes lanes but the transposition, so WIDTH shows in no bit.
+ * The file that includes this sets WIDTH, the number of doubles in a register: 8, 4 or 2 where the
+ * compiler has vector types, 1 anywhere. Only the transposition mixes lanes, so that WIDTH shows in
+ * no bit.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -26,18 +29,28 @@ typedef struct {
     vec part[PARTS];
 } Lanes;
 
+_Static_assert(LANES % WIDTH == 0, "layouts in memory do not depend on the unit");
+_Static_assert(sizeof(vec) == WIDTH * sizeof(double), "a register holds WIDTH doubles");
+_Static_assert(sizeof(Lanes) == LANES * sizeof(double), "lanes lie in memory as an array does");
+
 #define EACH_PART                                                                                  \
     UNROLL                                                                                         \
     for (int i = 0; i < PARTS; i++)
 
-/* x is aligned to its size, as everything in a Pass is. */
+INLINE int is_aligned(const double *x) { return (uintptr_t)x % sizeof(vec) == 0; }
+
+/* x is aligned to a register's size. */
 INLINE Lanes load(const double *x) {
+    assert(is_aligned(x));
     Lanes a;
     EACH_PART a.part[i] = *(const vec *)(x + i * WIDTH);
     return a;
 }
 
-INLINE void store(double *x, Lanes a) { EACH_PART *(vec *)(x + i * WIDTH) = a.part[i]; }
+INLINE void store(double *x, Lanes a) {
+    assert(is_aligned(x));
+    EACH_PART *(vec *)(x + i * WIDTH) = a.part[i];
+}
 
 INLINE Lanes load_anywhere(const double *x) {
     Lanes a;
@@ -69,8 +82,18 @@ INLINE Lanes add(Lanes a, Lanes b) {
     return a;
 }
 
+INLINE Lanes sub(Lanes a, Lanes b) {
+    EACH_PART a.part[i] = a.part[i] - b.part[i];
+    return a;
+}
+
 INLINE Lanes mul(Lanes a, Lanes b) {
     EACH_PART a.part[i] = a.part[i] * b.part[i];
+    return a;
+}
+
+INLINE Lanes quotient(Lanes a, Lanes b) {
+    EACH_PART a.part[i] = a.part[i] / b.part[i];
     return a;
 }
 
@@ -152,11 +175,7 @@ INLINE const double *opaque(const double *p) {
 }
 
 /* Asks for the cache line of x[i], which need not exist. */
-INLINE void prefetch(const double *x, size_t i) {
-#if defined(__GNUC__)
-    __builtin_prefetch((const void *)((uintptr_t)x + i * sizeof *x));
-#endif
-}
+INLINE void prefetch(const double *x, size_t i) { PREFETCH((uintptr_t)x + i * sizeof *x); }
 
 #if WIDTH == 8 && defined(__GNUC__) && (__GNUC__ >= 12 || defined(__clang__))
 
@@ -194,23 +213,35 @@ INLINE void transpose(double *out, size_t to, const double *x, size_t from) {
 
 #endif
 
-/* The first `n` <= 8 lanes at x, which need not be followed by more. */
+/* The first n <= LANES lanes at x, which need not be followed by more; 0.0 in the others. */
 INLINE Lanes load_some(const double *x, size_t n) {
+    assert(n <= LANES);
     if (n == LANES)
         return load_anywhere(x);
+#if WIDTH == 8
+    return (Lanes){{_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), x)}};
+#else
     double some[LANES] = {0};
     memcpy(some, x, n * sizeof *x);
     return load_anywhere(some);
+#endif
 }
 
+/* Stores the first n <= LANES lanes and nothing else. */
 INLINE void store_some(double *x, Lanes a, size_t n) {
+    assert(n <= LANES);
     if (n == LANES) {
         store_anywhere(x, a);
         return;
     }
+#if WIDTH == 8
+    _mm512_mask_storeu_pd(x, (__mmask8)((1u << n) - 1), a.part[0]);
+#else
     double some[LANES];
     store_anywhere(some, a);
     memcpy(x, some, n * sizeof *x);
+#endif
 }
 
+/* sum + w * x, the product rounded before the sum is. */
 INLINE Lanes add_product(Lanes sum, double w, Lanes x) { return add(sum, mul(splat(w), x)); }

@@ -1,5 +1,5 @@
-/* Inner products in the order of Python's `sum`: from 0.0 upwards in index, each product rounded, then
- * each sum. */
+/* Inner products in the order of Python's `sum`: from 0.0 upwards in index; each product is
+ * rounded, then each sum. */
 #ifndef ISOGRAD_SUMS_OF_PRODUCTS_H
 #define ISOGRAD_SUMS_OF_PRODUCTS_H
 
@@ -13,8 +13,8 @@ static inline double sum_of_products(const double *a, const double *b, size_t n)
     return sum;
 }
 
-/* rows[j] . x for N_ROWS rows, n entries each, into `sums`. Four at a time, as each addition has to
- * wait for the one before. */
+/* sums[j] = rows[j] . x for N_ROWS rows, n entries each. Four at a time, because each addition has
+ * to wait for the one before. */
 #define N_ROWS 4
 static inline void sums_of_products(const double *const *rows, const double *x, size_t n,
                                     double *sums) {
