@@ -9,7 +9,7 @@
 
 static int square_of(double g, double *square) {
     double magnitude = fabs(g);
-    if (magnitude >= SAFE_MIN && magnitude <= SAFE_MAX) {
+    if (magnitude >= SQUARE_MIN && magnitude <= SQUARE_MAX) {
         *square = pow_2(g);
         return 0;
     }
@@ -19,7 +19,7 @@ static int square_of(double g, double *square) {
 
 /* -1 for a negative number. */
 static int root_of(double x, double *root) {
-    if (x >= SAFE_MIN && x <= SAFE_MAX) {
+    if (x >= SQUARE_MIN && x <= SQUARE_MAX) {
         *root = pow_half(x);
         return 0;
     }

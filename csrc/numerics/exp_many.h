@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-/* x[i] = exp(x[i]) for all n. Overflow gives infinity and underflow 0 or a subnormal number, as
- * libm does; Python's OverflowError is the caller's to raise. errno is not kept. */
+/* x[i] = exp(x[i]) for n numbers. Overflow gives infinity, and underflow 0 or a subnormal number,
+ * as libm does; Python's OverflowError is the caller's to raise. errno is not kept. */
 void exp_many(double *x, size_t n);
 
-/* The same in AVX-512, which the caller has found to be there. */
+/* The same in AVX-512. The caller knows that the processor has it, and that libm is a known one. */
 void exp_many_avx512(double *x, size_t n);
 
 #endif

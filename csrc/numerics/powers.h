@@ -1,38 +1,36 @@
-/* x**2, x**0.5, x**-1 and x**-2 with the bits of libm's pow, mostly without calling it.
+/* x**2, x**0.5, x**-1 and x**-2 with the bits of libm's pow, mostly without calling it. One number
+ * at a time, for any processor; pow_many.h has the same and more for many numbers.
  *
- * Python's `**` is libm's pow, which is not correctly rounded: its result is one of the two doubles
- * around the exact value, and the nearer one unless both are about equally near. So compute the
- * nearest double r and the exact distance e from it to the true value. Let u be the spacing of
- * doubles at r and let pow err by less than 0.545 u (glibc and musl state 0.54; 0.508 is the most
- * in what has been measured). If |e| <= 0.455 u, then every other double is at least 0.545 u away
- * from the true value, so pow cannot return it: it returns r. Otherwise, in some 9 % of cases, pow
- * itself is asked.
+ * Each function computes the double r nearest to the exact value, and the exact distance e from r
+ * to it. If e is clear of pow's margin (libm_margins.h), pow returns r. Otherwise, and where r is a
+ * power of two, pow itself is asked.
  *
- * At a power of two the spacing below r is u / 2 and the argument fails; pow is asked there, too.
- * Outside [SAFE_MIN, SAFE_MAX], for the negative powers [LOWEST_BASE, HIGHEST_BASE], the distance
- * could overflow or lose bits, and callers must not come here. Method: Dekker's exact product
- * (1971), which needs no fused multiply-add and no flag but the absence of contraction.
+ * Method: Dekker's exact product (1971). It needs no fused multiply-add and no flag but the absence
+ * of contraction. Outside of the ranges below, the distance could overflow or lose bits; callers
+ * must not come here with such numbers.
  *
- * In ns a call against libm's 20.4: x**-1 14, x**-2 17. x**-0.5 and x**-1.5 took 20.7 and 24.7 in
- * the same manner and are left to libm.
+ * In ns a call against libm's 20.4: x**-1 14, x**-2 17. In the same manner x**-0.5 and x**-1.5 took
+ * 20.7 and 24.7; they are left to libm.
  */
 #ifndef ISOGRAD_POWERS_H
 #define ISOGRAD_POWERS_H
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "known_libm.h"
+#include "libm_margins.h"
 
-#define SAFE_MIN 0x1p-400
-#define SAFE_MAX 0x1p+400
-#define LOWEST_BASE 0x1p-300
-#define HIGHEST_BASE 0x1p+300
-#define SURELY_NEAREST 0.455
+#define SQUARE_MIN 0x1p-400 /* for x**2 and x**0.5 */
+#define SQUARE_MAX 0x1p+400
+#define RECIPROCAL_MIN 0x1p-128 /* for the negative powers, here and in pow_avx512.c */
+#define RECIPROCAL_MAX 0x1p+128
+_Static_assert(400 / 2 <= NEAR_EXPONENT && 128 * 2 <= NEAR_EXPONENT,
+               "pow's margin is the near one");
 
-/* CPython's float ** of a positive finite base, or of any but 0 to the power -1: 0, or -1 where it
- * raises OverflowError. */
+/* CPython's float ** of a positive finite base, or of any base but 0 to the power -1. Returns 0, or
+ * -1 where CPython raises OverflowError. */
 static inline int checked_pow(double base, double exponent, double *power) {
     errno = 0;
     *power = pow(base, exponent);
@@ -59,20 +57,22 @@ static inline double square_residue(double x, double square) {
     return ((high * high - square) + 2.0 * high * low) + low * low;
 }
 
-/* pow(x, 2.0) for SAFE_MIN <= |x| <= SAFE_MAX. */
+/* pow(x, 2.0) for SQUARE_MIN <= |x| <= SQUARE_MAX. */
 static inline double pow_2(double x) {
-    double square = x * x;
-    if (KNOWN_LIBM && fabs(square_residue(x, square)) <= SURELY_NEAREST * spacing_at(square))
+    assert(fabs(x) >= SQUARE_MIN && fabs(x) <= SQUARE_MAX);
+    double square = x * x, e = square_residue(x, square);
+    if (KNOWN_LIBM && fabs(e) <= (0.5 - POW_MARGIN) * spacing_at(square))
         return square;
     return pow(x, 2.0);
 }
 
-/* pow(x, 0.5) for SAFE_MIN <= x <= SAFE_MAX. With d = x - root**2, the true root is root + d / (2
- * root) less a term in d**2, below root * 2**-106 and thus far below the margin. */
+/* pow(x, 0.5) for SQUARE_MIN <= x <= SQUARE_MAX. With d = x - root**2, the exact root is root +
+ * d / (2 root) less a term in d**2. That term is below root * 2**-106, far below the margin. */
 static inline double pow_half(double x) {
+    assert(x >= SQUARE_MIN && x <= SQUARE_MAX);
     double root = sqrt(x), square = root * root;
     double d = (x - square) - square_residue(root, square);
-    if (KNOWN_LIBM && fabs(d) <= 2.0 * SURELY_NEAREST * root * spacing_at(root))
+    if (KNOWN_LIBM && fabs(d) <= 2.0 * root * (0.5 - NEAR_POW_MARGIN) * spacing_at(root))
         return root;
     return pow(x, 0.5);
 }
@@ -90,23 +90,26 @@ static inline Pair product_of(double a, double b) {
     return (Pair){high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2};
 }
 
-/* high + low if it rounds to what pow returns, else NaN. */
+/* high + low rounded, if pow returns that for an exact value of high + low; else NaN. */
 static inline double surely_nearest(double high, double low) {
     double nearest = high + low, e = low - (nearest - high);
-    return KNOWN_LIBM && fabs(e) <= SURELY_NEAREST * spacing_at(nearest) ? nearest : NAN;
+    double limit = (0.5 - NEAR_POW_MARGIN) * spacing_at(nearest);
+    return KNOWN_LIBM && fabs(e) <= limit ? nearest : NAN;
 }
 
-/* pow(x, -1.0) for LOWEST_BASE <= x <= HIGHEST_BASE. With e = 1 - r*x, the true value is r * (1 + e
- * + ..), the rest below 2**-104. */
+/* pow(x, -1.0) for RECIPROCAL_MIN <= x <= RECIPROCAL_MAX. With e = 1 - r*x, the exact value is
+ * r * (1 + e + ..); the rest is below r * 2**-104. */
 static inline double pow_minus_1(double x) {
+    assert(x >= RECIPROCAL_MIN && x <= RECIPROCAL_MAX);
     double r = 1.0 / x;
     Pair unit = product_of(r, x);
     double power = surely_nearest(r, r * ((1.0 - unit.high) - unit.low));
     return power == power ? power : pow(x, -1.0);
 }
 
-/* pow(x, -2.0) for LOWEST_BASE <= x <= HIGHEST_BASE. */
+/* pow(x, -2.0) for RECIPROCAL_MIN <= x <= RECIPROCAL_MAX. */
 static inline double pow_minus_2(double x) {
+    assert(x >= RECIPROCAL_MIN && x <= RECIPROCAL_MAX);
     double r = 1.0 / x;
     Pair unit = product_of(r, x), square = product_of(r, r);
     double e = (1.0 - unit.high) - unit.low;
