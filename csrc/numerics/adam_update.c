@@ -1,12 +1,14 @@
-/* The plain path of Adam's update, its errors, and the choice of the path. */
+/* Adam's update: the plain path, its errors, and the choice of the path. */
 #include "adam_update.h"
 
+#include <assert.h>
 #include <math.h>
 
-#include "adam_paths.h"
+#include "apart.h"
 #include "powers.h"
 #include "vector_unit.h"
 
+/* g**2. Returns 0, or -1 where Python raises OverflowError. */
 static int square_of(double g, double *square) {
     double magnitude = fabs(g);
     if (magnitude >= SQUARE_MIN && magnitude <= SQUARE_MAX) {
@@ -17,7 +19,7 @@ static int square_of(double g, double *square) {
     return g == 0.0 || !isfinite(g) ? 0 : checked_pow(magnitude, 2.0, square);
 }
 
-/* -1 for a negative number. */
+/* x**0.5. Returns 0, or -1 for a negative x. */
 static int root_of(double x, double *root) {
     if (x >= SQUARE_MIN && x <= SQUARE_MAX) {
         *root = pow_half(x);
@@ -50,20 +52,6 @@ size_t adam_update_plain(double *restrict w, const double *restrict g, double *r
     return n;
 }
 
-void adam_settle_v(unsigned doubtful, double *new_v, const double *g, const double *old_v,
-                   const AdamRates *r) {
-    for (int i = 0; doubtful >> i; i++)
-        if (doubtful >> i & 1)
-            new_v[i] = r->beta2 * old_v[i] + r->rest2 * pow(fabs(g[i]), 2.0);
-}
-
-void adam_settle_w(unsigned doubtful, double *new_w, const double *old_w, const double *step,
-                   const double *v_hat, double eps) {
-    for (int i = 0; doubtful >> i; i++)
-        if (doubtful >> i & 1)
-            new_w[i] = old_w[i] - step[i] / (pow(v_hat[i], 0.5) + eps);
-}
-
 AdamError adam_error(double g, double v, const AdamRates *r) {
     double unused;
     if (square_of(g, &unused) < 0)
@@ -73,25 +61,25 @@ AdamError adam_error(double g, double v, const AdamRates *r) {
     return root_of(v / r->correction2, &unused) < 0 ? ADAM_COMPLEX : ADAM_ZERO_DIVISION;
 }
 
-#if HAVE_X86_PATHS
 static int within(double x, double low, double high) { return x >= low && x <= high; }
 
-/* Whether the rates are such that the x86 paths' proofs hold. */
-static int are_ordinary(const AdamRates *r) {
+int adam_rates_are_ordinary(const AdamRates *r) {
     return (r->lr == 0.0 ? !signbit(r->lr) : within(r->lr, 0x1p-60, 0x1p+60)) &&
            within(r->beta1, -0x1p+60, 0x1p+60) && within(r->beta2, -0x1p+60, 0x1p+60) &&
            within(r->rest1, 0x1p-60, 0x1p+60) && within(r->rest2, 0x1p-60, 0x1p+60) &&
            within(r->correction1, 0x1p-60, 0x1p+60) && within(r->correction2, 0x1p-60, 0x1p+60) &&
            within(r->eps, 0x1p-300, 0x1p+60);
 }
-#endif
 
 size_t adam_update(double *restrict w, const double *restrict g, double *restrict m,
                    double *restrict v, size_t n, const AdamRates *rates) {
+    assert(are_apart(w, g, n) && are_apart(w, m, n) && are_apart(w, v, n));
+    assert(are_apart(g, m, n) && are_apart(g, v, n) && are_apart(m, v, n));
 #if HAVE_X86_PATHS
-    if (KNOWN_LIBM && vector_unit() != PLAIN && are_ordinary(rates))
-        return vector_unit() == AVX512 ? adam_update_avx512(w, g, m, v, n, rates)
-                                       : adam_update_avx2(w, g, m, v, n, rates);
+    if (KNOWN_LIBM && vector_unit() == AVX512 && adam_rates_are_ordinary(rates))
+        return adam_update_avx512(w, g, m, v, n, rates);
+    if (KNOWN_LIBM && vector_unit() == AVX2 && adam_rates_are_ordinary(rates))
+        return adam_update_avx2(w, g, m, v, n, rates);
 #endif
     return adam_update_plain(w, g, m, v, n, rates);
 }

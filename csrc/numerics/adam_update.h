@@ -6,7 +6,7 @@
  *     w = w - lr * (m / correction1) / ((v / correction2)**0.5 + eps)
  * where `**` is libm's pow with CPython's handling of special values and errors.
  *
- * adam_avx512.c has the measurements; adam_paths.h the proofs.
+ * adam-inl.h has the vector units' method, its proofs and measurements.
  */
 #ifndef ISOGRAD_ADAM_UPDATE_H
 #define ISOGRAD_ADAM_UPDATE_H
@@ -19,18 +19,30 @@ typedef struct {
     double eps;
 } AdamRates;
 
-/* Updates w, m and v (n each; no two arrays overlap; any alignment, but 64 bytes is fastest) by the
- * gradients g. Returns n, or the index of the first parameter at which Python raises: adam_error
- * says what. Everything before it is updated then, nothing after it, and its own m and v are as
- * Python's loop leaves them. */
+_Static_assert(sizeof(AdamRates) == 8 * sizeof(double), "the tests lay it out like that");
+
+/* Updates w, m and v (n each) by the gradients g (n). No two arrays overlap. Any alignment will do,
+ * but 64 bytes is fastest. Returns n, or the index of the first parameter at which Python raises;
+ * adam_error says what. Then all before it is updated and nothing after it, and its own m and v are
+ * as Python's loop leaves them. */
 size_t adam_update(double *restrict w, const double *restrict g, double *restrict m,
                    double *restrict v, size_t n, const AdamRates *rates);
+
+/* Its paths. Those of the vector units are only for a known libm and ordinary rates: such that the
+ * proofs in adam-inl.h hold. */
+int adam_rates_are_ordinary(const AdamRates *rates);
+size_t adam_update_plain(double *restrict w, const double *restrict g, double *restrict m,
+                         double *restrict v, size_t n, const AdamRates *rates);
+size_t adam_update_avx2(double *restrict w, const double *restrict g, double *restrict m,
+                        double *restrict v, size_t n, const AdamRates *rates);
+size_t adam_update_avx512(double *restrict w, const double *restrict g, double *restrict m,
+                          double *restrict v, size_t n, const AdamRates *rates);
 
 typedef enum { ADAM_OVERFLOW, ADAM_ZERO_DIVISION, ADAM_COMPLEX } AdamError;
 
 /* Why adam_update stopped at the parameter whose gradient is g and whose second moment is now v:
- * OverflowError of g**2, ZeroDivisionError, or the root of a negative v, a complex number in
- * Python, which cannot arise from moments that were never negative. */
+ * g**2 raises OverflowError, a division raises ZeroDivisionError, or the root of a negative v is
+ * complex in Python. The last cannot happen if no moment has ever been negative. */
 AdamError adam_error(double g, double v, const AdamRates *rates);
 
 #endif
