@@ -1,8 +1,10 @@
 /* exp and pow of a libm that nobody knows: one double off for about every other argument, but for
  * what C's standard demands to be exact. */
-#include <math.h>
+#include "odd_libm.h"
+
 #undef exp
 #undef pow
+
 #include <stdint.h>
 #include <string.h>
 
