@@ -103,7 +103,7 @@ def test_the_program_of_the_other_tests():
 @compiled_only
 def test_a_typed_script_with_methods_of_its_own():
     assert both(SCRIPTS / "typed.py", "--steps", "4")[0] == [
-        "class Node: compiled, with its own tanh, squared, relu, slope, __repr__",
+        "class Node: compiled, with its own squash, squared, relu, slope, __repr__",
         "matvec(): compiled",
         "normalise(): compiled",
         "softmax(): compiled",
