@@ -1,4 +1,7 @@
-"""Functions of the script that compute what one of our vector functions computes."""
+"""Functions of the script that compute what one of our vector functions computes.
+
+Only of one or two arguments, and no methods. Ours takes the place by a decorator.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The loops over the parameters: Adam's update of each, and the reset of their gradients.
 
-The loop's iterable gets a call of ours around it, which does the work for all parameters but the
-last: the loop that is left to run is short, and leaves its variables as they would be.
+A call of ours around the loop's iterable does the work for all parameters but the last: the loop
+that is left to run is short, and leaves its variables as they would be.
 """
 
 from __future__ import annotations

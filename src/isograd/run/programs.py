@@ -1,10 +1,11 @@
-"""The programs that we know, as plain Python: read as text by known.py, never imported or executed.
+"""The programs that we know, as plain Python: known.py reads this text. Never import or execute it.
 
 The class, its vector functions, and the loops and expressions that ours may stand for. A definition
-that comes again is another way of writing the same; known.py adds the systematic ones. Methods of
-one operand (`log`, say) are in isograd.reference; here is only how else scripts write them.
+that comes again is another way of writing the same; variants.py adds the systematic ones. Methods
+of one operand (`log`, say) are in isograd.reference; here is only how else scripts write them.
 """
 
+# What comes again is no mistake, and nobody calls what has no types:
 # ruff: noqa: F811
 # mypy: ignore-errors
 
@@ -124,7 +125,8 @@ def dot(x: readable, y: readable):
     return sum(a * b for a, b in zip(x, y))
 
 
-# Ours reads the operands later than the expression does, or more of them: they must not raise.
+# Where ours reads the operands in another order, or outside of the comprehension that they belong
+# to, it gets a function that reads them: if that raises, the expression itself is evaluated.
 def lazy_dot(y: readable, x: readable, n: None, column: None):
     return sum(b * a for a, b in zip(x, y))
 
