@@ -88,7 +88,7 @@ def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[
 
     Its output is byte for byte that of plain Python. Arguments after SCRIPT are the script's.
     """
-    from .script import Script
+    from .run import Script
 
     with refusing_bad_input(script):
         return partial(Script(script, args).run, explain)

@@ -69,12 +69,12 @@ class Node:
     def log(self) -> Node:
         return Node(math.log(self.data), (self,), (1.0 / self.data,))
 
-    def tanh(self) -> Node:
+    def squash(self) -> Node:
         t = math.tanh(self.data)
         return Node(t, (self,), (1 - t * t,))
 
     def squared(self) -> Node:
-        return self.tanh() * self.tanh()
+        return self.squash() * self.squash()
 
     def relu(self) -> Node:
         slope = 1.0 if self.data > 0 else 0.1
@@ -127,7 +127,7 @@ class Model:
         self.w2 = [[Node(data=rng.uniform(-1, 1)) for _ in range(size)] for _ in range(3)]
 
     def __call__(self, x: list[Node]) -> list[Node]:
-        hidden = [h.tanh() for h in matvec(self.w1, normalise(x))]
+        hidden = [h.squash() for h in matvec(self.w1, normalise(x))]
         return matvec(self.w2, [h.relu() for h in hidden])
 
     def params(self) -> list[Node]:

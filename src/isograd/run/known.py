@@ -1,0 +1,105 @@
+"""The methods, functions and patterns that we know, read from programs.py and the reference.
+
+meaning.py says whether a definition of a script is one of them, variants.py what else equals them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from os import path
+
+from ..reference import value as reference
+from .facts import without_docstring
+from .meaning import Meaning
+from .normal_form import OURS
+from .patterns import Pattern
+from .scopes import Names
+from .variants import variants, with_arguments_swapped
+
+unary_methods = ("log", "exp", "relu")  # AT MERGE: from .._core import unary_methods
+
+
+@dataclass(frozen=True)
+class Known:
+    """One way of writing a method or function of ours."""
+
+    definition: ast.FunctionDef
+
+    @cached_property
+    def meaning(self) -> Meaning:
+        return Meaning(self.definition, OURS, Names(self.definition).scopes)
+
+
+def is_known(meaning: Meaning, ways: Iterable[Known]) -> bool:
+    """Whether one of the `ways` means the same. Derives no more of their meanings than it needs."""
+    return any(meaning == way.meaning for way in ways)
+
+
+@cache
+def methods() -> dict[str, list[Known]]:
+    """The class, by method."""
+    written = definitions(class_in(programs()))
+    own = definitions(class_in(tree_of(reference.__file__)))
+    for name in unary_methods:
+        written[name] = [*own[name], *written.get(name, [])]
+    equal = equal_expressions()
+    return {name: list(map(Known, variants(ways, equal))) for name, ways in written.items()}
+
+
+@cache
+def functions() -> dict[str, list[Known]]:
+    """The vector functions, by what we call them; `_swapped` where arguments change places."""
+    written = definitions(programs())
+    swapped = map(with_arguments_swapped, written["linear"])
+    return {
+        "linear": list(map(Known, written["linear"])),
+        "linear_swapped": list(map(Known, swapped)),
+        "softmax": list(map(Known, written["softmax"])),
+        "rmsnorm": list(map(Known, written["rmsnorm"])),
+    }
+
+
+@cache
+def patterns(*names: str) -> list[Pattern]:
+    """The patterns of these names, in their order."""
+    written = definitions(programs())
+    return [Pattern(definition) for name in names for definition in written[name]]
+
+
+# ---- reading ----
+
+
+def equal_expressions() -> list[tuple[ast.expr, ast.expr]]:
+    """The pairs of programs.py."""
+    (table,) = patterns("equal_expressions")
+    rows = getattr(table.expression, "elts", [])
+    return [(row.elts[0], row.elts[1]) for row in rows]
+
+
+@cache
+def programs() -> ast.Module:
+    return tree_of(path.join(path.dirname(__file__), "programs.py"))
+
+
+def tree_of(file: str) -> ast.Module:
+    with open(file, "rb") as source:
+        return ast.parse(source.read())
+
+
+def class_in(tree: ast.Module) -> ast.ClassDef:
+    return next(
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Value"
+    )
+
+
+def definitions(tree: ast.Module | ast.ClassDef) -> dict[str, list[ast.FunctionDef]]:
+    """The functions of a module or class by name; takes their docstrings off."""
+    found: dict[str, list[ast.FunctionDef]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            node.body = without_docstring(node.body)
+            found.setdefault(node.name, []).append(node)
+    return found

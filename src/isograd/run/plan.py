@@ -1,0 +1,49 @@
+"""What is to be done with a script: a finding for each definition, and the changed tree.
+
+Nothing in here looks at a script; recognise.py makes the plan, script.py carries it out.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+
+@dataclass
+class Finding:
+    """One definition of the script: what it is, whether ours takes its place, and else why not."""
+
+    line: int
+    what: str
+    replaced: bool
+    why: str = ""
+
+    def __str__(self) -> str:
+        verdict = "compiled" if self.replaced else "left alone"
+        return f"line {self.line}: {self.what}: {verdict}" + (f", {self.why}" if self.why else "")
+
+
+def compiled(node: ast.AST, what: str, note: str = "") -> Finding:
+    return Finding(getattr(node, "lineno", 1), what, True, note)
+
+
+def left_alone(node: ast.AST, what: str, why: str) -> Finding:
+    return Finding(getattr(node, "lineno", 1), what, False, why)
+
+
+@dataclass
+class Plan:
+    """The findings, the tree with ours in it, and how the script's class differs from ours."""
+
+    tree: ast.Module
+    findings: list[Finding]
+    absent: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @property
+    def replaces(self) -> bool:
+        return any(finding.replaced for finding in self.findings)
+
+
+class Different(Exception):
+    """Says why a definition is not ours."""

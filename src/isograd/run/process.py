@@ -1,0 +1,100 @@
+"""The process as `python SCRIPT` would have it: modules and recursion before, the end after.
+
+Frames of this package and of the extension are kept out of what the script shows.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Iterator
+from typing import NoReturn
+
+HERE = os.path.dirname(__file__)
+
+keep: list[object] = []  # modules that our own frames need, and that sys.modules has no more
+
+# What `python SCRIPT` has imported before the script begins.
+PRELOADED = frozenset(
+    "abc codecs encodings genericpath io linecache ntpath os posixpath site sitecustomize stat "
+    "usercustomize zipimport".split()
+)
+
+
+def forget_shadowed_modules(folder: str) -> None:
+    """Forgets what isograd has imported under the name of a module beside the script."""
+    try:
+        beside = {name.split(".")[0] for name in os.listdir(folder)}
+    except OSError:
+        return
+    for name, module in list(sys.modules.items()):
+        top = name.split(".")[0]
+        if top in beside and top not in PRELOADED and top != "isograd":
+            origin = getattr(getattr(module, "__spec__", None), "origin", None)
+            if origin not in ("built-in", "frozen"):
+                keep.append(module)
+                del sys.modules[name]
+
+
+def discount_our_frames() -> None:
+    """Raises the recursion limit until a script can recur as deep as without us below it."""
+    limit, probe = sys.getrecursionlimit(), {"n": 0}
+    try:
+        exec("def recur():\n global n\n n += 1\n recur()\nrecur()", probe)
+    except RecursionError:
+        sys.setrecursionlimit(2 * limit - 2 - probe["n"])
+
+
+# ---- how a script ends ----
+
+
+class CannotHold(BaseException):
+    """The script's class would hold a number that ours cannot. Not for the script to catch."""
+
+
+def give_up(error: CannotHold, path: str, file: str) -> NoReturn:
+    """Ends the process because of `error` in the script `file`, which was called by `path`."""
+    sys.stdout.flush()
+    lines = [line for frame, line in frames(error) if frame.f_code.co_filename == file]
+    print(
+        f"isograd: line {lines[-1] if lines else '?'} of {path} makes a Value of "
+        f"{error.args[0]!r}, which the compiled class cannot hold; plain python can",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+
+def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
+    entry = error.__traceback__
+    while entry:
+        yield entry.tb_frame, entry.tb_lineno
+        entry = entry.tb_next
+
+
+def end_with(error: BaseException) -> NoReturn:
+    """Shows an exception as the interpreter shows one that nobody catches, and ends."""
+    error.__traceback__ = without_ours(error.__traceback__)
+    sys.excepthook(type(error), error, error.__traceback__)
+    if isinstance(error, KeyboardInterrupt):
+        # To be seen by the interpreter, which ends the process by the signal.
+        sys.excepthook = lambda *shown: None
+        raise error
+    sys.exit(1)
+
+
+def without_ours(entry: types.TracebackType | None) -> types.TracebackType | None:
+    """A traceback less the frames of this package and of the extension."""
+    entries = []
+    while entry:
+        if not is_ours(entry.tb_frame.f_code.co_filename):
+            entries.append(entry)
+        entry = entry.tb_next
+    rest = None
+    for entry in reversed(entries):
+        rest = types.TracebackType(rest, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return rest
+
+
+def is_ours(file: str) -> bool:
+    return os.path.dirname(file) == HERE or file.endswith("_core.pyx")

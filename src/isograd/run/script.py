@@ -1,0 +1,104 @@
+"""A Python script, read and run as `python SCRIPT` would run it, with ours in the place of its own.
+
+recognise.py finds what takes whose place. Without the C extension nothing does.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib.machinery
+import os
+import sys
+import types
+import warnings
+from typing import NoReturn
+
+from .._backend import backend
+from .plan import Plan, left_alone
+from .process import (
+    CannotHold,
+    discount_our_frames,
+    end_with,
+    forget_shadowed_modules,
+    give_up,
+    keep,
+)
+
+if backend == "c":
+    from .recognise import recognise
+    from .substitutes import provide
+
+
+class Script:
+    """A script that has been read, and what it is called with.
+
+    Raises OSError if the file cannot be read.
+    """
+
+    def __init__(self, path: str, args: tuple[str, ...]) -> None:
+        self.path = path
+        self.args = args
+        with open(path, "rb") as file:
+            self.source = file.read()
+        self.file = os.path.join(os.getcwd(), path)
+        self.folder = os.path.dirname(os.path.realpath(path))
+
+    def run(self, explain: bool = False) -> NoReturn:
+        """Run it as the program of this process, and end the process as it ends.
+
+        With `explain`, what is compiled and what is not goes to standard error first.
+        """
+        main = self.enter()
+        try:
+            code = self.compile(main, explain)
+            discount_our_frames()
+            exec(code, main.__dict__)
+        except SystemExit as leaving:
+            raise leaving.with_traceback(None) from None
+        except CannotHold as error:
+            give_up(error, self.path, self.file)
+        except BaseException as error:
+            end_with(error)
+        raise SystemExit(0)
+
+    def enter(self) -> types.ModuleType:
+        """Arranges sys and `__main__` as the interpreter does for a script."""
+        sys.argv = [self.path, *self.args]
+        if not getattr(sys.flags, "safe_path", False):
+            sys.path[0] = self.folder
+        forget_shadowed_modules(self.folder)
+        main = types.ModuleType("__main__")
+        loader = importlib.machinery.SourceFileLoader("__main__", self.file)
+        main.__dict__.update(
+            __loader__=loader, __builtins__=builtins, __file__=self.file, __cached__=None
+        )
+        if sys.version_info < (3, 14):
+            main.__annotations__ = {}
+        keep.append(sys.modules["__main__"])
+        sys.modules["__main__"] = main
+        return main
+
+    def compile(self, main: types.ModuleType, explain: bool) -> types.CodeType:
+        """The code to run. Puts what it calls of ours among the builtins."""
+        code = compile(self.source, self.file, "exec", dont_inherit=True)
+        plan = self.plan()
+        if explain:
+            for finding in plan.findings:
+                print(f"isograd: {finding}", file=sys.stderr)
+        if not plan.replaces:
+            return code
+        provide(plan, main)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they have been given
+            return compile(plan.tree, self.file, "exec", dont_inherit=True)
+
+    def plan(self) -> Plan:
+        """What to replace in the script, which has been compiled: it has no syntax errors."""
+        if backend != "c":
+            why = "this isograd runs without its C extension"
+            script = ast.Module([], [])
+            return Plan(script, [left_alone(script, "the script", why)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return recognise(ast.parse(self.source, self.file), self.folder)
