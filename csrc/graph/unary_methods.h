@@ -1,0 +1,15 @@
+/* The one list of Value's methods of one operand. From it come their prototypes (operators.h), the
+ * type's methods (value.c), what `isograd run` wraps (run/script_class.c), and for Python
+ * `_core.unary_methods`, which the tests and the recogniser of scripts go by.
+ *
+ * X(name, doc): reference.Value.name is its meaning, value_name() in operators.c its twin, and `doc`
+ * the twins' docstring. */
+#ifndef ISOGRAD_UNARY_METHODS_H
+#define ISOGRAD_UNARY_METHODS_H
+
+#define UNARY_METHODS(X)                                                                           \
+    X(log, "Natural logarithm; ValueError unless `data > 0`.")                                     \
+    X(exp, "e to the power of `data`; OverflowError where that is no finite float.")               \
+    X(relu, "`data` where it is positive, else the int 0.")
+
+#endif
