@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "dot.h"
 #include "gradient.h"
 #include "softmax.h"
 #include "walk.h"

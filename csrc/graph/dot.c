@@ -120,7 +120,7 @@ void dot_hand_on(Node *n, Py_ssize_t from, Py_ssize_t to) {
 
 /* ---- unfolding ---- */
 
-/* The product of term i as a node of its own, with the numbers of the time when the sum was made. */
+/* The product of term i as a node of its own, with the numbers from when the sum was made. */
 static PyObject *product(const Node *n, Py_ssize_t i, Number grad) {
     const Operands *a = dot_a(n), *b = dot_b(n);
     Py_ssize_t j = n->terms.a_start + i, k = n->terms.b_start + i;
@@ -132,8 +132,8 @@ static PyObject *product(const Node *n, Py_ssize_t i, Number grad) {
         m->local[0] = y.x;
         m->local[1] = x.x;
         m->second &= ~TAG_BITS;
-        m->second |= (data.is_int ? DATA_INT : 0) | (y.is_int ? LOCAL0_INT : 0) |
-                     (x.is_int ? LOCAL1_INT : 0);
+        m->second |= flag_if(data.is_int, DATA_INT) | flag_if(y.is_int, LOCAL0_INT) |
+                     flag_if(x.is_int, LOCAL1_INT);
         node_put_grad(m, grad);
     }
     return (PyObject *)m;

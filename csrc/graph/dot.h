@@ -5,11 +5,11 @@
  * they are one node of kind WIDE that refers to two vectors of operands; the matrix-vector product
  * shares one of them among its rows.
  *
- * Exactness. The reference's walk reaches the operands as a_0, b_0, a_1, b_1, .. and places m_j, s_j
- * behind whatever new nodes it finds below a_j and b_j. So the order list takes the terms in pieces:
- * before the walk descends below term j, the terms passed so far become one entry; the rest follow
- * when it is back. When it finds nothing new, the usual case, the whole sum is one entry. The sweep
- * hands on terms last to first, to a_j and then to b_j, as the reference does.
+ * Exactness. The reference's walk reaches the operands as a_0, b_0, a_1, b_1, .. and places m_j,
+ * s_j behind whatever new nodes it finds below a_j and b_j. So the order list takes the terms in
+ * pieces: before the walk descends below term j, the terms passed so far become one entry; the rest
+ * follow when it is back. When it finds nothing new, the usual case, the whole sum is one entry.
+ * The sweep hands on terms last to first, to a_j and then to b_j, as the reference does.
  *
  * All hidden gradients equal the node's own after its first sweep. Whatever would make them differ
  * (another backward(), an assignment to grad) or show them (a look at `_children`) first unfolds
@@ -19,9 +19,6 @@
 #define ISOGRAD_DOT_H
 
 #include "wide.h"
-
-/* The most terms: as many as the walk can count in the bits that it has for a place, see walk.h. */
-#define DOT_MAX_TERMS ((Py_ssize_t)1 << 28)
 
 /* The sum of a[a_start + j] * b[b_start + j] over n from 1 to DOT_MAX_TERMS terms, as a new
  * reference; NULL with MemoryError set. It is the reference's scalar operations where the sum is an

@@ -56,7 +56,7 @@ static int read_locals(PyObject *tuple, double *x, unsigned char *is_int) {
     return 0;
 }
 
-/* `children` and `local_grads` as a Wide block that owns nothing yet. */
+/* `children` and `local_grads` as a Wide that owns nothing yet. */
 static Wide *read_edges(Node *owner, PyObject *children, PyObject *local_grads) {
     Wide *w = wide_new(owner, PyTuple_GET_SIZE(children), PyTuple_GET_SIZE(local_grads));
     if (w && (read_children(children, w->children) < 0 ||
@@ -73,8 +73,11 @@ static int fits_inline(const Wide *w, Py_ssize_t edges) {
 
 /* Replaces the edges of `n` by those in `w`, which it takes over. */
 static void adopt_edges(Node *n, Wide *w) {
-    for (Py_ssize_t i = 0; i < w->n_children; i++)
+    assert(w->owner == n);
+    for (Py_ssize_t i = 0; i < w->n_children; i++) {
+        assert(is_taggable(w->children[i]));
         Py_INCREF((PyObject *)w->children[i]);
+    }
     Node old = *n;
     if (Value_CheckExact((PyObject *)n) && node_kind(n) == LEAF && Py_REFCNT((PyObject *)n) > 1)
         graph.leaf_was_promoted = 1;
@@ -87,12 +90,12 @@ static void adopt_edges(Node *n, Wide *w) {
         n->row = NULL;
     } else if (fits_inline(w, 1)) {
         n->first = (uintptr_t)w->children[0] | UNARY;
-        n->second = ints | (w->local_is_int[0] ? LOCAL0_INT : 0);
+        n->second = ints | flag_if(w->local_is_int[0], LOCAL0_INT);
         n->local[0] = w->locals[0];
     } else if (fits_inline(w, 2)) {
         n->first = (uintptr_t)w->children[0] | BINARY;
-        n->second = (uintptr_t)w->children[1] | ints | (w->local_is_int[0] ? LOCAL0_INT : 0) |
-                    (w->local_is_int[1] ? LOCAL1_INT : 0);
+        n->second = (uintptr_t)w->children[1] | ints | flag_if(w->local_is_int[0], LOCAL0_INT) |
+                    flag_if(w->local_is_int[1], LOCAL1_INT);
         n->local[0] = w->locals[0];
         n->local[1] = w->locals[1];
     } else {
@@ -115,7 +118,7 @@ static PyObject *as_tuple(PyObject *sequence, const char *message) {
 
 /* Asked last, as any Python code may have started a backward() or freed a graph. During a
  * backward() only a node that nobody else knows may get edges; one that waits for its end has its
- * block in a list. */
+ * Wide in a list. */
 static int may_change_edges(const Node *n) {
     int known = node_kind(n) != LEAF || Py_REFCNT((PyObject *)n) > 1;
     if (graph.is_walking && known)

@@ -1,13 +1,13 @@
 /* Adding to gradients, and where a gradient is: in its node, or on loan to a vector of operands.
  *
  * During a sweep a vector of operands may hold its nodes' gradients. From the moment when it
- * borrows them, additions go to the vector's `grad`, and each node holds a NaN that says who has its
- * gradient. Whoever wants to read such a node's gradient, or to add to it from elsewhere, finds the
- * NaN and has the whole vector returned first. So every addition happens in the order in which it
- * was asked for, only the place differs. A vector in which some node occurs twice never borrows.
+ * borrows them, additions go to the vector's `grad`, and each node holds a NaN that says who has
+ * its gradient. Whoever wants to read such a node's gradient, or to add to it from elsewhere, finds
+ * the NaN and has the whole vector returned first. So every addition happens in the order in which
+ * it was asked for, only the place differs. A vector in which some node occurs twice never borrows.
  *
- * No NaN but this one and C's own NAN ever gets into a grad, so the two cannot be confused. Only the
- * sweep sees nodes without their gradient: it returns all loans before other code can run.
+ * No NaN but this one and C's own NAN ever gets into a grad, so the two cannot be confused. Only
+ * the sweep sees nodes without their gradient: it returns all loans before other code can run.
  */
 #ifndef ISOGRAD_GRADIENT_H
 #define ISOGRAD_GRADIENT_H

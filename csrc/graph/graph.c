@@ -1,4 +1,4 @@
-/* The shared state itself; see the header. */
+/* What all nodes share; see the header. */
 #include "graph.h"
 
 Graph graph;

@@ -14,7 +14,7 @@ typedef struct {
     Py_ssize_t n_subclass;
     /* Entries of the walk's buffer that fused nodes may need beyond one for each node. */
     Py_ssize_t n_hidden;
-    /* Counts the assignments to any node's data: vectors of operands made before are out of date. */
+    /* Counts the assignments to any node's data: older vectors of operands are out of date. */
     uint64_t data_version;
     /* A backward() is under way: it has noted marks and kinds, so no edge may change. */
     int is_walking;

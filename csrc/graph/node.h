@@ -70,9 +70,9 @@ enum {
     MUL_CONST = 3, /* child 0 * the number local[0]; local[1] is child 0's data */
     ADD = 4,       /* both local gradients are the int 1 */
     BINARY = 5,    /* child 0 with local[0], child 1 with local[1]: a product, or the user's own */
-    WIDE = 6, /* more than fits: a custom operation, whose `wide` holds it; or a fused node: a sum
-                      of products, whose `first` and `second` point to vectors of operands (dot.h), or
-                      a probability, whose `first` points to its Softmax (softmax.h) */
+    WIDE = 6,      /* more than fits here: a custom operation, whose edges are in `wide`; or a fused
+                 node: a sum of products, whose `first` and `second` point to vectors of operands
+                 (dot.h), or a probability, whose `first` points to its Softmax (softmax.h) */
     SEEN_CONST = 7 /* ADD_CONST or MUL_CONST (IS_PRODUCT tells) whose constant has a gradient */
 };
 #define KIND_BITS ((uintptr_t)7)

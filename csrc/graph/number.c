@@ -86,6 +86,7 @@ int number_required(PyObject *o, Number *out) {
 }
 
 PyObject *number_as_object(Number a) {
+    assert(!a.is_int || (fabs(a.x) < INT_LIMIT && a.x == floor(a.x)));
     return a.is_int ? PyLong_FromLongLong((long long)a.x) : PyFloat_FromDouble(a.x);
 }
 

@@ -41,6 +41,7 @@ static Operands *noted(Node *const *at, Py_ssize_t n) {
     if (o == NULL || o->n != n || o->data_version != graph.data_version ||
         memcmp(o->at, at, (size_t)n * sizeof *at) != 0)
         return NULL;
+    assert(o->n_owners > 0 && (o->home == at[0] || o->place == place_of(at[0])));
     o->n_owners++;
     return o;
 }
@@ -58,7 +59,7 @@ static void note(Operands *o) {
 }
 
 Operands *operands_gather(Node *const *at, Py_ssize_t n) {
-    assert(n >= 1);
+    assert(n >= 1 && n <= DOT_MAX_TERMS);
     Operands *o = operands_allocate(n);
     int all_leaves = 1;
     uintptr_t ints = 0, lowest = UINTPTR_MAX, highest = 0;

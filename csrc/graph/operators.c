@@ -4,7 +4,9 @@
 #include "arena.h"
 #include "recording.h"
 
+/* A new reference, to be tagged. */
 static inline uintptr_t child(Node *n) {
+    assert(is_taggable(n) && Py_REFCNT((PyObject *)n) > 0);
     Py_INCREF((PyObject *)n);
     return (uintptr_t)n;
 }

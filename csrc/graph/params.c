@@ -1,4 +1,4 @@
-/* Adam's update of parameters that are nodes: what lies scattered is gathered, updated, put back. */
+/* Adam's update of parameters that are nodes: gathers what lies scattered, updates, puts back. */
 #include "params.h"
 
 #include <string.h>

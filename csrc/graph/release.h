@@ -1,11 +1,11 @@
 /* Letting go of what hangs on a node. Knows every kind of it, and how none of it is made.
  *
  * Letting go is a loop over a list of doomed nodes rather than a recursion, so that the end of a
- * chain of millions of nodes needs no stack. An exact Value on that list is linked through the field
- * of its data. An instance of a subclass must stay whole until Python's own deallocator has run its
- * `__del__`, so it is linked through its Wide; it has one whenever it has children, and without
- * children it ends on the spot. While one loop runs, deallocators called from it only add to the
- * list.
+ * chain of millions of nodes needs no stack. An exact Value on that list is linked through the
+ * field of its data. An instance of a subclass must stay whole until Python's own deallocator has
+ * run its `__del__`, so it is linked through its Wide; it has one whenever it has children, and
+ * without children it ends on the spot. While one loop runs, deallocators called from it only add
+ * to the list.
  *
  * Nothing here fails.
  */

@@ -1,9 +1,11 @@
 /* The one list of Value's methods of one operand. From it come their prototypes (operators.h), the
  * type's methods (value.c), what `isograd run` wraps (run/script_class.c), and for Python
- * `_core.unary_methods`, which the tests and the recogniser of scripts go by.
+ * `_core.unary_methods`, by which the tests find them.
  *
- * X(name, doc): reference.Value.name is its meaning, value_name() in operators.c its twin, and `doc`
- * the twins' docstring. */
+ * X(name, doc): the method `name` of reference.Value says what it computes, value_name() in
+ * operators.c is its twin, and `doc` is the docstring of both. A new one takes these three and a
+ * line in _core.pyi.
+ */
 #ifndef ISOGRAD_UNARY_METHODS_H
 #define ISOGRAD_UNARY_METHODS_H
 

@@ -1,4 +1,4 @@
-/* Making explicit what a node only implies, for those who look at it or change it. See the header. */
+/* Making explicit what a node only implies; see the header. */
 #include "unfold.h"
 
 #include "dot.h"
@@ -84,6 +84,7 @@ static Py_ssize_t n_children(const Node *n) {
 }
 
 static Node *child_at(const Node *n, Py_ssize_t i) {
+    assert(i >= 0 && i < n_children(n));
     if (node_kind(n) == WIDE)
         return n->wide->children[i];
     return i == 0 ? node_first(n) : node_second(n);

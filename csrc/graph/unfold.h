@@ -1,5 +1,5 @@
-/* Making explicit what a node only implies: the leaf of a constant operand, the nodes that a fused one
- * stands for. Done as late as possible: when somebody looks at the edges, when the gradient is
+/* Making explicit what a node only implies: the leaf of a constant operand, the nodes that a fused
+ * one stands for. Done as late as possible: when somebody looks at the edges, when the gradient is
  * assigned after a sweep has handed it on, or when a second sweep comes by.
  */
 #ifndef ISOGRAD_UNFOLD_H
@@ -7,8 +7,8 @@
 
 #include "node.h"
 
-/* Turns the node into the reference's own; nothing happens to what is that already. 0, or -1 with an
- * exception set and nothing changed: MemoryError, or what the pow of an unfolded softmax raises. */
+/* Turns the node into the reference's own; does nothing where it is that already. 0, or -1 with an
+ * exception set and nothing changed: MemoryError, or what a power in an unfolded softmax raises. */
 int node_unfold(Node *n);
 
 /* What assigning to `grad` does. 0, or -1 with an exception set and nothing changed: that of

@@ -1,8 +1,8 @@
 /* The slots behind `a + b` and its like.
  *
  * Two exact Values, or one and a number, take the short way into operators.c. As soon as a subclass
- * is involved, the derived operators are spelled out as the reference spells them (`a - b` is
- * `a + (-b)`), through Python's dispatch, so that an overridden method is called where the reference
+ * is involved, the derived operators are spelled out as in the reference (`a - b` is `a + (-b)`)
+ * and go through Python's dispatch, so that an overridden method is called where the reference
  * would call it.
  */
 #include "value_arithmetic.h"
@@ -82,7 +82,8 @@ static PyObject *combine_new(PyObject *a, PyObject *b, binaryfunc combine) {
     return result;
 }
 
-/* 1 and `out` filled by `prepare` from the number `b`; 0 if it is none; -1 with an exception set. */
+/* 1 and *out filled by `prepare` from the number `b`; 0 if `b` is none; -1 with an exception set.
+ */
 static int prepared_number(PyObject *b, int (*prepare)(Number, Number *), Number *out) {
     Number c;
     int found = number_from(b, &c);

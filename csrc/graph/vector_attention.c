@@ -1,5 +1,5 @@
-/* Causal attention of one position's query to the positions so far, head by head: fused sums for its
- * logits, softmax, fused sums again for its outputs.
+/* Causal attention of one position's query to the positions so far, head by head: fused sums for
+ * its logits, softmax, fused sums again for its outputs.
  */
 #include "vector_attention.h"
 
@@ -15,9 +15,9 @@
 
 typedef struct {
     Py_ssize_t n_positions, n_embd, n_head;
-    Operands *q, **keys; /* n_embd each; of keys n_positions */
-    Vector *values;      /* the same */
-    Operands *columns;   /* values again, position by position for each feature in turn */
+    Operands *q, **keys; /* (n_embd) and (n_positions, n_embd) */
+    Vector *values;      /* (n_positions, n_embd) */
+    Operands *columns;   /* the values again, (n_embd, n_positions) */
     Number root;         /* of head_dim */
 } Attention;
 

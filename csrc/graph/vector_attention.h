@@ -4,7 +4,7 @@
 
 #include "node.h"
 
-/* q has n_embd entries, keys and values one such vector a position; a list of n_embd. */
+/* q is (n_embd), keys and values are (n_positions, n_embd); returns the outputs, (n_embd). */
 PyObject *vector_attention(PyObject *q, PyObject *keys, PyObject *values, Py_ssize_t n_head);
 
 #endif

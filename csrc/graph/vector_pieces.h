@@ -19,9 +19,12 @@ typedef struct {
 
 static inline void vector_clear(Vector *v) { Py_CLEAR(v->tuple); }
 
-/* How reading ends. REFUSED: some item is not exactly a Value but an instance of a subclass, whose
- * operators may be its own; or there are more than fused nodes hold. FAILED: with an exception set,
- * TypeError for what is no sequence of Values, ValueError for what is empty or of another length. */
+/* How reading ends.
+ *
+ * REFUSED   some item is an instance of a subclass, whose operators may be its own, or there are
+ *           more items than fused nodes hold
+ * FAILED    with an exception set: TypeError for what is no sequence of Values, ValueError for what
+ *           is empty or of another length, or what reading raises */
 enum { READ = 0, REFUSED = 1, FAILED = -1 };
 
 /* All read the argument that is called `name` and return how that ended. */
@@ -36,13 +39,13 @@ int vector_read_row(PyObject *sequence, const char *name, Py_ssize_t n, Vector *
 /* The verdict on what is in a vector. */
 int vector_check(const Vector *v, const char *name);
 
-/* What a function returns for REFUSED, NotImplemented, and for FAILED, NULL. */
+/* What a vector function returns then: NotImplemented for REFUSED, NULL for FAILED. */
 PyObject *vector_refusal(int status);
 
 typedef PyObject *(*Maker)(const void *context, Py_ssize_t i);
 
 /* The new list, whose reference it takes over, filled with Values made by `make(context, i)`. NULL
- * with an exception set; `list` may be that already. Inline, where `make` is known. */
+ * with an exception set; `list` may be that already. Inline, so that `make` is called directly. */
 static inline PyObject *list_filled(PyObject *list, Maker make, const void *context) {
     for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++) {
         PyObject *item = make(context, i);

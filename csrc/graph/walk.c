@@ -56,6 +56,7 @@ static int is_seen(const Node *n) {
 }
 
 static Node *next_open_child(Wide *w) {
+    assert(w->cursor >= 0 && w->cursor <= w->n_children);
     while (w->cursor < w->n_children) {
         Node *child = w->children[w->cursor++];
         if (is_open(child))
@@ -76,6 +77,7 @@ static Node *next_open_operand(const Node *n, Py_ssize_t *cursor) {
     int a_closed = are_closed(a), b_closed = are_closed(b);
     Py_ssize_t end = a_closed && b_closed ? 0 : 2 * (Py_ssize_t)n->terms.n;
     Node *const *a_at = a->at + n->terms.a_start, *const *b_at = b->at + n->terms.b_start;
+    assert(*cursor >= 0 && *cursor <= 2 * (Py_ssize_t)n->terms.n);
     for (Py_ssize_t i = *cursor; i < end; i++) {
         if (i % 2 ? b_closed : a_closed)
             continue;
@@ -180,6 +182,7 @@ static Node *pass_softmax(const Node *p, Py_ssize_t *cursor, Py_ssize_t *passed,
     Softmax *s = probability_softmax(p);
     const Operands *logits = s->logits;
     Py_ssize_t n = logits->n, k = probability_index(p);
+    assert(*cursor >= 0 && *cursor <= n + 1 && *passed >= 0 && *passed <= n);
     if (*cursor == 0) {
         if (s->met_in_walk == walk_number) {
             put_piece(p, n, n, order);

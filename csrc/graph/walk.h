@@ -22,8 +22,7 @@
 #ifndef ISOGRAD_WALK_H
 #define ISOGRAD_WALK_H
 
-#include "dot.h"
-#include "node.h"
+#include "wide.h"
 
 enum { IN_FIRST = 0, IN_SECOND = 1, IN_WIDE = 2, IN_FUSED = 3, BOTTOM = 4 };
 
@@ -57,9 +56,9 @@ typedef struct {
     uintptr_t *path, *path_end;
 } Walk;
 
-/* Fills the order, from walk->order and below walk->path_end, and marks what is in it. 0, or -1 with
- * an exception set: what node_unfold raises, or a signal handler. Then order and path hold what has
- * been marked so far, for the caller to undo. */
+/* Fills the order from walk->order upwards, with the path below walk->path_end, and marks what is
+ * in them. 0, or -1 with an exception set: what node_unfold or a signal handler raises. Then order
+ * and path hold what has been marked so far, for the caller to undo. */
 int topological_order(Node *root, Walk *walk);
 
 #endif

@@ -36,6 +36,9 @@ struct Operands {
     unsigned char *is_int;
 };
 
+_Static_assert(sizeof(Wide) % sizeof(double) == 0, "arrays follow");
+_Static_assert(sizeof(Operands) % sizeof(double) == 0, "arrays follow");
+
 /* Takes it out of where it is noted. */
 static inline void operands_forget(Operands *o) {
     assert(!o->home || o->home->row == o);
@@ -60,11 +63,16 @@ struct Softmax {
     double *e, *e_grad;            /* n each, behind the struct */
     double total_grad;
 };
+_Static_assert(sizeof(Softmax) % sizeof(double) == 0, "arrays follow");
+
+/* The most terms of a sum of products, and the most logits of a softmax: as many as the walk can
+ * count in the bits that it has for a place, see walk.h. */
+#define DOT_MAX_TERMS ((Py_ssize_t)1 << 28)
 
 /* Entries of the walk's buffer that fused nodes may need, see walk.h; graph.n_hidden counts them.
  * A sum of n terms: two words for each of at most n pieces, or the 2n - 1 nodes that it hides. */
 #define DOT_ENTRIES(n) (2 * (n) + 2)
-/* A softmax of n logits: its pieces, or the 3n nodes that it hides; and one of its probabilities. */
+/* A softmax of n logits: its pieces, or the 3n nodes that it hides; and each probability. */
 #define SOFTMAX_ENTRIES(n) (3 * (n) + 2)
 #define PROBABILITY_ENTRIES 4
 

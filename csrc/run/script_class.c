@@ -1,10 +1,10 @@
 /* The type Value in the place of a script's own class, see script_class.h.
  *
  * The slots of the type are wrapped. Where all goes well the wrapping costs an indirect call.
- * Whatever Value refuses is asked of the script's class once more, by `replay`: so exceptions, their
- * texts and the lines of the script in their tracebacks are the script's own. Where the script's
- * class would go on with a number that Value cannot hold (a complex one, say), the script is stopped:
- * no output at all rather than another one.
+ * Whatever Value refuses is asked of the script's class once more, by `replay`: so exceptions,
+ * their texts and the lines of the script in their tracebacks are the script's own. Where the
+ * script's class would go on with a number that Value cannot hold (a complex one, say), the script
+ * is stopped: no output at all rather than another one.
  */
 #include "script_class.h"
 
@@ -24,11 +24,13 @@ enum { UNARY_METHODS(INDEX) N_UNARY };
 
 /* The only state of `isograd run` in C.
  *
- * It holds the type Value as it was, and what came with the script's class. script_adopt fills it,
- * once; before, it is empty, and nothing changes it afterwards: Value stands for the class until the
- * process ends. Only the wrappers below read it, and they are in Value's slots from then on. It is
- * the process's, as the type is: there is one Value and one script, and a slot is given nothing but
- * the operands. */
+ * holds     Value's slots and methods as they were, and what came with the script's class
+ * changes   once, when script_adopt fills it; before, it is empty. Nothing takes it back: Value
+ *           stands for the class until the process ends
+ * read by   the wrappers below, which are in Value's slots from then on, and script_adopt, which
+ *           refuses a second class
+ * is the process's because the type is: there is one Value, and a slot is given nothing but its
+ *           operands */
 static struct {
     PyNumberMethods number;
     vectorcallfunc construct;
@@ -69,8 +71,8 @@ static int is_int_operand(PyObject *o) {
     return Value_CheckExact(o) ? (((Node *)o)->second & DATA_INT) != 0 : PyLong_Check(o);
 }
 
-/* Raises what the script's class raises; takes over `args`, or NULL with MemoryError set, and
- * `kwargs`, which may be NULL. */
+/* Raises what the script's class raises. Takes over `args`, or NULL with MemoryError set, and
+ * `kwargs`, which may be NULL. Returns NULL. */
 static PyObject *replay(const char *name, PyObject *args, PyObject *kwargs) {
     PyObject *error = NULL;
     if (args) {
@@ -85,7 +87,8 @@ static PyObject *replay(const char *name, PyObject *args, PyObject *kwargs) {
     return NULL;
 }
 
-/* Whether the script may see what a compiled operation returned; else its own class must be asked. */
+/* Whether the script may see what a compiled operation returned. If not, its own class must be
+ * asked. */
 static int is_final(PyObject *result) {
     if (result)
         return result != Py_NotImplemented;
@@ -212,7 +215,7 @@ static int is_called(PyObject *name, const char *text) {
 }
 
 #if PY_VERSION_HEX >= 0x030d0000
-/* From CPython 3.13 on a class with slots says more than one with a setter of its adopted. */
+/* From CPython 3.13 on, a class with slots says more than one that has a setter of its own. */
 static void add_that_there_is_no_dict(void) {
     PyObject *error = PyErr_GetRaisedException();
     PyObject *text = PyUnicode_FromFormat("%S and no __dict__ for setting new attributes", error);
