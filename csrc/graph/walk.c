@@ -6,7 +6,7 @@
  *
  *             .--------------------- go down: the child is the next node <-------------------.
  *             v                                                                              |
- *   root -> enter: mark                                                                      |
+ *   root -> enter: mark; what a sweep has handed on from is unfolded first                   |
  *             |                                                                              |
  *             |-- plain --> first child open? -- yes: path <- node|IN_FIRST -----------------|
  *             |               | no                                                           |
