@@ -1,19 +1,23 @@
 """Random programs of operations, run on both twins and compared in everything that can be seen.
 
 A program is a list of instructions over a growing list of Values: arithmetic with shared operands
-and constants of every kind, vector fn in any wiring, operations of one's own, repeated
-backward(), assignments, in-place updates, looks at `_children` in between, and errors.
+and constants of every kind, the methods of one operand, vector functions in any wiring, operations
+of one's own, repeated backward(), assignments, in-place updates, looks at `_children` in between,
+and errors.
 ISOGRAD_EXAMPLES sets how many are tried.
 """
 
 import os
 from fractions import Fraction
+from operator import methodcaller
 
 import numpy as np
 from bits import bits, describe, first_difference
 from conftest import TWINS, VECTOR
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
+from isograd._core import unary_methods
 
 EXAMPLES = int(os.environ.get("ISOGRAD_EXAMPLES", "1000"))
 PYTHON_INTS_END = 2**53  # the documented difference: from there on the compiled twin has floats
@@ -56,7 +60,7 @@ instructions = st.one_of(
     st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), index, constants),
     st.tuples(st.sampled_from(["add", "sub", "mul", "div"]), constants, index),
     st.tuples(st.just("pow"), index, exponents),
-    st.tuples(st.sampled_from(["neg", "exp", "log", "relu"]), index),
+    st.tuples(st.sampled_from(["neg", *unary_methods]), index),
     st.tuples(st.just("sum"), st.lists(index, max_size=6)),
     st.tuples(
         st.just("own"),
@@ -93,9 +97,7 @@ OPERATORS = {
     "div": lambda a, b: a / b,
     "pow": lambda a, b: a**b,
     "neg": lambda a: -a,
-    "exp": lambda a: a.exp(),
-    "log": lambda a: a.log(),
-    "relu": lambda a: a.relu(),
+    **{name: methodcaller(name) for name in unary_methods},
 }
 
 

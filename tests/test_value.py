@@ -11,7 +11,14 @@ import pytest
 from bits import bits, describe, first_difference
 from conftest import TWINS
 
+from isograd._core import unary_methods
+
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv]
+
+INTS = [0, 1, -1, 2, -3, 710, -(2**20), 2**53 - 1, -(2**53 - 1), True]
+FLOATS = [0.0, 0.1, 0.5, 1.0, 1.5, math.pi, 709.78, 710.0, 745.2, 1e16, 1e155, 1e308, math.inf]
+SUBNORMAL = [5e-324, 1e-310, 2.2250738585072014e-308]
+NUMBERS = [*INTS, *(sign * x for x in FLOATS + SUBNORMAL for sign in (1, -1)), math.nan]
 
 
 def shape(value):
@@ -83,6 +90,27 @@ def test_functions(Value, function, x):
 def test_relu_of_what_is_not_positive_is_the_int_zero(Value, x):
     assert shape(Value(x).relu()) == (bits(0), [bits(x)], [bits(0.0)])
     assert bits((-Value(x).relu()).data) == bits(0)
+
+
+@pytest.mark.parametrize("x", NUMBERS)
+@pytest.mark.parametrize("method", unary_methods)
+def test_methods_of_one_operand_on_all_kinds_of_numbers(method, x):
+    """Whatever is in the one list of such methods, on both twins: numbers, gradients, errors."""
+    outcomes = []
+    for Value in TWINS.values():
+        operand = Value(x)
+        call = getattr(operand, method)
+        try:
+            result = call()
+        except Exception as error:
+            outcomes.append([type(error).__name__, str(error), *describe([operand])])
+            continue
+        seen = describe([result])
+        result.backward()
+        seen += describe([result])
+        (result * 2.5).backward()
+        outcomes.append(seen + describe([result]))
+    assert first_difference(*outcomes) is None, first_difference(*outcomes)
 
 
 @pytest.mark.parametrize("op", BINARY)
@@ -351,9 +379,10 @@ def test_results_of_a_subclass_are_plain(Value):
     class Named(Value):
         pass
 
-    v = Named(2.0)
+    v = Named(0.5)
     v.name = "x"
-    for made in (v + 1, 1 + v, v * v, v - Value(1.0), -v, v / 2, v**2, v.exp(), v.relu(), 1 - v):
+    unary = [getattr(v, method)() for method in unary_methods]
+    for made in (v + 1, 1 + v, v * v, v - Value(1.0), -v, v / 2, v**2, *unary, 1 - v):
         assert type(made) is Value
     assert (v + 1)._children[0] is v and v.name == "x"
 
@@ -473,6 +502,6 @@ def test_numpy_arrays_work_elementwise(Value):
 def test_the_twins_have_the_same_public_names():
     names = [{n for n in dir(v) if not n.startswith("__")} for v in TWINS.values()]
     assert names[0] == names[1]
-    for name in ("log", "exp", "relu", "backward"):
+    for name in (*unary_methods, "backward"):
         docs = [getattr(v, name).__doc__.strip().splitlines()[0] for v in TWINS.values()]
         assert docs[0] == docs[1]

@@ -106,6 +106,7 @@ static int take_word(void) {
         if (current->n_free == USABLE_SLOTS)
             arena.n_empty--;
         current->n_free -= count_bits(bits);
+        assert(current->n_free >= 0);
         arena.bits = bits;
         arena.base = (Node *)current + 64 * next_word++;
         return 1;
@@ -116,6 +117,8 @@ static int take_word(void) {
 static void put_word_back(void) {
     if (arena.bits == 0)
         return;
+    assert(next_word >= 1 && arena.base == (Node *)current + 64 * (next_word - 1));
+    assert(!(current->free_bits[next_word - 1] & arena.bits));
     current->free_bits[next_word - 1] |= arena.bits;
     current->n_free += count_bits(arena.bits);
     if (current->n_free == USABLE_SLOTS)
@@ -135,6 +138,7 @@ static Block *roomy_block(void) {
 }
 
 int arena_refill(void) {
+    assert(arena.bits == 0);
     if (current && take_word())
         return 0;
     Block *block = roomy_block();
@@ -143,6 +147,7 @@ int arena_refill(void) {
     current = block;
     next_word = 0;
     take_word();
+    assert(arena.bits);
     return 0;
 }
 
@@ -183,4 +188,15 @@ Py_ssize_t arena_live_slots(void) {
     for (Py_ssize_t i = 0; i < n_blocks; i++)
         free_slots += blocks[i]->n_free;
     return arena.n_slots - free_slots;
+}
+
+int arena_is_live(const Node *n) {
+    const Block *block = block_of(n);
+    if (block->index < 0 || block->index >= n_blocks || blocks[block->index] != block)
+        return 0;
+    Py_ssize_t i = n - (const Node *)block;
+    if (i < HEADER_SLOTS || i >= BLOCK_SLOTS || (block->free_bits[i / 64] >> (i % 64) & 1))
+        return 0;
+    uintptr_t taken = ((uintptr_t)n - (uintptr_t)arena.base) / sizeof(Node);
+    return arena.bits == 0 || taken >= 64 || !(arena.bits >> taken & 1);
 }

@@ -13,7 +13,7 @@
 #ifndef ISOGRAD_ARENA_H
 #define ISOGRAD_ARENA_H
 
-#include "node.h"
+#include "graph.h"
 
 #if defined(_MSC_VER)
 #include <intrin.h>
@@ -43,22 +43,18 @@ typedef struct {
 #define HEADER_SLOTS ((Py_ssize_t)((sizeof(Block) + sizeof(Node) - 1) / sizeof(Node)))
 #define USABLE_SLOTS (BLOCK_SLOTS - HEADER_SLOTS)
 
+_Static_assert((BLOCK_BYTES & (BLOCK_BYTES - 1)) == 0, "block_of masks addresses");
+_Static_assert(sizeof(Block) <= HEADER_SLOTS * sizeof(Node), "the header fits before the slots");
+_Static_assert(BLOCK_WORDS * 64 >= BLOCK_SLOTS, "a bit for every slot");
+
 typedef struct {
     uint64_t bits; /* free slots at `base`, taken out of their block's bitmap */
     Node *base;
-    Py_ssize_t n_slots;    /* usable ones in all blocks */
-    Py_ssize_t n_empty;    /* blocks without a live node */
-    Py_ssize_t n_subclass; /* live instances of subclasses, which lie elsewhere */
-    Py_ssize_t n_hidden;   /* entries that the walk may need for fused nodes */
+    Py_ssize_t n_slots; /* usable ones in all blocks */
+    Py_ssize_t n_empty; /* blocks without a live node */
 } Arena;
 
-/* A sum of n terms: two words for each of at most n pieces, or the 2n - 1 nodes that it hides. */
-#define DOT_ENTRIES(n) (2 * (n) + 2)
-/* A softmax of n logits: its pieces, or the 3n nodes that it hides; and one of its probabilities. */
-#define SOFTMAX_ENTRIES(n) (3 * (n) + 2)
-#define PROBABILITY_ENTRIES 4
-
-extern Arena arena;
+extern HIDDEN Arena arena;
 
 /* Refills `arena.bits`, with a new block if need be. 0, or -1 with MemoryError set. */
 int arena_refill(void);
@@ -70,6 +66,9 @@ void arena_rewind(const Node *lowest);
 void arena_trim(void);
 
 Py_ssize_t arena_live_slots(void);
+
+/* Whether `n` is a slot of some block and not free: slow, for assertions. */
+int arena_is_live(const Node *n);
 
 static inline int lowest_bit(uint64_t bits) {
 #if defined(__GNUC__) || defined(__clang__)
@@ -93,6 +92,7 @@ static inline Node *arena_pop(void) {
         return NULL;
     Node *n = arena.base + lowest_bit(arena.bits);
     arena.bits &= arena.bits - 1;
+    assert(is_taggable(n));
     UNPOISON(n);
 #if defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG) || defined(Py_TRACE_REFS)
     PyObject_Init((PyObject *)n, &Value_Type);
@@ -110,11 +110,13 @@ static inline Block *block_of(const Node *n) {
 
 /* Takes back a slot whose children have been let go. */
 static inline void arena_push(Node *n) {
+    assert(arena_is_live(n));
     Block *block = block_of(n);
     Py_ssize_t i = n - (Node *)block;
     block->free_bits[i / 64] |= (uint64_t)1 << (i % 64);
     if (UNLIKELY(++block->n_free == USABLE_SLOTS))
         arena.n_empty++;
+    assert(block->n_free <= USABLE_SLOTS);
     POISON(n);
 }
 

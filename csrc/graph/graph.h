@@ -1,41 +1,46 @@
-/* What concerns a graph as a whole: its edges, the gradient sweep, its end. */
+/* What all nodes of the process share: their type and a few counts. All of it is guarded by the
+ * GIL.
+ */
 #ifndef ISOGRAD_GRAPH_H
 #define ISOGRAD_GRAPH_H
 
+#include <string.h>
+
 #include "node.h"
+#include "numerics/compiler.h"
 
-/* Makes `n` the result of an operation of the user's own: `children` and `local_grads` are any
- * sequences. Lets go of what `n` was before. 0, or -1 with an exception set and `n` unchanged. */
-int node_set_edges(Node *n, PyObject *children, PyObject *local_grads);
+typedef struct {
+    /* Live instances of subclasses of Value, which lie outside the arena. */
+    Py_ssize_t n_subclass;
+    /* Entries of the walk's buffer that fused nodes may need beyond one for each node. */
+    Py_ssize_t n_hidden;
+    /* Counts the assignments to any node's data: older vectors of operands are out of date. */
+    uint64_t data_version;
+    /* A backward() is under way: it has noted marks and kinds, so no edge may change. */
+    int is_walking;
+    /* Some leaf was given edges by another `__init__`, after others may have noted it as a leaf. */
+    int leaf_was_promoted;
+} Graph;
 
-/* The edges as the reference's tuples; new references, NULL with an exception set.
- * Reading the children builds the leaf of a constant operand if need be. */
-PyObject *node_children(Node *n);
-PyObject *node_local_grads(Node *n);
+extern HIDDEN Graph graph;
 
-/* Makes explicit what the node only implies: the leaf of a constant operand, the terms of a sum of
- * products. Does nothing to other kinds. 0, or -1 with MemoryError set and nothing changed. */
-int node_unfold(Node *n);
+/* Made known here, for every node begins with its address; value.c fills in what it can do. */
+extern HIDDEN PyTypeObject Value_Type;
 
-/* What assigning to `grad` does. 0, or -1 with MemoryError set and nothing changed. */
-int node_set_grad(Node *n, Number grad);
+static inline int Value_CheckExact(PyObject *o) { return Py_IS_TYPE(o, &Value_Type); }
+static inline int Value_Check(PyObject *o) { return PyObject_TypeCheck(o, &Value_Type); }
 
-/* Once, before anything else here. 0, or -1 with MemoryError set. */
-int graph_init(void);
+/* The `__name__` of a class; borrowed. */
+static inline const char *class_name(const PyTypeObject *type) {
+    const char *dot = strrchr(type->tp_name, '.');
+    return dot ? dot + 1 : type->tp_name;
+}
 
-/* Value.backward. 0, or -1 with an exception set: MemoryError before any gradient was touched,
- * RuntimeError when a signal handler calls it during another one, or whatever a signal handler
- * raised, after which the gradients are undefined. */
-int graph_backward(Node *root);
-
-/* A backward() is under way: marks and buffer are taken, and no edge may change. */
-extern int graph_walking;
-
-/* Some leaf has been given edges by another `__init__`, after others may have noted it as a leaf. */
-extern int graph_leaf_was_promoted;
-
-/* Ends `n`, whose reference count is 0, and all that only it kept alive; neither recurses nor
- * fails. Frees exact Values; of a subclass instance it lets go of the edges only. */
-void graph_release(Node *n);
+/* What assigning to `data` does. */
+static inline void node_set_data(Node *n, Number data) {
+    graph.data_version++;
+    n->data = data.x;
+    n->second = (n->second & ~DATA_INT) | flag_if(data.is_int, DATA_INT);
+}
 
 #endif

@@ -1,11 +1,11 @@
-/* Adam's update of parameters that are nodes: what lies scattered is gathered, updated, put back. */
+/* Adam's update of parameters that are nodes: gathers what lies scattered, updates, puts back. */
 #include "params.h"
 
 #include <string.h>
 
+#include "gradient.h"
 #include "graph.h"
-#include "operands.h"
-#include "operators.h"
+#include "unfold.h"
 
 #define AT_ONCE 512 /* parameters: 20 KB of numbers, gradients and moments */
 
@@ -16,22 +16,28 @@ static int check_value(PyObject *const *params, Py_ssize_t i) {
     if (LIKELY(Value_CheckExact(params[i])) || Value_Check(params[i]))
         return 0;
     PyErr_Format(PyExc_TypeError, "params[%zd] must be a Value, not '%.200s'", i,
-                 Py_TYPE(params[i])->tp_name);
+                 class_name(Py_TYPE(params[i])));
     return -1;
 }
 
+int params_check(PyObject *const *params, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (check_value(params, i) < 0)
+            return -1;
+    return 0;
+}
+
 /* The update in Python's arithmetic, for what stops adam_update: a large int gradient, or an error,
- * which it finds again. */
+ * which then is raised here. */
 static int update_in_python(Node *p, double *m, double *v, const AdamRates *r) {
-    static const Number two = {2.0, 1}, half = {0.5, 0};
     Number grad = node_grad(p), square, root;
     *m = r->beta1 * *m + r->rest1 * grad.x;
-    if (number_pow(grad, two, &square) < 0)
+    if (number_pow(grad, an_int(2), &square) < 0)
         return -1;
     *v = r->beta2 * *v + r->rest2 * square.x;
     double divisor = 0.0;
     if (r->correction1 != 0.0 && r->correction2 != 0.0) {
-        if (number_pow((Number){*v / r->correction2, 0}, half, &root) < 0)
+        if (number_pow(a_float(*v / r->correction2), a_float(0.5), &root) < 0)
             return -1;
         divisor = root.x + r->eps;
     }
@@ -44,8 +50,8 @@ static int update_in_python(Node *p, double *m, double *v, const AdamRates *r) {
     return 0;
 }
 
-/* Fills w and g from the first of at most n parameters, up to one that is none or needs Python; how
- * many. */
+/* Fills w and g from the first of at most n parameters, up to one that is no Value or needs Python.
+ * How many. */
 static Py_ssize_t gather(PyObject *const *params, Py_ssize_t n, double *w, double *g) {
     Py_ssize_t i = 0;
     for (; i < n && (Value_CheckExact(params[i]) || Value_Check(params[i])); i++) {
@@ -58,8 +64,9 @@ static Py_ssize_t gather(PyObject *const *params, Py_ssize_t n, double *w, doubl
     return i;
 }
 
-/* Writes what became of w to the first of n parameters, up to one whose number is no longer the one in
- * w: it stands twice among them, and its second update starts from the first one's result. How many. */
+/* Writes what became of w to the first of n parameters, up to one whose number is no longer the one
+ * in w: it stands twice among them, and its second update starts from the first one's result. How
+ * many. */
 static Py_ssize_t scatter(PyObject *const *params, Py_ssize_t n, const double *w,
                           const double *updated) {
     Py_ssize_t i = 0;
@@ -76,7 +83,7 @@ static Py_ssize_t scatter(PyObject *const *params, Py_ssize_t n, const double *w
 int params_adam_update(PyObject *const *params, double *m, double *v, Py_ssize_t n,
                        const AdamRates *rates) {
     double w[AT_ONCE], updated[AT_ONCE], g[AT_ONCE], old_m[AT_ONCE], old_v[AT_ONCE];
-    graph_data_version++;
+    graph.data_version++;
     for (Py_ssize_t i = 0; i < n;) {
         Py_ssize_t gathered = gather(params + i, n - i < AT_ONCE ? n - i : AT_ONCE, w, g);
         memcpy(updated, w, (size_t)gathered * sizeof *w);
@@ -99,12 +106,11 @@ int params_adam_update(PyObject *const *params, double *m, double *v, Py_ssize_t
 }
 
 int params_zero_grad(PyObject *const *params, Py_ssize_t n) {
-    static const Number zero = {0.0, 1};
     for (Py_ssize_t i = 0; i < n; i++) {
         Node *p = (Node *)params[i];
         if (LIKELY(Value_CheckExact(params[i]) && node_kind(p) == LEAF))
-            node_put_grad(p, zero);
-        else if (check_value(params, i) < 0 || node_set_grad(p, zero) < 0)
+            node_put_grad(p, an_int(0));
+        else if (check_value(params, i) < 0 || node_set_grad(p, an_int(0)) < 0)
             return -1;
     }
     return 0;

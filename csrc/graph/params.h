@@ -7,17 +7,21 @@
 
 #include "numerics/adam_update.h"
 
+/* 0, or -1 with TypeError set, naming the first of the n parameters that is no Value. */
+int params_check(PyObject *const *params, Py_ssize_t n);
+
 /* One step over n parameters with their moments m and v, in order. Borrows all three. 0, or -1 with
- * the reference's exception set, TypeError for what is no Value; what comes before is updated then, as
- * the reference leaves it. */
+ * the reference's exception set, or TypeError for what is no Value; then the parameters before it
+ * are updated, as the reference leaves them. */
 int params_adam_update(PyObject *const *params, double *m, double *v, Py_ssize_t n,
                        const AdamRates *rates);
 
-/* Sets every grad to the int 0. 0, or -1 with MemoryError set. */
+/* Sets every grad to the int 0. 0, or -1 with an exception set: TypeError for what is no Value, or
+ * that of node_set_grad. */
 int params_zero_grad(PyObject *const *params, Py_ssize_t n);
 
-/* Writes the n parameters' data to out. 1, or 0 where one of them holds an int, which a double would not
- * bring back; -1 with TypeError set for what is no Value. */
+/* Writes the n parameters' data to `out`. 1; 0 where one of them holds an int, which a double would
+ * not bring back; -1 with TypeError set for what is no Value. */
 int params_read_data(PyObject *const *params, double *out, Py_ssize_t n);
 
 #endif

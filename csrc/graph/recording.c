@@ -1,6 +1,9 @@
 /* Who records; see the header. */
 #include "recording.h"
 
+#include <assert.h>
+#include <stdint.h>
+
 Py_ssize_t recording_n_off;
 static Py_tss_t n_contexts = Py_tss_NEEDS_INIT; /* of this thread */
 
@@ -39,5 +42,6 @@ int recording_resume(void) {
     if (set_count(n - 1) < 0)
         return -1;
     recording_n_off -= n == 1;
+    assert(recording_n_off >= 0);
     return 0;
 }

@@ -1,14 +1,17 @@
 /* Which threads record graphs: all but those inside a no_grad, whose results are leaves.
  *
- * A thread's count of no_grads is its own; how many threads have one is global, and under the GIL, so that
- * an operation that records pays for one load.
+ * How many no_grads a thread is in is its own count. How many threads are in one is a global count,
+ * guarded by the GIL, so that an operation that records pays for one load.
  */
 #ifndef ISOGRAD_RECORDING_H
 #define ISOGRAD_RECORDING_H
 
-#include "node.h"
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
 
-extern Py_ssize_t recording_n_off;
+#include "numerics/compiler.h"
+
+extern HIDDEN Py_ssize_t recording_n_off;
 int recording_is_off_here(void);
 
 /* Whether this thread is inside a no_grad. */

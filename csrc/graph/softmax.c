@@ -3,10 +3,11 @@
 
 #include "arena.h"
 #include "dot.h"
+#include "gradient.h"
+#include "operands.h"
 #include "operators.h"
 #include "recording.h"
-
-static const Number int_zero = {0.0, 1}, minus_one = {-1.0, 1}, minus_two = {-2.0, 1};
+#include "release.h"
 
 /* Python's max(): the first of those that no later one exceeds. */
 static Number max_operand(const Operands *o) {
@@ -23,6 +24,7 @@ static Softmax *softmax_allocate(Py_ssize_t n) {
         PyErr_NoMemory();
         return NULL;
     }
+    assert(is_taggable(s));
     s->n_owners = 1;
     s->e = (double *)(s + 1);
     s->e_grad = s->e + n;
@@ -39,8 +41,8 @@ static int exponentiate(Softmax *s) {
         s->e[i] = power.x;
         total += power.x;
     }
-    if (number_pow((Number){total, 0}, minus_one, &inverse) < 0 ||
-        number_pow((Number){total, 0}, minus_two, &lower) < 0)
+    if (number_pow(a_float(total), an_int(-1), &inverse) < 0 ||
+        number_pow(a_float(total), an_int(-2), &lower) < 0)
         return -1;
     s->inverse = inverse.x;
     s->inverse_local = -1.0 * lower.x;
@@ -48,31 +50,32 @@ static int exponentiate(Softmax *s) {
 }
 
 Softmax *softmax_new(Node *const *logits, Py_ssize_t n) {
+    assert(n >= 1 && n <= DOT_MAX_TERMS);
     Softmax *s = softmax_allocate(n);
     if (s == NULL)
         return NULL;
     s->logits = operands_gather(logits, n);
     if (s->logits) {
-        Number max = max_operand(s->logits);
-        s->minus_max = max.is_int ? as_int_result(-max.x) : (Number){-max.x, 0};
-        arena.n_hidden += SOFTMAX_ENTRIES(n);
+        s->minus_max = number_neg(max_operand(s->logits));
+        graph.n_hidden += SOFTMAX_ENTRIES(n);
     }
     if (s->logits == NULL || exponentiate(s) < 0) {
-        softmax_release(s);
+        release_softmax(s);
         return NULL;
     }
     return s;
 }
 
 PyObject *softmax_probability(Softmax *s, Py_ssize_t k) {
+    assert(k >= 0 && k < s->logits->n);
     double probability = s->e[k] * s->inverse;
     if (recording_is_off())
-        return value_leaf((Number){probability, 0});
+        return value_leaf(a_float(probability));
     Node *p = arena_pop();
     if (p == NULL)
         return NULL;
     s->n_owners++;
-    arena.n_hidden += PROBABILITY_ENTRIES;
+    graph.n_hidden += PROBABILITY_ENTRIES;
     p->data = probability;
     p->grad = 0.0;
     p->first = (uintptr_t)s | WIDE;
@@ -94,6 +97,7 @@ void softmax_hand_on_exp(Node *p) { hand_on_exp(probability_softmax(p), probabil
 void softmax_hand_on_terms(Node *p, Py_ssize_t from, Py_ssize_t to) {
     Softmax *s = probability_softmax(p);
     Py_ssize_t k = probability_index(p);
+    assert(from >= 0 && to <= s->logits->n && !s->unfolded);
     double term_grad = 0.0 + s->total_grad;
     for (Py_ssize_t i = to - 1; i >= from; i--) {
         s->e_grad[i] += term_grad;
@@ -113,7 +117,7 @@ void softmax_hand_on_result(Node *p) {
 
 /* ---- unfolding ---- */
 
-/* The nodes s_i and e_i with the numbers of the time when the block was made; e_i. */
+/* The nodes s_i and e_i with the numbers of the time when the softmax was made; e_i. */
 static PyObject *unfolded_exp(const Softmax *s, Py_ssize_t i) {
     Number logit = operand(s->logits, i), shifted = number_add(logit, s->minus_max);
     Node *shift = (Node *)value_add_const(s->logits->at[i], s->minus_max);
@@ -123,15 +127,15 @@ static PyObject *unfolded_exp(const Softmax *s, Py_ssize_t i) {
     shift->second = (shift->second & ~DATA_INT) | (shifted.is_int ? DATA_INT : 0);
     Node *e = (Node *)value_exp(shift);
     if (e && s->seen) {
-        node_put_grad(shift, (Number){0.0 + s->e[i] * s->e_grad[i], 0});
+        node_put_grad(shift, a_float(0.0 + s->e[i] * s->e_grad[i]));
         shift->first |= SEEN_CONST;
-        node_put_grad(e, (Number){s->e_grad[i], 0});
+        node_put_grad(e, a_float(s->e_grad[i]));
     }
     Py_DECREF(shift);
     return (PyObject *)e;
 }
 
-static int unfold_block(Softmax *s) {
+static int unfold_shared(Softmax *s) {
     Py_ssize_t n = s->logits->n, i;
     Node **nodes = PyMem_Calloc((size_t)n + 1, sizeof *nodes);
     if (nodes == NULL) {
@@ -143,8 +147,8 @@ static int unfold_block(Softmax *s) {
         PyObject *e = unfolded_exp(s, i);
         nodes[i] = (Node *)e;
         Py_XINCREF(e);
-        Number grad = {i == n - 1 ? s->total_grad : 0.0 + s->total_grad, 0};
-        total = dot_partial_sum(total, e, s->seen ? grad : int_zero, s->seen);
+        Number grad = a_float(i == n - 1 ? s->total_grad : 0.0 + s->total_grad);
+        total = dot_partial_sum(total, e, s->seen ? grad : an_int(0), s->seen);
         if (total == NULL)
             break;
     }
@@ -161,21 +165,21 @@ static int unfold_block(Softmax *s) {
 
 int softmax_unfold(Node *p) {
     Softmax *s = probability_softmax(p);
-    if (s->unfolded == NULL && unfold_block(s) < 0)
+    if (s->unfolded == NULL && unfold_shared(s) < 0)
         return -1;
     Node *e = s->unfolded[probability_index(p)];
     double exp_k = s->e[probability_index(p)]; /* e's own data may have been assigned to */
-    Node *inverse = (Node *)value_pow(s->unfolded[s->logits->n], minus_one);
+    Node *inverse = (Node *)value_pow(s->unfolded[s->logits->n], an_int(-1));
     if (inverse == NULL)
         return -1;
     if (p->second & SEEN_FUSED)
-        node_put_grad(inverse, (Number){0.0 + exp_k * p->grad, 0});
+        node_put_grad(inverse, a_float(0.0 + exp_k * p->grad));
     Py_INCREF((PyObject *)e);
-    arena.n_hidden -= PROBABILITY_ENTRIES;
+    graph.n_hidden -= PROBABILITY_ENTRIES;
     p->first = (uintptr_t)e | BINARY | (p->first & MARK);
     p->second = (uintptr_t)inverse | (p->second & (DATA_INT | GRAD_INT));
     p->local[0] = s->inverse;
     p->local[1] = exp_k;
-    softmax_release(s);
+    release_softmax(s);
     return 0;
 }

@@ -1,49 +1,37 @@
-/* softmax as one block with a node for each probability that somebody holds.
+/* softmax as arrays that its probabilities share, and a node for each probability in use.
  *
- * The reference makes, for n logits, shifted logits s_i = logit_i - max, exponentials e_i = exp(s_i), partial
- * sums t_0 = e_0 + 0, t_i = t_(i-1) + e_i, and for each probability an inverse of its own,
+ * For n logits the reference makes shifted logits s_i = logit_i - max, exponentials e_i = exp(s_i),
+ * partial sums t_0 = e_0 + 0, t_i = t_(i-1) + e_i, and for each probability an inverse of its own,
  * inv_k = t_(n-1)**-1, and p_k = e_k * inv_k. Only the p_k can be seen from outside; the others are
  * arrays here, and every power of the total is computed once.
  *
- * Exactness. The first p_k that a walk meets brings all the others along: the walk goes below logit_k
- * and places s_k, e_k; then inv_k leads it down to t_0 and back up: below logit_0, s_0, e_0, t_0, below
- * logit_1, s_1, e_1, t_1, .. (without s_k, e_k, which it has met), then inv_k, p_k. A p_k met later only adds inv_k,
- * p_k. The order list takes these steps in pieces, cut wherever the walk descends:
+ * Exactness. The first p_k that a walk meets brings the terms of all logits along: the walk goes
+ * below logit_k and places s_k, e_k. Then inv_k leads it down to t_0 and back up: below logit_0,
+ * s_0, e_0, t_0, below logit_1, s_1, e_1, t_1, .. (without s_k, e_k, which it has met), then inv_k,
+ * p_k. A p_k met later only adds inv_k, p_k. The order list takes these steps in pieces, cut
+ * wherever the walk descends:
  *
  *      softmax_exp        s_k, e_k
  *      softmax_terms      s_i, e_i, t_i for a range of i
  *      softmax_result     inv_k, p_k
  *
- * The hidden gradients are kept after the sweep. A second sweep would add to them, and a look at the
- * edges shows them, so both first unfold the block, and the p_k concerned, into the reference's nodes.
+ * The hidden gradients are kept after the sweep. A second sweep would add to them, and a look at
+ * the edges shows them, so both first unfold the softmax, and the p_k concerned, into the
+ * reference's nodes.
  */
 #ifndef ISOGRAD_SOFTMAX_H
 #define ISOGRAD_SOFTMAX_H
 
-#include "operands.h"
+#include "wide.h"
 
-struct Softmax {
-    Py_ssize_t n_owners; /* probabilities, and who is making it */
-    Operands *logits;
-    Number minus_max;
-    double inverse, inverse_local; /* total**-1 and its derivative */
-    uint64_t met_in_walk;          /* the last walk that has been here */
-    int seen;                      /* some sweep has been here */
-    Node **unfolded;               /* NULL; or the e_i and, as number n, the total, owned */
-    double *e, *e_grad;            /* n each, behind the struct */
-    double total_grad;
-};
-
-/* Of n logits from 1 to DOT_MAX_TERMS, exact Values; a new reference, or NULL with an exception set:
- * MemoryError, or what exp and pow raise. */
+/* Of n logits from 1 to DOT_MAX_TERMS, exact Values; a new reference, or NULL with an exception
+ * set: MemoryError, or what exp and pow raise. */
 Softmax *softmax_new(Node *const *logits, Py_ssize_t n);
-/* Lets go of one reference. */
-void softmax_release(Softmax *softmax);
 
 /* Probability k as a new node; NULL with MemoryError set. */
 PyObject *softmax_probability(Softmax *softmax, Py_ssize_t k);
 
-/* Turns a probability, and its block if need be, into the reference's nodes. 0, or -1 with an
+/* Turns a probability, and its softmax if need be, into the reference's nodes. 0, or -1 with an
  * exception set, the node unchanged. */
 int softmax_unfold(Node *p);
 

@@ -1,4 +1,4 @@
-/* The Python type `Value`. */
+/* The Python type `Value`: how Python reaches the graph. */
 #ifndef ISOGRAD_VALUE_H
 #define ISOGRAD_VALUE_H
 
@@ -7,6 +7,9 @@
 
 /* Readies the type; a new reference to it, or NULL with an exception set. */
 PyObject *value_type_ready(void);
+
+/* The names in unary_methods.h, a new tuple; NULL with MemoryError set. */
+PyObject *value_unary_methods(void);
 
 /* Live nodes: exact Values and instances of subclasses. For the tests of leaks. */
 Py_ssize_t value_live_count(void);

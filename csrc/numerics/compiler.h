@@ -5,6 +5,7 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+#define HIDDEN __attribute__((visibility("hidden"))) /* data that other libraries cannot see */
 #define UNROLL _Pragma("GCC unroll 16")
 #define TARGET(unit) __attribute__((target(unit))) /* of one function */
 #define LIKELY(x) __builtin_expect(!!(x), 1)
@@ -14,6 +15,7 @@
 #else
 #define INLINE static inline
 #define NOINLINE
+#define HIDDEN
 #define UNROLL
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)

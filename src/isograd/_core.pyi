@@ -7,6 +7,7 @@ _Number: TypeAlias = float | SupportsFloat | SupportsIndex
 
 compiler: str
 vector_unit: str
+unary_methods: tuple[str, ...]
 
 class Value:
     def __init__(
@@ -47,6 +48,7 @@ class no_grad(ContextDecorator):
     def __exit__(self, *exception: object) -> None: ...
 
 def live_values() -> int: ...
+def check_params(params: tuple[object, ...]) -> None: ...
 def adam_update(
     params: tuple[Value, ...],
     m: array[float],

@@ -1,5 +1,7 @@
 # cython: language_level=3
-"""The compiled half of isograd: what csrc offers, as Python objects."""
+"""What csrc/graph and csrc/run offer, as Python objects: Value, Adam's update, the vector functions,
+and what `isograd run` needs. Thin: arguments are checked in C, except that arrays are checked here.
+"""
 
 from .reference import vector as reference_vector, no_grad as reference_no_grad
 
@@ -8,6 +10,7 @@ from cpython.ref cimport PyObject
 
 cdef extern from "graph/value.h":
     object value_type_ready()
+    object value_unary_methods()
     Py_ssize_t value_live_count()
 
 cdef extern from "numerics/adam_update.h":
@@ -15,16 +18,21 @@ cdef extern from "numerics/adam_update.h":
         double lr, beta1, beta2, rest1, rest2, correction1, correction2, eps
 
 cdef extern from "graph/params.h":
+    int params_check(PyObject **params, Py_ssize_t n) except -1
     int params_adam_update(PyObject **params, double *m, double *v, Py_ssize_t n,
-                  const AdamRates *rates) except -1
+                           const AdamRates *rates) except -1
     int params_zero_grad(PyObject **params, Py_ssize_t n) except -1
     int params_read_data(PyObject **params, double *out, Py_ssize_t n) except -1
 
-cdef extern from "graph/vector.h":
+cdef extern from "graph/vector_linear.h":
     object vector_linear(object x, object w)
+
+cdef extern from "graph/vector_attention.h":
+    object vector_attention(object q, object keys, object values, Py_ssize_t n_head)
+
+cdef extern from "graph/vector.h":
     object vector_softmax(object logits)
     object vector_rmsnorm(object x)
-    object vector_attention(object q, object keys, object values, Py_ssize_t n_head)
     object vector_add(object a, object b)
     object vector_relu(object x)
     object vector_cross_entropy(object logits, Py_ssize_t target)
@@ -46,31 +54,18 @@ cdef extern from "numerics/compiler.h":
 cdef const char *complaint = vector_unit_init()
 if complaint:
     raise ImportError(complaint.decode())
-Value = value_type_ready()
 compiler = compiler_name().decode()
 vector_unit = vector_unit_name().decode()
-cdef array.array DOUBLES = array.array("d")
+
+# ---- Value ----
+
+Value = value_type_ready()
+unary_methods = value_unary_methods()  # the names of Value's methods of one operand
 
 
 def live_values():
     """How many Values exist now, the unseen leaves of constants left out."""
     return value_live_count()
-
-
-def adam_update(tuple params, array.array m, array.array v, double lr, double beta1, double beta2,
-              double correction1, double correction2, double eps):
-    """One update of `params` with moments `m` and `v`, arrays of doubles of the same length."""
-    if not (m.typecode == v.typecode == "d" and len(m) == len(v) == len(params)):
-        raise ValueError("m and v must be arrays of doubles, one for each parameter")
-    cdef AdamRates rates = AdamRates(lr, beta1, beta2, 1 - beta1, 1 - beta2, correction1,
-                                     correction2, eps)
-    params_adam_update(PySequence_Fast_ITEMS(params), m.data.as_doubles, v.data.as_doubles, len(params),
-                &rates)
-
-
-def zero_grad(tuple params):
-    """Set the grad of every one of `params` to 0."""
-    params_zero_grad(PySequence_Fast_ITEMS(params), len(params))
 
 
 class no_grad(reference_no_grad):
@@ -85,6 +80,32 @@ class no_grad(reference_no_grad):
         recording_resume()
 
 
+# ---- Adam ----
+
+cdef array.array DOUBLES = array.array("d")
+
+
+def check_params(tuple params):
+    """Raise TypeError naming the first of `params` that is no Value."""
+    params_check(PySequence_Fast_ITEMS(params), len(params))
+
+
+def adam_update(tuple params, array.array m, array.array v, double lr, double beta1, double beta2,
+                double correction1, double correction2, double eps):
+    """One update of `params` with moments `m` and `v`, arrays of doubles of the same length."""
+    if not (m.typecode == v.typecode == "d" and len(m) == len(v) == len(params)):
+        raise ValueError("m and v must be arrays of doubles, one for each parameter")
+    cdef AdamRates rates = AdamRates(lr, beta1, beta2, 1 - beta1, 1 - beta2, correction1,
+                                     correction2, eps)
+    params_adam_update(PySequence_Fast_ITEMS(params), m.data.as_doubles, v.data.as_doubles,
+                       len(params), &rates)
+
+
+def zero_grad(tuple params):
+    """Set the grad of every one of `params` to 0."""
+    params_zero_grad(PySequence_Fast_ITEMS(params), len(params))
+
+
 def read_data(tuple params):
     """The data of `params`: an array of doubles, or a list where there are ints among them.
 
@@ -96,8 +117,10 @@ def read_data(tuple params):
     return [p.data for p in params]
 
 
-# The vector functions. C hands back NotImplemented where an operand's class is not exactly Value:
-# a subclass may have operators of its own, which only the reference's Python asks for.
+# ---- vector functions ----
+#
+# C hands back NotImplemented where an operand's class is not exactly Value: a subclass may have
+# operators of its own, which only the reference's Python asks for.
 
 
 def linear(x, w):
@@ -149,15 +172,22 @@ def cross_entropy(logits, Py_ssize_t target):
     return reference_vector.cross_entropy(logits, target) if y is NotImplemented else y
 
 
-# What `isograd run` needs; see csrc/run/script.h and script.py.
+# ---- isograd run ----
+#
+# Each is asked from inside a script, so it says None or 0 to what it cannot do exactly, and the
+# script's own code goes on. csrc/run has the C side.
 
-cdef extern from "run/script.h":
+cdef extern from "run/script_class.h":
     int script_adopt(object name, object absent, object methods, object replay,
                      object stop) except -1
+
+cdef extern from "run/script_functions.h":
     object script_function(object original, const char *kind)
     object script_dot(object a, object b, object n, object column)
     object script_add(object a, object b)
     object script_relu(object a)
+
+cdef extern from "run/script_adam.h":
     Py_ssize_t script_adam_count(PyObject **params, const double *v, Py_ssize_t n)
 
 
@@ -195,7 +225,11 @@ def relu_or_none(a):
     return script_relu(a)
 
 
-cdef tuple distinct_values = ()  # the params seen last
+cdef bint are_values(tuple params):
+    return not any([type(p) is not Value for p in params])
+
+
+cdef tuple distinct_values = ()  # the params seen last: asking each time would take too long
 
 
 cdef bint are_distinct_values(tuple params):
@@ -205,7 +239,7 @@ cdef bint are_distinct_values(tuple params):
     for i in range(len(params) if known else 0):
         known = known and params[i] is distinct_values[i]
     if not known:
-        if any(type(p) is not Value for p in params) or len(set(params)) != len(params):
+        if not are_values(params) or len(set(params)) != len(params):
             return False
         distinct_values = params
     return True
@@ -224,8 +258,8 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
     """Update the first of `params`, and their moments in the lists or arrays `m` and `v`.
 
     `rates` are lr, beta1, beta2, 1 - beta1, 1 - beta2, the two corrections and eps. With `zero`
-    the grads are reset as well. Returns how many were updated: all but the last, or those before the
-    first whose arithmetic might raise, or none where the arguments are of any other kind.
+    the grads are reset as well. Returns how many were updated: all but the last, or those before
+    the first whose arithmetic might raise, or none where the arguments are of any other kind.
     """
     if not are_distinct_values(params):
         return 0
@@ -240,7 +274,7 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
     cdef Py_ssize_t n = script_adam_count(PySequence_Fast_ITEMS(params), v_doubles.data.as_doubles,
                                           len(params) - 1)
     params_adam_update(PySequence_Fast_ITEMS(params), m_doubles.data.as_doubles,
-                v_doubles.data.as_doubles, n, &c_rates)
+                       v_doubles.data.as_doubles, n, &c_rates)
     if zero:
         params_zero_grad(PySequence_Fast_ITEMS(params), n)
     if m_doubles is not m:
@@ -252,7 +286,7 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
 
 def zero_grad_but_last(tuple params):
     """Reset the grads of all but the last of `params`; returns how many, 0 if not all are Values."""
-    if any([type(p) is not Value for p in params]) or not params:
+    if not params or not are_values(params):
         return 0
     params_zero_grad(PySequence_Fast_ITEMS(params), len(params) - 1)
     return len(params) - 1

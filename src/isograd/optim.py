@@ -10,9 +10,7 @@ class Adam(reference.Adam):
 
     def __init__(self, params, lr=0.01, betas=(0.85, 0.99), eps=1e-8):
         super().__init__(params, lr, betas, eps)
-        for i, p in enumerate(self.params):
-            if not isinstance(p, _core.Value):
-                raise TypeError(f"params[{i}] must be a Value, not {type(p).__name__!r}")
+        _core.check_params(self.params)
         self._m, self._v = array("d", self._m), array("d", self._v)
 
     def _update(self, lr, correction1, correction2):
