@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from os import path
 
+from .._core import unary_methods
 from ..reference import value as reference
 from .facts import without_docstring
 from .meaning import Meaning
@@ -18,8 +19,6 @@ from .normal_form import OURS
 from .patterns import Pattern
 from .scopes import Names
 from .variants import variants, with_arguments_swapped
-
-unary_methods = ("log", "exp", "relu")  # AT MERGE: from .._core import unary_methods
 
 
 @dataclass(frozen=True)
