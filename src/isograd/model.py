@@ -15,10 +15,10 @@ from ._backend import (
     backend,
     no_grad,
     read_data,
-    reference_data,
+    read_one_by_one,
     vector,
 )
-from .reference.value import number
+from .reference.checks import number
 
 
 class GraphTier(NamedTuple):
@@ -36,7 +36,7 @@ class GraphTier(NamedTuple):
 GRAPH_TIERS = {
     "fused": GraphTier(Value, vector, Adam, read_data),
     "value": GraphTier(Value, reference.vector, reference.Adam, read_data),
-    "reference": GraphTier(reference.Value, reference.vector, reference.Adam, reference_data),
+    "reference": GraphTier(reference.Value, reference.vector, reference.Adam, read_one_by_one),
 }
 TIERS = (*(["native"] if backend == "c" else []), *GRAPH_TIERS)
 DEFAULT_TIER = TIERS[0]

@@ -138,7 +138,7 @@ class GraphEngine:
         self.read_data = tier.read_data
         self.optimizer = tier.adam(self.params)
         self.optimizer.load_state_dict({"steps": state.steps, "m": state.m, "v": state.v})
-        state.m, state.v = self.optimizer._m, self.optimizer._v
+        state.m, state.v = self.optimizer.m, self.optimizer.v
         self.optimizer.zero_grad()
 
     def train(
@@ -160,7 +160,7 @@ class GraphEngine:
         optimizer, before = self.optimizer, None
         try:
             for i in range(step, step + n):
-                before = len(losses), self.read_data(self.params), optimizer._m[:], optimizer._v[:]
+                before = len(losses), self.read_data(self.params), optimizer.m[:], optimizer.v[:]
                 optimizer.steps = i
                 docs_now = reference.batch(docs, i, batch_size)
                 lr_now = reference.learning_rate(i, steps, lr)
@@ -173,7 +173,7 @@ class GraphEngine:
             if before and before[0] == len(losses):
                 for p, data in zip(self.params, before[1]):
                     p.data = data
-                optimizer._m[:], optimizer._v[:] = before[2:]
+                optimizer.m[:], optimizer.v[:] = before[2:]
             optimizer.zero_grad()
             raise
 
