@@ -1,5 +1,9 @@
 # cython: language_level=3
-"""The native step of csrc/gpt as Python objects: checks, errors, buffers, and the GIL let go of."""
+"""The native step of csrc/gpt as Python objects: buffers, errors, and the GIL let go of.
+
+Public calls have had their arguments checked when they get here. Checked again, as machine numbers,
+is only what memory depends on, and what is wrong is said by checks.py.
+"""
 
 from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
@@ -7,6 +11,9 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t
+
+from .checks import check_documents, check_sizes, check_tokens
+from .reference.checks import check_adam
 
 cdef extern from "gpt/gpt.h" nogil:
     ctypedef struct Sizes:
@@ -76,8 +83,14 @@ cdef enum:
 cdef double PATIENCE = 0.02
 
 
-cdef int check(GptError error) except -1:
-    """Raises what Python's arithmetic raises in the same place."""
+cdef refuse(check, arguments):
+    """Raises the sentence of `check`; ValueError too if the arguments talk their way past it."""
+    check(*arguments)
+    raise ValueError("arguments that are not the numbers they compare as")
+
+
+cdef int raise_error(GptError error) except -1:
+    """Raises what Python's arithmetic raises in the same place; nothing for GPT_OK."""
     if error == GPT_OK:
         return 0
     if error == GPT_NO_MEMORY:
@@ -133,14 +146,20 @@ cdef class Matrix:
     """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
 
     Rows are writable memoryviews of doubles; the whole is a two-dimensional buffer, which
-    `numpy.asarray` takes without a copy.
+    `numpy.asarray` takes without a copy. ValueError for a buffer of any other kind or size.
     """
 
-    cdef object flat  # a memoryview of doubles, which keeps the memory alive
+    cdef object flat  # a memoryview of doubles
+    cdef double[::1] numbers  # the same, held so that the memory stays where it is
     cdef Py_ssize_t[2] sizes, strides
 
     def __cinit__(self, flat, Py_ssize_t n_rows, Py_ssize_t n_columns):
-        self.flat = flat
+        self.flat, self.numbers = memoryview(flat), flat
+        if n_rows < 1 or n_columns < 1 or self.numbers.shape[0] // n_columns != n_rows or (
+                self.numbers.shape[0] % n_columns):
+            raise ValueError(
+                f"{self.numbers.shape[0]} numbers are no {n_rows} rows of {n_columns}"
+            )
         self.sizes = [n_rows, n_columns]
         self.strides = [n_columns * <Py_ssize_t>sizeof(double), sizeof(double)]
 
@@ -172,8 +191,7 @@ cdef class Matrix:
         return [row.tolist() for row in self]
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
-        cdef double[::1] numbers = self.flat
-        buffer.buf, buffer.obj, buffer.readonly = &numbers[0], self, 0
+        buffer.buf, buffer.obj, buffer.readonly = &self.numbers[0], self, 0
         buffer.itemsize = sizeof(double)
         buffer.len = self.sizes[0] * self.strides[0]
         buffer.format = DOUBLE if flags & PyBUF_FORMAT else NULL
@@ -207,12 +225,10 @@ cdef class Documents:
             self.starts[i] = at
             doc = <tuple>docs[i]
             if len(doc) < 2:
-                raise ValueError(f"a document has {len(doc)} tokens; the least to learn from is 2")
+                refuse(check_tokens, (doc, vocab_size, "a document"))
             for token in doc:
                 if not 0 <= token < <Py_ssize_t>vocab_size:
-                    raise ValueError(
-                        f"a document holds the token {token}; the model has 0 to {vocab_size - 1}"
-                    )
+                    refuse(check_tokens, (doc, vocab_size, "a document"))
                 self.tokens[at] = <int32_t>token
                 at += 1
         self.starts[self.c.n] = at
@@ -241,12 +257,11 @@ cdef class NativeGPT:
 
     def __cinit__(self, *, size_t vocab_size, size_t n_layer, size_t n_embd, size_t n_head,
                   size_t block_size):
-        if not (vocab_size and n_layer and n_embd and n_head and block_size):
-            raise ValueError("all sizes must be at least 1")
-        if n_embd % n_head:
-            raise ValueError(
-                f"n_embd must be divisible by n_head, but {n_embd} is not by {n_head}"
-            )
+        if not (vocab_size and n_layer and n_embd and n_head and block_size) or n_embd % n_head:
+            refuse(check_sizes, ({
+                "vocab_size": vocab_size, "n_layer": n_layer, "n_embd": n_embd, "n_head": n_head,
+                "block_size": block_size,
+            },))
         self.memory = Memory.__new__(Memory)
         self.g = self.memory.g = gpt_new(vocab_size, n_layer, n_embd, n_head, block_size)
         if self.g == NULL:
@@ -269,11 +284,12 @@ cdef class NativeGPT:
         return self.evaluate(docs, True)
 
     cdef evaluate(self, docs, bint with_gradients):
-        cdef Documents documents = Documents(list(docs), self.g.s.V)
+        cdef list listed = list(docs)
+        cdef Documents documents = Documents(listed, self.g.s.V)
         cdef double loss = 0
         cdef GptError error
         if documents.c.n == 0:
-            raise ValueError("there are no documents")
+            refuse(check_documents, (listed, 0, 0, self.g.s.V))
         self.take()
         try:
             with nogil:
@@ -283,7 +299,7 @@ cdef class NativeGPT:
                     error = gpt_loss(self.g, &documents.c, &loss)
         finally:
             self.busy = False
-        check(error)
+        raise_error(error)
         return loss
 
     def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, betas=(0.85, 0.99),
@@ -302,20 +318,20 @@ cdef class NativeGPT:
         cdef GptError error = GPT_OK
         cdef size_t done = 0, count = len(docs), i
         beta1, beta2 = betas
-        if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
-            raise ValueError(f"betas must be two numbers from 0 to below 1, not {betas!r}")
-        if not eps >= 0:
-            raise ValueError(f"eps must be a number from 0 on, not {eps!r}")
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0):
+            refuse(check_adam, (self.weights, betas, eps))
         if not (batch_size and threads):
             raise ValueError("batch_size and threads must be at least 1")
-        if step + n > steps:
-            raise ValueError(f"a schedule of {steps} steps does not hold steps {step} to {step + n}")
+        if step > steps or n > steps - step:
+            raise ValueError(
+                f"a schedule of {steps} steps does not hold steps {step} to {<object>step + n}"
+            )
         if count == 0:
-            raise ValueError("there are no documents to train on")
+            refuse(check_documents, (docs, 0, 0, self.g.s.V))
         if n == 0:
             return 0
         # Those of the run, or all of them, from the first one's on.
-        cdef size_t n_needed = count if batch_size >= count else min(n * batch_size, count)
+        cdef size_t n_needed = n * batch_size if n <= count // batch_size else count
         needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
         cdef Documents documents = Documents(needed, self.g.s.V)
         cdef double[AT_ONCE] step_losses
@@ -333,7 +349,7 @@ cdef class NativeGPT:
                     losses.append(step_losses[i])
                 done += run.completed
                 run.first_step += run.completed
-                check(error)
+                raise_error(error)
                 PyErr_CheckSignals()
         finally:
             self.busy = False
@@ -395,7 +411,7 @@ cdef class Decoder:
 
     def probabilities(self, double temperature):
         """softmax(logit / temperature), a list; what the division raises for 0 and near it."""
-        check(decoder_softmax(self.d, &self.model.g.s, temperature))
+        raise_error(decoder_softmax(self.d, &self.model.g.s, temperature))
         return [self.d.probabilities[i] for i in range(self.model.g.s.V)]
 
     def draw(self, random, double temperature):
@@ -408,6 +424,6 @@ cdef class Decoder:
         cdef double total = 0
         if temperature == 0:
             return decoder_argmax(self.d, s)
-        check(decoder_softmax(self.d, s, temperature))
-        check(decoder_total(self.d, s, &total))
+        raise_error(decoder_softmax(self.d, s, temperature))
+        raise_error(decoder_total(self.d, s, &total))
         return decoder_draw(self.d, s, total, random())

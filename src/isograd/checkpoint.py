@@ -23,10 +23,11 @@ from dataclasses import asdict
 from random import Random
 from typing import Any, NamedTuple
 
+from .checks import check_moments
 from .files import write_atomically
 from .model import DEFAULT_TIER, GPT, GPTConfig, check_tier, matrices
 from .text import CharTokenizer
-from .training import TrainingState, check_moments
+from .training import TrainingState
 
 FORMAT = "isograd checkpoint"
 VERSION = 1

@@ -1,10 +1,12 @@
 """The model as users hold it: sizes, weights, and the tier that computes with them."""
 
+from __future__ import annotations
+
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from random import Random
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple
 
 from . import reference
 from ._backend import (
@@ -18,6 +20,7 @@ from ._backend import (
     read_one_by_one,
     vector,
 )
+from .checks import check_sizes, check_tokens
 from .reference.checks import number
 
 
@@ -27,10 +30,10 @@ class GraphTier(NamedTuple):
     `read_data(tuple of scalars)` is the quickest way to the numbers in them.
     """
 
-    scalar: Any
+    scalar: Callable[..., Any]
     vector: Any
-    adam: Any
-    read_data: Any
+    adam: Callable[..., reference.Adam]
+    read_data: Callable[[tuple[Any, ...]], array[float] | list[float]]
 
 
 GRAPH_TIERS = {
@@ -44,9 +47,10 @@ DEFAULT_TIER = TIERS[0]
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The sizes of a GPT; ValueError if they cannot be.
+    """The sizes of a GPT: `n_embd` features, split among `n_head` attention heads; at most
+    `block_size` positions.
 
-    `n_embd` features, split among `n_head` attention heads; at most `block_size` positions.
+    Raises ValueError if no GPT can have them.
     """
 
     vocab_size: int
@@ -56,38 +60,18 @@ class GPTConfig:
     block_size: int = 16
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            size = getattr(self, field.name)
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ValueError(f"{field.name} must be a whole number from 1 on, not {size!r}")
-        if self.n_embd % self.n_head:
-            raise ValueError(
-                f"n_embd must be divisible by n_head, but {self.n_embd} is not by {self.n_head}"
-            )
+        check_sizes(vars(self))
 
 
 def check_tier(tier: str) -> None:
-    """ValueError unless there is a tier of this name."""
+    """Raises ValueError naming `tier` if there is none of this name."""
     if tier not in TIERS:
         raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
 
 
-def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
-    """ValueError, which calls them `name`, unless `tokens` are something to learn from."""
-    if len(tokens) < 2:
-        raise ValueError(f"{name} has {len(tokens)} tokens; the least to learn from is 2")
-    if {*map(type, tokens)} == {int} and min(tokens) >= 0 and max(tokens) < vocab_size:
-        return  # a thirtieth of the time that one by one would take
-    for token in tokens:
-        if not (isinstance(token, SupportsIndex) and 0 <= token < vocab_size):
-            raise ValueError(
-                f"{name} holds the token {token!r}; the model has 0 to {vocab_size - 1}"
-            )
-
-
 def matrix_parts(
-    config: GPTConfig, numbers: "memoryview[float]"
-) -> "Iterator[tuple[str, memoryview[float], tuple[int, int]]]":
+    config: GPTConfig, numbers: memoryview[float]
+) -> Iterator[tuple[str, memoryview[float], tuple[int, int]]]:
     """Name, part of `numbers` and shape of every weight matrix, in the order of `state_dict`."""
     start = 0
     for name, n_out, n_in in reference.weight_shapes(config):
@@ -96,7 +80,7 @@ def matrix_parts(
         start = end
 
 
-def matrices(config: GPTConfig, numbers: "array[float]") -> "dict[str, memoryview[float]]":
+def matrices(config: GPTConfig, numbers: array[float]) -> dict[str, memoryview[float]]:
     """`numbers`, one for each weight in the order of `state_dict`, as views by name and shape."""
     parts = matrix_parts(config, memoryview(numbers))
     return {name: part.cast("B").cast("d", shape) for name, part, shape in parts}
@@ -136,9 +120,9 @@ def _rows_of_numbers(matrix: Any, name: str, n_out: int, n_in: int) -> list[list
 
 
 def _plain_number(x: Any) -> float:
-    x = x.data if isinstance(x, (Value, reference.Value)) else number(x)
-    float(x)  # or OverflowError
-    return x
+    plain: float = x.data if isinstance(x, (Value, reference.Value)) else number(x)
+    float(plain)  # or OverflowError
+    return plain
 
 
 class GraphWeights:
@@ -158,7 +142,7 @@ class GraphWeights:
     def scalars(self) -> list[Value]:
         return [p for rows in self.rows.values() for row in rows for p in row]
 
-    def read(self) -> "array[float] | list[float]":
+    def read(self) -> array[float] | list[float]:
         return self.tier.read_data(tuple(self.scalars()))
 
     def write(self, numbers: Sequence[float]) -> None:
@@ -170,7 +154,8 @@ class GraphWeights:
 
     def loss_number(self, tokens: Sequence[int]) -> float:
         with no_grad():
-            return self.loss(tokens).data
+            loss: float = self.loss(tokens).data
+        return loss
 
     def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
         with no_grad():
@@ -195,7 +180,7 @@ class NativeWeights:
     def scalars(self) -> list[Value]:
         raise ValueError("tier 'native' has no Values: ask state_dict(), or model.to('fused')")
 
-    def read(self) -> "array[float]":
+    def read(self) -> array[float]:
         return array("d", self.native.weights.tobytes())
 
     def write(self, numbers: Sequence[float]) -> None:
@@ -272,25 +257,25 @@ class GPT:
     @classmethod
     def from_state_dict(
         cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = DEFAULT_TIER
-    ) -> "GPT":
+    ) -> GPT:
         """A GPT with these weights, for which see `load_state_dict`."""
         numbers = _numbers(config, weights)  # before there is memory for sizes that may be wrong
         model = cls(config, rng=_Zeros(), tier=tier)
         model.weights.write(numbers)
         return model
 
-    def to(self, tier: str) -> "GPT":
+    def to(self, tier: str) -> GPT:
         """A GPT of another tier with the same weights, bit for bit; the two share nothing."""
         return GPT.from_state_dict(self.config, self.state_dict(), tier=tier)
 
-    def arrays(self) -> "dict[str, memoryview[float]]":
+    def arrays(self) -> dict[str, memoryview[float]]:
         """The weight matrices by name, as two-dimensional memoryviews of doubles: copies.
 
         `numpy.asarray(view)` makes one an array, `view[i, j]` and `view.tolist()` need no NumPy.
         """
         return matrices(self.config, array("d", self.read_data()))
 
-    def read_data(self) -> "array[float] | list[float]":
+    def read_data(self) -> array[float] | list[float]:
         """All weights' numbers, in the order of `state_dict`; a list where there are ints."""
         return self.weights.read()
 

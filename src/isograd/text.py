@@ -1,12 +1,14 @@
 """Documents and their characters: reading a text file, turning documents into tokens and back."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 
 NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
 
 
-def load_docs(path: str | os.PathLike | None = None) -> list[str]:
+def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
     """The documents in a UTF-8 text file: its lines, stripped, without the empty ones.
 
     Without `path`, the 32,033 names that come with the package, in the file's order.

@@ -1,4 +1,4 @@
-"""Training, evaluation and sampling: the checks, and the loop that can stop and go on anywhere.
+"""Training, evaluation and sampling: the loop that can stop and go on anywhere.
 
 `train` keeps the promise that a run has always completed a whole number of steps: weights, moments
 and losses agree, whatever ends it. Ctrl-C can come between any two bytecodes, and numbers can leave
@@ -7,14 +7,24 @@ been appended to the list of losses, which is one call into C and therefore cann
 up to that moment they are put back. Keeping them takes 12 us a step for 4,192 weights.
 """
 
+from __future__ import annotations
+
 import math
 from array import array
 from collections.abc import Callable, MutableSequence, Sequence
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from . import reference
-from .model import GPT, GraphWeights, NativeWeights, check_tokens
+from .checks import (
+    check_documents,
+    check_moments,
+    check_temperature,
+    check_training,
+    check_until,
+    check_whole,
+)
+from .model import GPT, GraphWeights, NativeWeights
 from .text import CharTokenizer
 
 Numbers: TypeAlias = "MutableSequence[float] | memoryview[float]"
@@ -82,19 +92,10 @@ def train(
     check_until(state, steps, until)
     start = state.steps
     check_documents(docs, start * batch_size, until * batch_size, model.config.vocab_size)
-    engine = new_engine(model, state)
+    engine = new_engine(model, state, Schedule(docs, steps, lr, batch_size, threads))
     try:
         while state.steps < until:
-            engine.train(
-                docs,
-                min(every, until - state.steps) if callback else until - state.steps,
-                step=state.steps,
-                steps=steps,
-                lr=lr,
-                batch_size=batch_size,
-                threads=threads,
-                losses=state.losses,
-            )
+            engine.train(min(every, until - state.steps) if callback else until - state.steps)
             if callback:
                 callback(state.steps, state.losses[-1])
     finally:
@@ -102,25 +103,48 @@ def train(
     return state.losses[start:]
 
 
-def new_engine(model: GPT, state: TrainingState) -> "NativeEngine | GraphEngine":
+class Schedule(NamedTuple):
+    """What a run learns from, and how: the same from its first step to its last."""
+
+    docs: Sequence[Sequence[int]]
+    steps: int
+    lr: float
+    batch_size: int
+    threads: int
+
+
+def new_engine(model: GPT, state: TrainingState, schedule: Schedule) -> NativeEngine | GraphEngine:
     weights = model.weights
     if isinstance(weights, NativeWeights):
-        return NativeEngine(weights, state)
-    return GraphEngine(weights, state)
+        return NativeEngine(weights, state, schedule)
+    return GraphEngine(weights, state, schedule)
 
 
 class NativeEngine:
     """Trains a model of tier native; until `finish` the state's moments are its own memory."""
 
-    def __init__(self, weights: NativeWeights, state: TrainingState) -> None:
-        self.state, self.native = state, weights.native
+    def __init__(self, weights: NativeWeights, state: TrainingState, schedule: Schedule) -> None:
+        self.native, self.state, self.schedule = weights.native, state, schedule
         self.native.first_moments[:] = array("d", state.m)
         self.native.second_moments[:] = array("d", state.v)
         state.m, state.v = self.native.first_moments, self.native.second_moments
 
-    def train(self, docs: Sequence[Sequence[int]], n: int, **run: Any) -> None:
-        """What `GraphEngine.train` does, by the same names."""
-        self.native.train(docs, n, **run)
+    def train(self, n: int) -> None:
+        """Do the next `n` steps; append the loss of each to the state's.
+
+        On any exception weights and moments are as after the last step with a loss there.
+        """
+        docs, steps, lr, batch_size, threads = self.schedule
+        self.native.train(
+            docs,
+            n,
+            step=self.state.steps,
+            steps=steps,
+            lr=lr,
+            batch_size=batch_size,
+            threads=threads,
+            losses=self.state.losses,
+        )
 
     def finish(self) -> None:
         """Leave the state moments of its own."""
@@ -129,45 +153,31 @@ class NativeEngine:
 
 
 class GraphEngine:
-    """Trains a model of a tier that builds graphs; its moments become the state's."""
+    """Trains a model of a tier that builds graphs; its optimizer's moments become the state's."""
 
-    def __init__(self, weights: GraphWeights, state: TrainingState) -> None:
-        tier = weights.tier
-        self.weights, self.config, self.vector = weights.rows, weights.config, tier.vector
+    def __init__(self, weights: GraphWeights, state: TrainingState, schedule: Schedule) -> None:
+        self.weights, self.tier = weights, weights.tier
+        self.state, self.schedule = state, schedule
         self.params = tuple(weights.scalars())
-        self.read_data = tier.read_data
-        self.optimizer = tier.adam(self.params)
+        self.optimizer = self.tier.adam(self.params)
         self.optimizer.load_state_dict({"steps": state.steps, "m": state.m, "v": state.v})
         state.m, state.v = self.optimizer.m, self.optimizer.v
         self.optimizer.zero_grad()
 
-    def train(
-        self,
-        docs: Sequence[Sequence[int]],
-        n: int,
-        *,
-        step: int,
-        steps: int,
-        lr: float,
-        batch_size: int,
-        threads: int,
-        losses: list[float],
-    ) -> None:
-        """Do `n` steps, the first of them with number `step`, counted from 0; appends to `losses`.
-
-        On any exception weights and moments are as after the last step with a loss in `losses`.
-        """
-        optimizer, before = self.optimizer, None
+    def train(self, n: int) -> None:
+        """What `NativeEngine.train` does, on one thread."""
+        docs, steps, lr, batch_size, _ = self.schedule
+        weights, config, vector = self.weights.rows, self.weights.config, self.tier.vector
+        optimizer, losses, before = self.optimizer, self.state.losses, None
         try:
-            for i in range(step, step + n):
-                before = len(losses), self.read_data(self.params), optimizer.m[:], optimizer.v[:]
+            for i in range(len(losses), len(losses) + n):
+                read = self.tier.read_data(self.params)
+                before = len(losses), read, optimizer.m[:], optimizer.v[:]
                 optimizer.steps = i
                 docs_now = reference.batch(docs, i, batch_size)
                 lr_now = reference.learning_rate(i, steps, lr)
                 losses.append(
-                    reference.training_step(
-                        self.weights, self.config, docs_now, optimizer, lr_now, self.vector
-                    )
+                    reference.training_step(weights, config, docs_now, optimizer, lr_now, vector)
                 )
         except BaseException:
             if before and before[0] == len(losses):
@@ -220,63 +230,3 @@ def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: fl
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model {model.config.vocab_size}"
         )
     return tokenizer.decode(model.weights.sample(tokenizer.bos, rng, temperature))
-
-
-def check_training(steps: int, lr: float, batch_size: int = 1, threads: int = 1) -> None:
-    """ValueError unless a run of `steps` at learning rate `lr` can be asked for."""
-    check_whole("steps", steps, 0)
-    check_whole("batch_size", batch_size, 1)
-    check_whole("threads", threads, 1)
-    if not (_is_finite(lr) and lr >= 0):
-        raise ValueError(f"lr must be a finite number from 0 on, not {lr!r}")
-
-
-def check_whole(name: str, x: int, least: int) -> None:
-    """ValueError, which calls it `name`, unless `x` is a whole number from `least` on."""
-    if not isinstance(x, int) or isinstance(x, bool) or x < least:
-        raise ValueError(f"{name} must be a whole number from {least} on, not {x!r}")
-
-
-def check_moments(state: TrainingState, num_params: int) -> None:
-    """ValueError unless the moments in `state` can be those of `num_params` weights."""
-    for moments in (state.m, state.v):
-        try:
-            array("d", moments)
-            n = len(moments)
-        except (TypeError, OverflowError):
-            raise ValueError("a state's moments must be lists or arrays of numbers") from None
-        if n != num_params:
-            raise ValueError(f"the state is of {n} weights, the model has {num_params}")
-    least = min(state.v)  # a NaN, where that comes first
-    if least < 0 or (math.isnan(least) and any(x < 0 for x in state.v)):
-        raise ValueError("a state's second moments cannot be negative")
-
-
-def check_until(state: TrainingState, steps: int, until: int) -> None:
-    """ValueError unless a run of `steps` can go on from `state` up to the step `until`."""
-    if state.steps > steps:
-        raise ValueError(f"the state has {state.steps} steps done, of {steps} asked for")
-    check_whole("until", until, state.steps)
-    if until > steps:
-        raise ValueError(f"until must be at most the number of steps, {steps}, not {until}")
-
-
-def check_documents(docs: Sequence[Sequence[int]], first: int, end: int, vocab_size: int) -> None:
-    """ValueError unless the documents from `first` to before `end`, round again, can be used."""
-    if not docs:
-        raise ValueError("there are no documents")
-    for i in range(first, min(end, first + len(docs))):
-        check_tokens(docs[i % len(docs)], vocab_size, f"document {i % len(docs)}")
-
-
-def check_temperature(temperature: float) -> None:
-    """ValueError unless `sample` has a meaning for `temperature`."""
-    if not (_is_finite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be a finite number from 0 on, not {temperature!r}")
-
-
-def _is_finite(x: float) -> bool:
-    try:
-        return math.isfinite(x)
-    except (OverflowError, TypeError):
-        return False

@@ -12,13 +12,15 @@ from array import array
 from collections.abc import Iterator, Sequence
 from random import Random
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from . import reference
 from .model import GPT, GRAPH_TIERS, GPTConfig, NativeWeights
 from .text import CharTokenizer, load_docs
 
 SEED, STEPS, LR = 42, 1000, 0.01
+
+Numbers: TypeAlias = "dict[str, array[float]]"  # a step's, by kind: "loss", "gradient", "weight"
 
 
 class Configuration(NamedTuple):
@@ -81,7 +83,7 @@ class GraphRun:
         self.model, self.config, self.vector = model, model.config, GRAPH_TIERS[tier].vector
         self.optimizer = GRAPH_TIERS[tier].adam(model.parameters())
 
-    def step(self, docs: Sequence[Sequence[int]], step: int) -> "tuple[float, dict[str, array]]":
+    def step(self, docs: Sequence[Sequence[int]], step: int) -> tuple[float, Numbers]:
         """Seconds taken by step number `step`, from 0, and the numbers after it by kind."""
         weights, lr = self.model.state_dict(), reference.learning_rate(step, STEPS, LR)
         start = perf_counter()
@@ -106,7 +108,7 @@ class NativeRun:
     def __init__(self, weights: NativeWeights) -> None:
         self.native, self.config = weights.native, weights.config
 
-    def step(self, docs: Sequence[Sequence[int]], step: int) -> "tuple[float, dict[str, array]]":
+    def step(self, docs: Sequence[Sequence[int]], step: int) -> tuple[float, Numbers]:
         self.native.backward(docs)
         gradients = array("d", self.native.gradients.tobytes())
         losses: list[float] = []
@@ -158,7 +160,7 @@ def compare(
     docs: Sequence[Sequence[int]],
     step: int,
     reference_seconds: float,
-    expected: "dict[str, array]",
+    expected: Numbers,
     configuration: str,
 ) -> None:
     """Do a step of `run`, compare its numbers with those `expected`, and note the outcome."""
