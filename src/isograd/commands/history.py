@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-from .files import check_writable, write_atomically
-from .reference import learning_rate
+from ..files import check_writable, write_atomically
+from ..reference import learning_rate
 
 SMOOTHING = 0.98  # weight of the past in the smoothed loss
 
@@ -108,6 +108,6 @@ def save_plot(path: str, losses: Sequence[float]) -> None:
 
 def new_figure() -> Any:
     """An empty figure, which needs no screen."""
-    from matplotlib.figure import Figure  # type: ignore[import-not-found]
+    from matplotlib.figure import Figure
 
     return Figure(figsize=(7, 4), layout="constrained")
