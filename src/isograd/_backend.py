@@ -2,7 +2,7 @@
 
 The environment variable ISOGRAD_BACKEND, read once at import, may say `c` or `python`. Without it
 the extension is used where it was built. An extension that is there but does not load is an error,
-never a reason to fall back.
+never a reason to fall back. Nothing is computed here.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
 
 
 def _choose() -> str:
+    """Returns "c" or "python". Raises ImportError if what is asked for is not to be had."""
     wanted = os.environ.get("ISOGRAD_BACKEND", "")
     if wanted not in ("", "c", "python"):
         raise ImportError(f"ISOGRAD_BACKEND must be 'c' or 'python', not {wanted!r}")

@@ -1,8 +1,8 @@
 # cython: language_level=3
 """The native step of csrc/gpt as Python objects: buffers, errors, and the GIL let go of.
 
-Public calls have had their arguments checked when they get here. Checked again, as machine numbers,
-is only what memory depends on, and what is wrong is said by checks.py.
+The public calls check their arguments before they get here. This layer compares again, as machine
+numbers, only what memory depends on; checks.py then says what is wrong.
 """
 
 from cpython cimport array
@@ -77,14 +77,14 @@ if complaint != NULL:
 UNITS = {"plain": PLAIN, "avx2": AVX2, "avx512": AVX512}
 
 cdef enum:
-    AT_ONCE = 4096  # steps between two looks at what has been asked for
+    AT_ONCE = 4096  # the most steps between two looks for Ctrl-C
 
-# How long a run goes on before Ctrl-C is looked for, in seconds.
+# The seconds after which a run looks for Ctrl-C.
 cdef double PATIENCE = 0.02
 
 
 cdef refuse(check, arguments):
-    """Raises the sentence of `check`; ValueError too if the arguments talk their way past it."""
+    """Raises the sentence of `check`, or ValueError if the arguments talk their way past it."""
     check(*arguments)
     raise ValueError("arguments that are not the numbers they compare as")
 
@@ -109,12 +109,15 @@ cdef int raise_error(GptError error) except -1:
 
 
 def vector_unit():
-    """The vector unit that computes: "avx512", "avx2" or "plain"; all give the same bits."""
+    """The vector unit that computes: "avx512", "avx2" or "plain". All give the same bits."""
     return next(name for name, unit in UNITS.items() if unit == chosen_unit())
 
 
 def set_vector_unit(name):
-    """Computes with another one from now on, for tests; ValueError where the processor lacks it."""
+    """Compute with the unit `name` from now on, for tests.
+
+    Raises ValueError if the processor lacks it.
+    """
     if vector_unit_set(UNITS[name]) < 0:
         raise ValueError(f"this processor has no {name}")
 
@@ -146,7 +149,7 @@ cdef class Matrix:
     """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
 
     Rows are writable memoryviews of doubles; the whole is a two-dimensional buffer, which
-    `numpy.asarray` takes without a copy. ValueError for a buffer of any other kind or size.
+    `numpy.asarray` takes without a copy. Raises ValueError for a `flat` of another kind or size.
     """
 
     cdef object flat  # a memoryview of doubles
@@ -206,7 +209,7 @@ cdef view(Memory memory, double *data):
 
 
 cdef class Documents:
-    """Token lists in one flat array."""
+    """Token lists in one flat array. Raises ValueError if there is one to learn nothing from."""
 
     cdef CDocuments c
     cdef int32_t *tokens
@@ -246,7 +249,7 @@ cdef class NativeGPT:
     `num_params` doubles, in the order of `reference.weight_shapes`, row by row; all 0 at first.
     They are the model's own memory and keep it alive. One thread at a time may use a model.
 
-    ValueError for sizes that cannot be; MemoryError.
+    Raises ValueError for sizes that no GPT can have, and MemoryError.
     """
 
     cdef Memory memory
@@ -275,7 +278,7 @@ cdef class NativeGPT:
     def loss(self, docs):
         """The mean loss of `docs`, a list of token lists.
 
-        ValueError for documents that cannot be learned from, and where a probability is 0.
+        Raises ValueError for documents to learn nothing from, and where a probability is 0.
         """
         return self.evaluate(docs, False)
 
@@ -307,16 +310,16 @@ cdef class NativeGPT:
         """Run `n` steps from number `step` (from 0) on, of a schedule of `steps`; returns n.
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
-        rate lr * (1 - i / steps), and appends its loss to `losses`. Moments go on from what they
-        are.
+        rate lr * (1 - i / steps), and appends its loss to `losses`. The moments go on from what
+        they are.
 
-        ValueError for what cannot be, before anything is changed. OverflowError, ValueError and
-        ZeroDivisionError from Python's arithmetic, and on Ctrl-C KeyboardInterrupt: weights and
-        moments are then those of the last step with a loss in `losses`.
+        Raises ValueError for what cannot be, before it changes anything. Raises OverflowError,
+        ValueError and ZeroDivisionError from Python's arithmetic, and KeyboardInterrupt on Ctrl-C;
+        weights and moments are then those of the last step with a loss in `losses`.
         """
         cdef TrainingRun run
         cdef GptError error = GPT_OK
-        cdef size_t done = 0, count = len(docs), i
+        cdef size_t done = 0, i
         beta1, beta2 = betas
         if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0):
             refuse(check_adam, (self.weights, betas, eps))
@@ -326,14 +329,7 @@ cdef class NativeGPT:
             raise ValueError(
                 f"a schedule of {steps} steps does not hold steps {step} to {<object>step + n}"
             )
-        if count == 0:
-            refuse(check_documents, (docs, 0, 0, self.g.s.V))
-        if n == 0:
-            return 0
-        # Those of the run, or all of them, from the first one's on.
-        cdef size_t n_needed = n * batch_size if n <= count // batch_size else count
-        needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
-        cdef Documents documents = Documents(needed, self.g.s.V)
+        cdef Documents documents = self.documents_of(docs, step, n, batch_size)
         cdef double[AT_ONCE] step_losses
         run.docs = documents.c
         run.first_step, run.schedule_steps, run.batch_size = step, steps, batch_size
@@ -355,19 +351,29 @@ cdef class NativeGPT:
             self.busy = False
         return done
 
+    cdef Documents documents_of(self, docs, size_t step, size_t n, size_t batch_size):
+        """What `n` steps from number `step` on learn from: each document once, the first first."""
+        cdef size_t count = len(docs), i
+        if count == 0:
+            refuse(check_documents, (docs, 0, 0, self.g.s.V))
+        # The product is taken only where it is at most `count`: elsewhere it may not fit.
+        cdef size_t n_needed = n * batch_size if n <= count // batch_size else count
+        needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
+        return Documents(needed, self.g.s.V)
+
     cdef take(self):
         if self.busy:
             raise RuntimeError("this model is being used by another thread")
         self.busy = True
 
     def decoder(self):
-        """A Decoder at the beginning of a document; it goes by the weights as they are then."""
+        """A Decoder at the beginning of a document. It uses the weights as each call finds them."""
         return Decoder(self)
 
     def sample(self, size_t bos, random, double temperature):
-        """Draw tokens until `bos` comes or block_size is reached, `random()` giving the numbers.
+        """Draw tokens, with numbers from `random()`, until `bos` comes or block_size is reached.
 
-        They are those of reference.sample_tokens; temperature 0 takes the likeliest each time.
+        The tokens are those of reference.sample_tokens; temperature 0 takes the likeliest ones.
         """
         cdef Decoder decoder = Decoder(self)
         cdef size_t token = bos
@@ -397,7 +403,7 @@ cdef class Decoder:
         decoder_free(self.d)
 
     def append(self, size_t token):
-        """Go on with `token`; ValueError for none of the model's, and after block_size tokens."""
+        """Go on with `token`. Raises ValueError if the model has no such token or position."""
         if token >= self.model.g.s.V:
             raise ValueError(f"{token} is no token; the model has 0 to {self.model.g.s.V - 1}")
         if self.d.T >= self.model.g.s.block_size:
@@ -410,15 +416,15 @@ cdef class Decoder:
         return [self.d.logits[i] for i in range(self.model.g.s.V)]
 
     def probabilities(self, double temperature):
-        """softmax(logit / temperature), a list; what the division raises for 0 and near it."""
+        """softmax(logit / temperature), a list. Raises what the division raises near 0."""
         raise_error(decoder_softmax(self.d, &self.model.g.s, temperature))
         return [self.d.probabilities[i] for i in range(self.model.g.s.V)]
 
     def draw(self, random, double temperature):
         """The token that random.choices would draw with the probabilities as weights.
 
-        One call of `random`, which returns a number in [0, 1); none for temperature 0, which means
-        the first of the largest logits. ValueError as choices raises it.
+        Calls `random` once, for a number in [0, 1). Temperature 0 means the first of the largest
+        logits, and no call. Raises ValueError as choices does.
         """
         cdef const Sizes *s = &self.model.g.s
         cdef double total = 0

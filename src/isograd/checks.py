@@ -1,9 +1,9 @@
-"""What the library's calls accept: whoever refuses an argument takes the sentence from here.
+"""What the library's calls accept: each sentence that refuses an argument stands here, once.
 
-Not the reference's own checks, which are in reference/checks.py, nor those of files and weights,
-which stand where these are read. `train`, `evaluate`, `sample` and `GPT` check what they are given
-before they change anything; the command line asks earlier, before it touches a file. `_native`
-compares machine numbers, for memory's sake, and calls a check only to raise its sentence.
+Not here are the checks of the reference, which are in reference/checks.py, and those of files and
+weights, which stand where these are read. `train`, `evaluate`, `sample` and `GPT` call the checks
+before they change anything; the command line calls some earlier, before it touches a file.
+`_native` compares machine numbers, on which memory depends, and calls a check for its sentence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_whole(name: str, x: object, least: int) -> None:
-    """Raises ValueError naming `x` if it is no whole number from `least` on."""
+    """Raises ValueError naming `name` if `x` is no whole number from `least` on."""
     if not isinstance(x, int) or isinstance(x, bool) or x < least:
         raise ValueError(f"{name} must be a whole number from {least} on, not {x!r}")
 
@@ -33,7 +33,7 @@ def check_sizes(sizes: Mapping[str, int]) -> None:
 
 
 def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
-    """Raises ValueError naming `tokens` if there is nothing in them to learn from."""
+    """Raises ValueError naming `name` if there is nothing to learn from in `tokens`."""
     if len(tokens) < 2:
         raise ValueError(f"{name} has {len(tokens)} tokens; the least to learn from is 2")
     if {*map(type, tokens)} == {int} and min(tokens) >= 0 and max(tokens) < vocab_size:

@@ -1,4 +1,7 @@
-"""The model as users hold it: sizes, weights, and the tier that computes with them."""
+"""The model as users hold it: sizes, weights, and the tier that computes with them.
+
+What is computed stands in the reference and in C; training and sampling stand in training.py.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from .reference.checks import number
 class GraphTier(NamedTuple):
     """What a tier that builds graphs computes with: scalar class, vector functions, optimizer.
 
-    `read_data(tuple of scalars)` is the quickest way to the numbers in them.
+    `read_data(tuple of scalars)` reads the numbers in them, as quickly as the tier can.
     """
 
     scalar: Callable[..., Any]
@@ -64,7 +67,7 @@ class GPTConfig:
 
 
 def check_tier(tier: str) -> None:
-    """Raises ValueError naming `tier` if there is none of this name."""
+    """Raises ValueError if there is no tier of this name."""
     if tier not in TIERS:
         raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
 
@@ -87,7 +90,7 @@ def matrices(config: GPTConfig, numbers: array[float]) -> dict[str, memoryview[f
 
 
 def _numbers(config: GPTConfig, weights: Mapping[str, Any]) -> list[float]:
-    """All numbers in `weights`, in order; raises what `load_state_dict` does."""
+    """All numbers in `weights`, in order. Raises what `load_state_dict` does."""
     if not isinstance(weights, Mapping):
         raise TypeError(f"weights must be a mapping from names, not {type(weights).__name__!r}")
     shapes = reference.weight_shapes(config)
@@ -224,8 +227,8 @@ class GPT:
 
     `tier` says what computes: "native" (the whole step in C, without a graph; the default where it
     is built), "fused" (compiled scalars, vector functions and Adam), "value" (compiled scalars
-    only) or "reference" (pure Python); the middle two are compiled if `isograd.backend` says "c".
-    All tiers give the same bits. ValueError for any other.
+    only) or "reference" (pure Python). The middle two are compiled if `isograd.backend` says "c".
+    All tiers give the same bits. Raises ValueError for any other tier.
     """
 
     def __init__(self, config: GPTConfig, *, rng: Random, tier: str = DEFAULT_TIER) -> None:
@@ -236,12 +239,13 @@ class GPT:
         self.weights: NativeWeights | GraphWeights = weights(config, rng, tier)
 
     def state_dict(self) -> dict[str, Any]:
-        """The weight matrices by name; no copies, so that they can be assigned to.
+        """The weight matrices by name: no copies, so you can assign to them.
 
-        wte (vocab_size x n_embd), wpe (block_size x n_embd), lm_head (vocab_size x n_embd), then
-        for each layer attn_wq, attn_wk, attn_wv, attn_wo (n_embd x n_embd), mlp_fc1 (4 n_embd x
-        n_embd) and mlp_fc2 (n_embd x 4 n_embd). On tier native rows of doubles in the model's own
-        memory, which `numpy.asarray` takes without a copy; on the others lists of rows of Values.
+        These are wte (vocab_size x n_embd), wpe (block_size x n_embd), lm_head (vocab_size x
+        n_embd), and for each layer attn_wq, attn_wk, attn_wv, attn_wo (n_embd x n_embd), mlp_fc1
+        (4 n_embd x n_embd) and mlp_fc2 (n_embd x 4 n_embd). On tier native they are rows of doubles
+        in the model's own memory, which `numpy.asarray` takes without a copy; on the others they
+        are lists of rows of Values.
         """
         return self.weights.by_name()
 
@@ -249,8 +253,8 @@ class GPT:
         """Give every weight the number that stands in its place in `weights`.
 
         `weights` has the names and shapes of `state_dict`: lists of rows of numbers or Values,
-        two-dimensional arrays, memoryviews. ValueError, in which case nothing has changed, for
-        other names, other shapes, and what is no real number; TypeError if it is no mapping.
+        two-dimensional arrays, memoryviews. Raises TypeError if it is no mapping, ValueError for
+        other names, other shapes, and what is no real number; then nothing has changed.
         """
         self.weights.write(_numbers(self.config, weights))
 
@@ -258,7 +262,7 @@ class GPT:
     def from_state_dict(
         cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = DEFAULT_TIER
     ) -> GPT:
-        """A GPT with these weights, for which see `load_state_dict`."""
+        """A GPT with `weights`; `load_state_dict` says what these may be."""
         numbers = _numbers(config, weights)  # before there is memory for sizes that may be wrong
         model = cls(config, rng=_Zeros(), tier=tier)
         model.weights.write(numbers)
@@ -276,13 +280,13 @@ class GPT:
         return matrices(self.config, array("d", self.read_data()))
 
     def read_data(self) -> array[float] | list[float]:
-        """All weights' numbers, in the order of `state_dict`; a list where there are ints."""
+        """The numbers of all weights, in the order of `state_dict`; a list where there are ints."""
         return self.weights.read()
 
     def parameters(self) -> list[Value]:
         """All weights in one list of Values, in the order of `state_dict`; no copies.
 
-        ValueError on tier native, which has none.
+        Raises ValueError on tier native, which has none.
         """
         return self.weights.scalars()
 
@@ -294,8 +298,8 @@ class GPT:
     def loss(self, tokens: Sequence[int]) -> Any:
         """The mean cross entropy, in nats, of predicting `tokens` one by one.
 
-        A Value with its graph; on tier native, which builds none, a float. ValueError for less than
-        two tokens or one that the model does not have.
+        This is a Value with its graph, but a float on tier native, which builds no graph. Raises
+        ValueError for fewer than two tokens, or one that the model does not have.
         """
         check_tokens(tokens, self.config.vocab_size, "the document")
         return self.weights.loss(tokens)

@@ -1,10 +1,10 @@
 """Training, evaluation and sampling: the loop that can stop and go on anywhere.
 
-`train` keeps the promise that a run has always completed a whole number of steps: weights, moments
-and losses agree, whatever ends it. Ctrl-C can come between any two bytecodes, and numbers can leave
-the finite halfway through Adam's update. So the numbers before a step are kept until its loss has
-been appended to the list of losses, which is one call into C and therefore cannot happen in part;
-up to that moment they are put back. Keeping them takes 12 us a step for 4,192 weights.
+`train` promises that a run has always completed a whole number of steps: weights, moments and
+losses agree, whatever ends it. Ctrl-C can come between any two bytecodes, and numbers can leave the
+finite halfway through Adam's update. So the numbers before a step are kept, and put back on any
+exception before the step's loss is in the list of losses. Appending it is one call into C, which
+cannot happen in part. Keeping the numbers takes 12 us a step for 4,192 weights.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class TrainingState:
     """Where a run stands, of any tier: Adam's moments of each weight, and the losses so far.
 
     `m` and `v` have a float for each weight in the order of `state_dict`, `losses` one for each
-    step done. A new one stands before the first step of a model with `num_params` weights. While
-    a model trains, `m` and `v` are its own: lists, arrays or memoryviews of doubles.
+    step done. A new state stands before the first step of a model with `num_params` weights. While
+    a model trains, `m` and `v` belong to it: lists, arrays or memoryviews of doubles.
     """
 
     def __init__(self, num_params: int) -> None:
@@ -68,19 +68,19 @@ def train(
     """Train `model` on the next `batch_size` of `docs` (token lists) a step, in order and round
     again; returns the losses of these steps, each the mean over its documents.
 
-    Adam with betas (0.85, 0.99) and eps 1e-8; the learning rate falls linearly from `lr` to 0 over
-    `steps`. `callback(step, loss)` is called after `every` steps and after the last, with the
-    number of the step, counted from 1. Documents are cut off after `block_size` predictions. No
-    bit depends on `threads`, or on the tier; the tiers that build graphs use one thread.
+    Uses Adam with betas (0.85, 0.99) and eps 1e-8; the learning rate falls linearly from `lr` to 0
+    over `steps`. Calls `callback(step, loss)` after `every` steps and after the last, with the
+    number of the step, counted from 1. Cuts documents off after `block_size` predictions. No bit
+    depends on `threads`, or on the tier; the tiers that build graphs use one thread.
 
-    A `state` is where to go on from, and is kept up to date; `until` is the step to stop at, if
-    not the last. Together with the weights the state is all that the rest of the run depends on,
-    so that a run can be stopped, saved, moved to `model.to(another tier)`, and go on.
+    Goes on from `state`, if one is given, and keeps it up to date; stops at the step `until`, if
+    that is not the last. The rest of a run depends on the weights and the state alone, so a run can
+    be stopped, saved, moved to `model.to(another tier)`, and go on.
 
-    Raises ValueError for arguments that cannot be used, before anything is changed; OverflowError,
-    ZeroDivisionError or ValueError from Python's arithmetic where training diverges, as the
-    reference does. Then, and on Ctrl-C, weights and state are those of the last completed step.
-    Gradients are reset to 0 before the first step and after the last.
+    Raises ValueError for arguments that cannot be used, before it changes anything. Raises
+    OverflowError, ZeroDivisionError or ValueError from Python's arithmetic where training diverges,
+    as the reference does. Then, and on Ctrl-C, weights and state are those of the last completed
+    step. Gradients are reset to 0 before the first step and after the last.
     """
     check_training(steps, lr, batch_size, threads)
     check_whole("every", every, 1)
@@ -121,7 +121,7 @@ def new_engine(model: GPT, state: TrainingState, schedule: Schedule) -> NativeEn
 
 
 class NativeEngine:
-    """Trains a model of tier native; until `finish` the state's moments are its own memory."""
+    """Trains a model of tier native, whose memory is the state's moments until `finish`."""
 
     def __init__(self, weights: NativeWeights, state: TrainingState, schedule: Schedule) -> None:
         self.native, self.state, self.schedule = weights.native, state, schedule
@@ -192,7 +192,7 @@ class GraphEngine:
 
 
 class Evaluation(NamedTuple):
-    """What `evaluate` found; a prediction is one of a character, or of a document's end."""
+    """What `evaluate` found; predictions are of characters and of the ends of documents."""
 
     documents: int
     predictions: int
@@ -204,8 +204,8 @@ class Evaluation(NamedTuple):
 def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     """How well `model` predicts `docs` (token lists), cut off after `block_size` predictions.
 
-    Sums are rounded once. ValueError for no documents or tokens the model does not have, and
-    what Python's arithmetic raises.
+    Rounds each sum once. Raises ValueError for no documents, or tokens that the model does not
+    have, and what Python's arithmetic raises.
     """
     check_documents(docs, 0, len(docs), model.config.vocab_size)
     counts = [min(model.config.block_size, len(doc) - 1) for doc in docs]
@@ -219,10 +219,9 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
 def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5) -> str:
     """Draw one document from `model`, character by character, with `rng.choices`.
 
-    The logits are divided by `temperature`: towards 0 the likeliest character always wins, above 1
-    the choice becomes more even; at 0 itself the likeliest is taken and nothing drawn. Raises
-    ValueError for a temperature that is not a finite number from 0 on, or a tokenizer of another
-    size than the model's.
+    Divides the logits by `temperature`: towards 0 the likeliest character always wins, above 1 the
+    choice becomes more even; at 0 itself, takes the likeliest and draws nothing. Raises ValueError
+    if `temperature` is no finite number from 0 on, or the tokenizer's size is not the model's.
     """
     check_temperature(temperature)
     if tokenizer.vocab_size != model.config.vocab_size:

@@ -1,9 +1,10 @@
 """The check for whoever doubts: every tier next to the reference, on this machine, as it is now.
 
 Both train on the names from the same seed, step by step. After each step the loss, every gradient
-and every weight are compared as bit patterns, so that 0.0 and -0.0 differ; only NaNs count as equal
+and every weight are compared as bit patterns, so 0.0 and -0.0 differ; only NaNs count as equal
 whatever their bits, as Python shows no difference between them. A tier that differs once is out.
-The speed is that of the steps compared, taken in turns with the reference's, without the comparing.
+The speed is that of the steps compared, which alternate with the reference's; comparing them does
+not count.
 """
 
 import platform
@@ -59,9 +60,9 @@ class Difference(NamedTuple):
 
 
 class Comparison:
-    """How a tier has done so far.
+    """How a tier has done so far: steps compared, seconds taken, and its first difference.
 
-    `difference` is a text if the tier raised an exception where the reference did not.
+    `difference` is a text if the tier raised an exception and the reference did not.
     """
 
     def __init__(self, tier: str) -> None:
@@ -72,7 +73,7 @@ class Comparison:
 
     @property
     def speed(self) -> float:
-        """How many times as fast as the reference; 0 if there is nothing to go by."""
+        """How many times as fast as the reference the tier is; 0 before the first step."""
         return self.reference_seconds / self.seconds if self.seconds else 0.0
 
 
@@ -102,8 +103,10 @@ class GraphRun:
 
 
 class NativeRun:
-    """The same on tier native. Its training step shows no gradients, so `backward` is asked first,
-    and not timed."""
+    """The same on tier native.
+
+    Its training step shows no gradients, so `backward` computes them first, off the clock.
+    """
 
     def __init__(self, weights: NativeWeights) -> None:
         self.native, self.config = weights.native, weights.config
@@ -128,7 +131,7 @@ def new_run(tier: str, config: GPTConfig) -> "GraphRun | NativeRun":
 
 
 def verify(comparisons: Sequence[Comparison], seconds: float) -> Iterator[str]:
-    """Compare tiers with the reference for about `seconds`; `comparisons` tell how they do.
+    """Compare tiers with the reference for about `seconds`, keeping `comparisons` up to date.
 
     Yields the configuration's name after every step. Each configuration gets one step at least.
     """
@@ -207,7 +210,7 @@ def pattern(x: float) -> str:
 
 
 def table(comparisons: Sequence[Comparison]) -> list[tuple[str, str, str, str]]:
-    """The outcome as rows of text, the first one a heading."""
+    """The outcome as rows of text; the first row is the heading."""
     rows = [("tier", "steps compared", "first difference", "speed (reference = 1)")]
     for c in comparisons:
         rows.append((c.tier, str(c.steps), str(c.difference or "none"), f"{c.speed:.1f}"))

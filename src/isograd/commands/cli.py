@@ -1,4 +1,4 @@
-"""The `isograd` command: its commands, their options and their help; what they do is elsewhere.
+"""The `isograd` command: its commands, their options and their help. What they do is elsewhere.
 
 Results go to standard output; complaints, one sentence each, to standard error with exit status 2.
 """
@@ -22,7 +22,7 @@ from ..text import CharTokenizer, load_docs
 from ..training import evaluate, sample
 from .endings import ending_the_process, giving_up, refusing_bad_input
 
-# What only some commands need is imported in their functions: it takes longer than `info` does.
+# Commands import in their functions what only they need, so that the others start quickly.
 
 
 def about() -> str:
@@ -219,5 +219,5 @@ def main() -> None:
     """Run the command line and end the process with its status."""
     with ending_the_process():
         rest = cli.main(standalone_mode=False)
-    if callable(rest):  # a script, for which our ways to end are not meant
+    if callable(rest):  # a script: it ends in its own way, not in one of ours
         rest()

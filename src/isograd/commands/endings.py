@@ -1,7 +1,7 @@
 """How commands end: the sentence on standard error, and the exit status.
 
-Status 2 for what was asked wrongly, 1 for what went wrong, 130 on Ctrl-C. The contexts here turn
-exceptions into these; none of them computes anything.
+The status is 2 for what was asked wrongly, 1 for what went wrong, and 130 on Ctrl-C. The contexts
+here turn exceptions into these; they compute nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def refusing_bad_input(path: str | None = None, verb: str = "read") -> Iterator[
 
 @contextmanager
 def ending_unwritable(path: str) -> Iterator[None]:
-    """Ends the command with one sentence where the file `path` cannot be written any more."""
+    """Ends the command with one sentence if the file `path` can no longer be written."""
     try:
         yield
     except OSError as error:
@@ -43,7 +43,7 @@ def ending_unwritable(path: str) -> Iterator[None]:
 
 @contextmanager
 def giving_up(place: object) -> Iterator[None]:
-    """Ends the command with one sentence on Ctrl-C, or where numbers have left the finite."""
+    """Ends the command with one sentence on Ctrl-C, or if numbers have left the finite."""
     try:
         yield
     except KeyboardInterrupt:
@@ -53,7 +53,7 @@ def giving_up(place: object) -> Iterator[None]:
 
 
 def end(sentence: str, status: int) -> NoReturn:
-    """End the command after output that may stand in the middle of a line."""
+    """End the command with `sentence`, on a line of its own: output may have stopped within one."""
     flush()
     print(f"\nisograd: {sentence}", file=sys.stderr)
     sys.exit(status)
@@ -61,7 +61,7 @@ def end(sentence: str, status: int) -> NoReturn:
 
 @contextmanager
 def ending_the_process() -> Iterator[None]:
-    """Ends the process, with a sentence if one is due, where a command has not just returned."""
+    """Ends the process, and says why, if a command ended in any way but by returning."""
     try:
         yield
         flush()
@@ -75,7 +75,7 @@ def ending_the_process() -> Iterator[None]:
         print(f"isograd: the output's encoding has no {missing!a}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        # Nobody can read what is still to be written; keep Python from trying at exit.
+        # Nobody can read what is still to be written, so keep Python from trying at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             print(f"isograd: cannot write the output: {error.strerror}", file=sys.stderr)
@@ -83,6 +83,6 @@ def ending_the_process() -> Iterator[None]:
 
 
 def flush() -> None:
-    """Write out what has been printed; nothing where there is no standard output."""
+    """Write out what has been printed, if there is a standard output."""
     if sys.stdout:
         sys.stdout.flush()

@@ -1,6 +1,6 @@
 """What `isograd train` was asked for: one record, which nothing changes once it is complete.
 
-It is built here alone, from the command line and from the checkpoint of a run that goes on.
+Only this file builds it: from the command line, and from the checkpoint of a run that goes on.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class TrainOptions(NamedTuple):
 def train_options(
     parameters: dict[str, Any], given: Collection[str]
 ) -> tuple[TrainOptions, Checkpoint | None]:
-    """The options, from click's `parameters`, and the checkpoint of the run that goes on, if any.
+    """The options, made of click's `parameters`, and the checkpoint of a run that goes on, if any.
 
-    `given` are the names of those that stood on the command line. Raises click.UsageError for what
-    cannot be, or contradicts the checkpoint.
+    `given` names those that stand on the command line. Raises click.UsageError for options that
+    cannot be, or that contradict the checkpoint.
     """
     options, resumed = TrainOptions(**parameters), None
     if "checkpoint_every" in given and not options.checkpoint:
@@ -77,7 +77,7 @@ def train_options(
 
 
 def load(path: str, tier: str) -> Checkpoint:
-    """The checkpoint in the file `path`, or the command's end."""
+    """Read the checkpoint in the file `path`, or end the command."""
     from ..checkpoint import load_checkpoint
 
     with refusing_bad_input(path):
@@ -85,7 +85,7 @@ def load(path: str, tier: str) -> Checkpoint:
 
 
 def take_over(options: TrainOptions, given: Collection[str], resumed: Checkpoint) -> TrainOptions:
-    """`options` with those of the run that goes on; refuses `given` ones that contradict them."""
+    """`options` with those of the `resumed` run. Refuses `given` ones that contradict these."""
     path = options.resume
     stored = {**resumed.options, **{size: getattr(resumed.model.config, size) for size in SIZES}}
     for name in (*FIXED, *SIZES):

@@ -1,4 +1,4 @@
-"""The files that a run writes: when, and what of it. Their formats are made elsewhere."""
+"""The files that a run writes: which, and when. What is in them is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from .history import History
     from .train import Run
 
-# What writes each file is imported where its option is given: history, checkpoint, matplotlib.
+# A run imports the module that writes a file only if the file is asked for.
 
 
 class Files:
     """Checkpoint, history and plot of a run, each only if its option is given.
 
-    Refuses paths that cannot be written, or where something would be lost, before any is made.
+    Before it makes any file, it refuses paths that cannot be written or hold something to lose.
     """
 
     def __init__(self, options: TrainOptions, run: Run) -> None:
@@ -74,7 +74,7 @@ class Files:
                 save_checkpoint(self.checkpoint, self.content)
 
     def finish(self) -> None:
-        """Write what is written at a run's end, whatever ends it."""
+        """Write what is due at the end of a run, whatever ends it."""
         self.write_history()
         if self.history:
             self.history.file.close()

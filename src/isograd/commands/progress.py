@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..verify import Comparison
 
-# rich is imported where something live is shown: it takes longer than a short run.
+# Only what shows something live imports rich: that takes longer than a short run.
 
 
 class Progress:
