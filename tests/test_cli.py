@@ -186,16 +186,16 @@ def whole(data, tmp_path):
 
 STOP_AT = """
 import signal, sys
-from isograd import cli
+from isograd.commands import cli, progress
 
-def step(self, step, loss, shown=cli.Progress.step):
+def step(self, step, loss, shown=progress.Progress.step):
     shown(self, step, loss)
     if step == int(stop):
         print(flush=True)
         signal.raise_signal(getattr(signal, name))
 
 stop, name, *sys.argv[1:] = sys.argv[1:]
-cli.Progress.step = step
+progress.Progress.step = step
 cli.main()
 """
 
@@ -462,7 +462,7 @@ def test_a_history_has_the_exact_numbers(data, tmp_path, kind):
 
 
 def test_a_history_is_whole_after_an_interruption_before_any_bytecode(tmp_path):
-    from isograd.history import History
+    from isograd.commands.history import History
 
     losses = [0.1, 0.2, 0.30000000000000004]
     expected = tmp_path / "expected.csv"
@@ -521,7 +521,10 @@ def test_a_missing_library_is_named_before_training_starts(data, tmp_path, whole
         ("matplotlib", ["train", *TINY, "--data", data, "--plot=x.png"], "isograd[plot]"),
         ("safetensors", ["sample", tmp_path / "whole.safetensors"], "pip install safetensors"),
     ]:
-        code = f"import sys; sys.modules[{missing!r}] = None; from isograd import cli; cli.main()"
+        code = (
+            f"import sys; sys.modules[{missing!r}] = None; "
+            "from isograd.commands import cli; cli.main()"
+        )
         process = subprocess.run(
             [sys.executable, "-c", code, *map(str, arguments)],
             capture_output=True,

@@ -396,6 +396,47 @@ def test_bad_input():
         _native.NativeGPT(vocab_size=5, n_layer=1 << 30, n_embd=1 << 20, n_head=2, block_size=4)
 
 
+def test_sizes_that_cannot_be_are_named():
+    sizes = {"vocab_size": 5, "n_layer": 1, "n_embd": 4, "n_head": 2, "block_size": 4}
+    for name in sizes:
+        with pytest.raises(ValueError, match=f"{name} must be a whole number from 1 on, not 0"):
+            _native.NativeGPT(**{**sizes, name: 0})
+
+
+def test_a_number_that_compares_as_another_is_refused():
+    class Liar(int):
+        __ge__ = __gt__ = __le__ = __lt__ = lambda self, other: True
+
+    model = native(isograd.GPTConfig(vocab_size=5, n_embd=4, n_head=2, block_size=4))
+    with pytest.raises(ValueError, match="not the numbers they compare as"):
+        model.loss([[0, Liar(99)]])
+
+
+def test_more_documents_in_all_than_a_size_can_count():
+    """2**63 steps of 2 documents are 2**64; the run ends where it diverges."""
+    config = isograd.GPTConfig(vocab_size=5, n_embd=4, n_head=2, block_size=4)
+    docs, losses = [[4, 0, 1, 2, 4], [4, 3, 4], [0, 1]], []
+    with pytest.raises(ValueError):
+        twins(config, 3)[2].train(
+            docs, 2**63, step=0, steps=2**63, lr=1e5, batch_size=2, losses=losses
+        )
+    assert len(losses) > 0
+
+
+@pytest.mark.parametrize("shape", [(0, 6), (6, 0), (2, 2), (4, 2), (-2, -3), (2**62, 4), (1, 7)])
+def test_a_matrix_has_the_size_of_its_memory(shape):
+    numbers = memoryview(array.array("d", [0.0] * 6))
+    assert _native.Matrix(numbers, 2, 3).tolist() == [[0.0] * 3] * 2
+    with pytest.raises(ValueError, match="6 numbers are no"):
+        _native.Matrix(numbers, *shape)
+
+
+def test_a_matrix_is_made_of_doubles():
+    for flat in (array.array("f", [0.0] * 6), bytes(48), [0.0] * 6, None):
+        with pytest.raises((BufferError, TypeError, ValueError)):
+            _native.Matrix(flat, 2, 3)
+
+
 def test_memory_goes_by_documents_not_by_block_size():
     config = isograd.GPTConfig(vocab_size=3, n_embd=2, n_head=2, block_size=300_000)
     _, _, model = twins(config, 1)

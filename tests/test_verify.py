@@ -14,7 +14,8 @@ from array import array
 import pytest
 
 import isograd
-from isograd import cli, verify
+from isograd import verify
+from isograd.commands import cli
 from isograd.model import GRAPH_TIERS, TIERS
 
 pytestmark = pytest.mark.skipif(isograd.backend != "c", reason="nothing is compiled here")
@@ -266,7 +267,7 @@ def test_a_terminal_shows_a_live_table():
     from test_cli import read_terminal
 
     code = (
-        "import sys; from isograd import cli, verify; "
+        "import sys; from isograd import verify; from isograd.commands import cli; "
         "verify.CONFIGURATIONS = (verify.Configuration('small', 1.0, 1, 4, 2, 4),); "
         "sys.argv[1:] = ['verify', '--seconds=0.5']; cli.main()"
     )

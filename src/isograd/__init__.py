@@ -51,7 +51,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The module of checkpoints is imported when it is first asked for: it takes 10 ms."""
+    """Imports the module of checkpoints when someone first asks for it: that takes 10 ms."""
     if name in ("Checkpoint", "docs_sha256", "load_checkpoint", "save_checkpoint"):
         from . import checkpoint
 

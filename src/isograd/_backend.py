@@ -2,11 +2,15 @@
 
 The environment variable ISOGRAD_BACKEND, read once at import, may say `c` or `python`. Without it
 the extension is used where it was built. An extension that is there but does not load is an error,
-never a reason to fall back.
+never a reason to fall back. Nothing is computed here.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "Adam",
@@ -17,12 +21,14 @@ __all__ = [
     "compiler",
     "no_grad",
     "read_data",
+    "read_one_by_one",
     "vector",
     "vector_unit",
 ]
 
 
-def _choose():
+def _choose() -> str:
+    """Returns "c" or "python". Raises ImportError if what is asked for is not to be had."""
     wanted = os.environ.get("ISOGRAD_BACKEND", "")
     if wanted not in ("", "c", "python"):
         raise ImportError(f"ISOGRAD_BACKEND must be 'c' or 'python', not {wanted!r}")
@@ -42,21 +48,22 @@ def _choose():
     return "c"
 
 
-def reference_data(params):
+def read_one_by_one(params: Sequence[Any]) -> list[float]:
     """What `_core.read_data` does, for Values of the reference."""
     return [p.data for p in params]
 
 
 backend = _choose()
 
-if backend == "c":
+# The twins have the same types, so the stubs of the compiled ones serve for both.
+if TYPE_CHECKING or backend == "c":
     from . import _core as vector
     from ._core import Value, compiler, no_grad, read_data, vector_unit
     from ._native import Matrix, NativeGPT
     from .optim import Adam
 else:
-    from .reference import Adam, Value, no_grad, vector  # type: ignore[assignment, no-redef]
+    from .reference import Adam, Value, no_grad, vector
 
-    Matrix = NativeGPT = None  # type: ignore[assignment, misc]
+    Matrix = NativeGPT = None
     compiler = vector_unit = "none"
-    read_data = reference_data
+    read_data = read_one_by_one

@@ -1,5 +1,9 @@
 # cython: language_level=3
-"""The native step of csrc/gpt as Python objects: checks, errors, buffers, and the GIL let go of."""
+"""The native step of csrc/gpt as Python objects: buffers, errors, and the GIL let go of.
+
+The public calls check their arguments before they get here. This layer compares again, as machine
+numbers, only what memory depends on; checks.py then says what is wrong.
+"""
 
 from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
@@ -7,6 +11,9 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t
+
+from .checks import check_documents, check_sizes, check_tokens
+from .reference.checks import check_adam
 
 cdef extern from "gpt/gpt.h" nogil:
     ctypedef struct Sizes:
@@ -70,14 +77,20 @@ if complaint != NULL:
 UNITS = {"plain": PLAIN, "avx2": AVX2, "avx512": AVX512}
 
 cdef enum:
-    AT_ONCE = 4096  # steps between two looks at what has been asked for
+    AT_ONCE = 4096  # the most steps between two looks for Ctrl-C
 
-# How long a run goes on before Ctrl-C is looked for, in seconds.
+# The seconds after which a run looks for Ctrl-C.
 cdef double PATIENCE = 0.02
 
 
-cdef int check(GptError error) except -1:
-    """Raises what Python's arithmetic raises in the same place."""
+cdef refuse(check, arguments):
+    """Raises the sentence of `check`, or ValueError if the arguments talk their way past it."""
+    check(*arguments)
+    raise ValueError("arguments that are not the numbers they compare as")
+
+
+cdef int raise_error(GptError error) except -1:
+    """Raises what Python's arithmetic raises in the same place; nothing for GPT_OK."""
     if error == GPT_OK:
         return 0
     if error == GPT_NO_MEMORY:
@@ -96,12 +109,15 @@ cdef int check(GptError error) except -1:
 
 
 def vector_unit():
-    """The vector unit that computes: "avx512", "avx2" or "plain"; all give the same bits."""
+    """The vector unit that computes: "avx512", "avx2" or "plain". All give the same bits."""
     return next(name for name, unit in UNITS.items() if unit == chosen_unit())
 
 
 def set_vector_unit(name):
-    """Computes with another one from now on, for tests; ValueError where the processor lacks it."""
+    """Compute with the unit `name` from now on, for tests.
+
+    Raises ValueError if the processor lacks it.
+    """
     if vector_unit_set(UNITS[name]) < 0:
         raise ValueError(f"this processor has no {name}")
 
@@ -133,14 +149,20 @@ cdef class Matrix:
     """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
 
     Rows are writable memoryviews of doubles; the whole is a two-dimensional buffer, which
-    `numpy.asarray` takes without a copy.
+    `numpy.asarray` takes without a copy. Raises ValueError for a `flat` of another kind or size.
     """
 
-    cdef object flat  # a memoryview of doubles, which keeps the memory alive
+    cdef object flat  # a memoryview of doubles
+    cdef double[::1] numbers  # the same, held so that the memory stays where it is
     cdef Py_ssize_t[2] sizes, strides
 
     def __cinit__(self, flat, Py_ssize_t n_rows, Py_ssize_t n_columns):
-        self.flat = flat
+        self.flat, self.numbers = memoryview(flat), flat
+        if n_rows < 1 or n_columns < 1 or self.numbers.shape[0] // n_columns != n_rows or (
+                self.numbers.shape[0] % n_columns):
+            raise ValueError(
+                f"{self.numbers.shape[0]} numbers are no {n_rows} rows of {n_columns}"
+            )
         self.sizes = [n_rows, n_columns]
         self.strides = [n_columns * <Py_ssize_t>sizeof(double), sizeof(double)]
 
@@ -172,8 +194,7 @@ cdef class Matrix:
         return [row.tolist() for row in self]
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
-        cdef double[::1] numbers = self.flat
-        buffer.buf, buffer.obj, buffer.readonly = &numbers[0], self, 0
+        buffer.buf, buffer.obj, buffer.readonly = &self.numbers[0], self, 0
         buffer.itemsize = sizeof(double)
         buffer.len = self.sizes[0] * self.strides[0]
         buffer.format = DOUBLE if flags & PyBUF_FORMAT else NULL
@@ -188,7 +209,7 @@ cdef view(Memory memory, double *data):
 
 
 cdef class Documents:
-    """Token lists in one flat array."""
+    """Token lists in one flat array. Raises ValueError if there is one to learn nothing from."""
 
     cdef CDocuments c
     cdef int32_t *tokens
@@ -207,12 +228,10 @@ cdef class Documents:
             self.starts[i] = at
             doc = <tuple>docs[i]
             if len(doc) < 2:
-                raise ValueError(f"a document has {len(doc)} tokens; the least to learn from is 2")
+                refuse(check_tokens, (doc, vocab_size, "a document"))
             for token in doc:
                 if not 0 <= token < <Py_ssize_t>vocab_size:
-                    raise ValueError(
-                        f"a document holds the token {token}; the model has 0 to {vocab_size - 1}"
-                    )
+                    refuse(check_tokens, (doc, vocab_size, "a document"))
                 self.tokens[at] = <int32_t>token
                 at += 1
         self.starts[self.c.n] = at
@@ -230,7 +249,7 @@ cdef class NativeGPT:
     `num_params` doubles, in the order of `reference.weight_shapes`, row by row; all 0 at first.
     They are the model's own memory and keep it alive. One thread at a time may use a model.
 
-    ValueError for sizes that cannot be; MemoryError.
+    Raises ValueError for sizes that no GPT can have, and MemoryError.
     """
 
     cdef Memory memory
@@ -241,12 +260,11 @@ cdef class NativeGPT:
 
     def __cinit__(self, *, size_t vocab_size, size_t n_layer, size_t n_embd, size_t n_head,
                   size_t block_size):
-        if not (vocab_size and n_layer and n_embd and n_head and block_size):
-            raise ValueError("all sizes must be at least 1")
-        if n_embd % n_head:
-            raise ValueError(
-                f"n_embd must be divisible by n_head, but {n_embd} is not by {n_head}"
-            )
+        if not (vocab_size and n_layer and n_embd and n_head and block_size) or n_embd % n_head:
+            refuse(check_sizes, ({
+                "vocab_size": vocab_size, "n_layer": n_layer, "n_embd": n_embd, "n_head": n_head,
+                "block_size": block_size,
+            },))
         self.memory = Memory.__new__(Memory)
         self.g = self.memory.g = gpt_new(vocab_size, n_layer, n_embd, n_head, block_size)
         if self.g == NULL:
@@ -260,7 +278,7 @@ cdef class NativeGPT:
     def loss(self, docs):
         """The mean loss of `docs`, a list of token lists.
 
-        ValueError for documents that cannot be learned from, and where a probability is 0.
+        Raises ValueError for documents to learn nothing from, and where a probability is 0.
         """
         return self.evaluate(docs, False)
 
@@ -269,11 +287,12 @@ cdef class NativeGPT:
         return self.evaluate(docs, True)
 
     cdef evaluate(self, docs, bint with_gradients):
-        cdef Documents documents = Documents(list(docs), self.g.s.V)
+        cdef list listed = list(docs)
+        cdef Documents documents = Documents(listed, self.g.s.V)
         cdef double loss = 0
         cdef GptError error
         if documents.c.n == 0:
-            raise ValueError("there are no documents")
+            refuse(check_documents, (listed, 0, 0, self.g.s.V))
         self.take()
         try:
             with nogil:
@@ -283,7 +302,7 @@ cdef class NativeGPT:
                     error = gpt_loss(self.g, &documents.c, &loss)
         finally:
             self.busy = False
-        check(error)
+        raise_error(error)
         return loss
 
     def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, betas=(0.85, 0.99),
@@ -291,33 +310,26 @@ cdef class NativeGPT:
         """Run `n` steps from number `step` (from 0) on, of a schedule of `steps`; returns n.
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
-        rate lr * (1 - i / steps), and appends its loss to `losses`. Moments go on from what they
-        are.
+        rate lr * (1 - i / steps), and appends its loss to `losses`. The moments go on from what
+        they are.
 
-        ValueError for what cannot be, before anything is changed. OverflowError, ValueError and
-        ZeroDivisionError from Python's arithmetic, and on Ctrl-C KeyboardInterrupt: weights and
-        moments are then those of the last step with a loss in `losses`.
+        Raises ValueError for what cannot be, before it changes anything. Raises OverflowError,
+        ValueError and ZeroDivisionError from Python's arithmetic, and KeyboardInterrupt on Ctrl-C;
+        weights and moments are then those of the last step with a loss in `losses`.
         """
         cdef TrainingRun run
         cdef GptError error = GPT_OK
-        cdef size_t done = 0, count = len(docs), i
+        cdef size_t done = 0, i
         beta1, beta2 = betas
-        if not (0 <= beta1 < 1 and 0 <= beta2 < 1):
-            raise ValueError(f"betas must be two numbers from 0 to below 1, not {betas!r}")
-        if not eps >= 0:
-            raise ValueError(f"eps must be a number from 0 on, not {eps!r}")
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0):
+            refuse(check_adam, (self.weights, betas, eps))
         if not (batch_size and threads):
             raise ValueError("batch_size and threads must be at least 1")
-        if step + n > steps:
-            raise ValueError(f"a schedule of {steps} steps does not hold steps {step} to {step + n}")
-        if count == 0:
-            raise ValueError("there are no documents to train on")
-        if n == 0:
-            return 0
-        # Those of the run, or all of them, from the first one's on.
-        cdef size_t n_needed = count if batch_size >= count else min(n * batch_size, count)
-        needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
-        cdef Documents documents = Documents(needed, self.g.s.V)
+        if step > steps or n > steps - step:
+            raise ValueError(
+                f"a schedule of {steps} steps does not hold steps {step} to {<object>step + n}"
+            )
+        cdef Documents documents = self.documents_of(docs, step, n, batch_size)
         cdef double[AT_ONCE] step_losses
         run.docs = documents.c
         run.first_step, run.schedule_steps, run.batch_size = step, steps, batch_size
@@ -333,11 +345,21 @@ cdef class NativeGPT:
                     losses.append(step_losses[i])
                 done += run.completed
                 run.first_step += run.completed
-                check(error)
+                raise_error(error)
                 PyErr_CheckSignals()
         finally:
             self.busy = False
         return done
+
+    cdef Documents documents_of(self, docs, size_t step, size_t n, size_t batch_size):
+        """What `n` steps from number `step` on learn from: each document once, the first first."""
+        cdef size_t count = len(docs), i
+        if count == 0:
+            refuse(check_documents, (docs, 0, 0, self.g.s.V))
+        # The product is taken only where it is at most `count`: elsewhere it may not fit.
+        cdef size_t n_needed = n * batch_size if n <= count // batch_size else count
+        needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
+        return Documents(needed, self.g.s.V)
 
     cdef take(self):
         if self.busy:
@@ -345,13 +367,13 @@ cdef class NativeGPT:
         self.busy = True
 
     def decoder(self):
-        """A Decoder at the beginning of a document; it goes by the weights as they are then."""
+        """A Decoder at the beginning of a document. It uses the weights as each call finds them."""
         return Decoder(self)
 
     def sample(self, size_t bos, random, double temperature):
-        """Draw tokens until `bos` comes or block_size is reached, `random()` giving the numbers.
+        """Draw tokens, with numbers from `random()`, until `bos` comes or block_size is reached.
 
-        They are those of reference.sample_tokens; temperature 0 takes the likeliest each time.
+        The tokens are those of reference.sample_tokens; temperature 0 takes the likeliest ones.
         """
         cdef Decoder decoder = Decoder(self)
         cdef size_t token = bos
@@ -381,7 +403,7 @@ cdef class Decoder:
         decoder_free(self.d)
 
     def append(self, size_t token):
-        """Go on with `token`; ValueError for none of the model's, and after block_size tokens."""
+        """Go on with `token`. Raises ValueError if the model has no such token or position."""
         if token >= self.model.g.s.V:
             raise ValueError(f"{token} is no token; the model has 0 to {self.model.g.s.V - 1}")
         if self.d.T >= self.model.g.s.block_size:
@@ -394,20 +416,20 @@ cdef class Decoder:
         return [self.d.logits[i] for i in range(self.model.g.s.V)]
 
     def probabilities(self, double temperature):
-        """softmax(logit / temperature), a list; what the division raises for 0 and near it."""
-        check(decoder_softmax(self.d, &self.model.g.s, temperature))
+        """softmax(logit / temperature), a list. Raises what the division raises near 0."""
+        raise_error(decoder_softmax(self.d, &self.model.g.s, temperature))
         return [self.d.probabilities[i] for i in range(self.model.g.s.V)]
 
     def draw(self, random, double temperature):
         """The token that random.choices would draw with the probabilities as weights.
 
-        One call of `random`, which returns a number in [0, 1); none for temperature 0, which means
-        the first of the largest logits. ValueError as choices raises it.
+        Calls `random` once, for a number in [0, 1). Temperature 0 means the first of the largest
+        logits, and no call. Raises ValueError as choices does.
         """
         cdef const Sizes *s = &self.model.g.s
         cdef double total = 0
         if temperature == 0:
             return decoder_argmax(self.d, s)
-        check(decoder_softmax(self.d, s, temperature))
-        check(decoder_total(self.d, s, &total))
+        raise_error(decoder_softmax(self.d, s, temperature))
+        raise_error(decoder_total(self.d, s, &total))
         return decoder_draw(self.d, s, total, random())

@@ -2,15 +2,15 @@
 
 The tensors are the weights, under their names in `state_dict`, Adam's moments under the same names
 after `adam.m.` and `adam.v.`, and `losses`; all F64, in the shapes documented there. What is no
-tensor stands in the file's metadata as JSON. So `safetensors.numpy.load_file(path)["wte"]` is a
-weight matrix to whoever has NumPy. isograd does without. Reading is left to the safetensors
-library, which is made for files from strangers; writing is the few lines of `_pack`, as the
-library's own writer wants either NumPy or raw pointers, and changed its arguments with version 0.8.
+tensor stands in the file's metadata as JSON. So whoever has NumPy gets a weight matrix from
+`safetensors.numpy.load_file(path)["wte"]`; isograd does without NumPy. The safetensors library does
+the reading: it is made for files from strangers. The few lines of `_pack` do the writing: the
+library's own writer wants NumPy or raw pointers, and changed its arguments with version 0.8.
 
-A file appears under its name only when all of it is on the disk, so that a process killed at any
-moment leaves the one before. A checksum over header and tensors finds damage, which the format
-alone does not. A checkpoint of the default model is 119 kB after 1,000 steps; it takes 3 ms to
-write, besides the disk, and 20 ms to read.
+A file appears under its name only when all of it is on the disk, so a process killed at any moment
+leaves the file before. A checksum over header and tensors finds damage; the format alone does not.
+A checkpoint of the default model has 119 kB after 1,000 steps. Writing one takes 3 ms without the
+disk, reading one 20 ms.
 """
 
 import hashlib
@@ -23,10 +23,11 @@ from dataclasses import asdict
 from random import Random
 from typing import Any, NamedTuple
 
+from .checks import check_moments
 from .files import write_atomically
 from .model import DEFAULT_TIER, GPT, GPTConfig, check_tier, matrices
 from .text import CharTokenizer
-from .training import TrainingState, check_moments
+from .training import TrainingState
 
 FORMAT = "isograd checkpoint"
 VERSION = 1
@@ -36,7 +37,7 @@ class Checkpoint(NamedTuple):
     """A run at some step: what `save_checkpoint` writes and `load_checkpoint` reads.
 
     `random_state` is the generator's `getstate()`. `options` are those of the run, such as `steps`
-    and `lr`: whatever JSON can hold, returned as it was given. `docs_sha256` tells documents apart.
+    and `lr`: whatever JSON can hold comes back as it was. `docs_sha256` tells documents apart.
     """
 
     model: GPT
@@ -53,9 +54,9 @@ def docs_sha256(docs: Iterable[str]) -> str:
 
 
 def save_checkpoint(path: "str | os.PathLike[str]", checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` to the file `path`, which is replaced as a whole or not at all.
+    """Write `checkpoint` to the file `path`, replacing it as a whole or not at all.
 
-    Raises OSError where it cannot be written, ValueError for a state of another model.
+    Raises OSError if the file cannot be written, ValueError if the state is of another model.
     """
     model, tokenizer, state, random_state, options, sha256 = checkpoint
     check_moments(state, model.num_params)
@@ -77,11 +78,11 @@ def save_checkpoint(path: "str | os.PathLike[str]", checkpoint: Checkpoint) -> N
 
 
 def load_checkpoint(path: "str | os.PathLike[str]", *, tier: str = DEFAULT_TIER) -> Checkpoint:
-    """The checkpoint in the file `path`, with its model in tier `tier`.
+    """Read the checkpoint in the file `path`, with its model in tier `tier`.
 
-    Raises OSError where the file cannot be read, ValueError, in one sentence, for anything but an
-    undamaged checkpoint of this version of isograd or an older one, ModuleNotFoundError without
-    the safetensors library.
+    Raises OSError if the file cannot be read, ModuleNotFoundError without the safetensors library,
+    and ValueError, in one sentence, if the file is anything but an undamaged checkpoint of this
+    version of isograd or an older one.
     """
     check_tier(tier)
     with open(path, "rb") as file:
@@ -97,7 +98,7 @@ def load_checkpoint(path: "str | os.PathLike[str]", *, tier: str = DEFAULT_TIER)
 def _restored(
     tensors: "dict[str, tuple[list[int], array[float]]]", metadata: Mapping[str, str], tier: str
 ) -> Checkpoint:
-    """The checkpoint made of these; any of the usual exceptions if they do not go together."""
+    """The checkpoint made of these. Raises any usual exception if they do not go together."""
     config = GPTConfig(**json.loads(metadata["config"]))
     tokenizer = CharTokenizer([json.loads(metadata["tokenizer"])])
     if tokenizer.vocab_size != config.vocab_size:
@@ -130,7 +131,7 @@ def _restored(
 
 
 def _little(numbers: Sequence[float]) -> "array[float]":
-    """An array of the numbers, or of the doubles in the bytes, least significant byte first."""
+    """An array of `numbers`, or of the doubles in bytes, least significant byte first."""
     doubles = array("d", numbers)
     if sys.byteorder == "big":
         doubles.byteswap()
@@ -154,7 +155,10 @@ def _pack(tensors: Mapping[str, tuple[Sequence[int], bytes]], metadata: dict[str
 def _unpack(
     content: bytes, name: str
 ) -> "tuple[dict[str, tuple[list[int], array[float]]], dict[str, str]]":
-    """Shapes and numbers of the tensors by name, and the metadata; ValueError calls it `name`."""
+    """Shapes and numbers of the tensors by name, and the metadata.
+
+    Raises ValueError naming `name` if `content` is anything but a checkpoint of this version.
+    """
     import safetensors
 
     try:

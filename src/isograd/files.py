@@ -1,4 +1,4 @@
-"""Files that appear as a whole or not at all."""
+"""Files that appear as a whole or not at all; what is in them is decided elsewhere."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 def write_atomically(path: "str | os.PathLike[str]", content: bytes) -> None:
-    """Replace the file `path`, or make it: all of the content or, on any exception, no change."""
+    """Make or replace the file `path` with all of `content`; any exception leaves it unchanged."""
     path = os.path.realpath(path)
     part = part_of(path)
     try:
@@ -28,7 +28,7 @@ def write_atomically(path: "str | os.PathLike[str]", content: bytes) -> None:
 
 
 def check_writable(path: "str | os.PathLike[str]") -> None:
-    """OSError unless `write_atomically` can write a file `path`."""
+    """Raises OSError if `write_atomically` cannot write a file `path`."""
     path = os.path.realpath(path)
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)

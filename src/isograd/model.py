@@ -1,10 +1,15 @@
-"""The model as users hold it: sizes, weights, and the tier that computes with them."""
+"""The model as users hold it: sizes, weights, and the tier that computes with them.
+
+What is computed stands in the reference and in C; training and sampling stand in training.py.
+"""
+
+from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from random import Random
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple
 
 from . import reference
 from ._backend import (
@@ -15,28 +20,29 @@ from ._backend import (
     backend,
     no_grad,
     read_data,
-    reference_data,
+    read_one_by_one,
     vector,
 )
-from .reference.value import number
+from .checks import check_sizes, check_tokens
+from .reference.checks import number
 
 
 class GraphTier(NamedTuple):
     """What a tier that builds graphs computes with: scalar class, vector functions, optimizer.
 
-    `read_data(tuple of scalars)` is the quickest way to the numbers in them.
+    `read_data(tuple of scalars)` reads the numbers in them, as quickly as the tier can.
     """
 
-    scalar: Any
+    scalar: Callable[..., Any]
     vector: Any
-    adam: Any
-    read_data: Any
+    adam: Callable[..., reference.Adam]
+    read_data: Callable[[tuple[Any, ...]], array[float] | list[float]]
 
 
 GRAPH_TIERS = {
     "fused": GraphTier(Value, vector, Adam, read_data),
     "value": GraphTier(Value, reference.vector, reference.Adam, read_data),
-    "reference": GraphTier(reference.Value, reference.vector, reference.Adam, reference_data),
+    "reference": GraphTier(reference.Value, reference.vector, reference.Adam, read_one_by_one),
 }
 TIERS = (*(["native"] if backend == "c" else []), *GRAPH_TIERS)
 DEFAULT_TIER = TIERS[0]
@@ -44,9 +50,10 @@ DEFAULT_TIER = TIERS[0]
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The sizes of a GPT; ValueError if they cannot be.
+    """The sizes of a GPT: `n_embd` features, split among `n_head` attention heads; at most
+    `block_size` positions.
 
-    `n_embd` features, split among `n_head` attention heads; at most `block_size` positions.
+    Raises ValueError if no GPT can have them.
     """
 
     vocab_size: int
@@ -56,38 +63,18 @@ class GPTConfig:
     block_size: int = 16
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            size = getattr(self, field.name)
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ValueError(f"{field.name} must be a whole number from 1 on, not {size!r}")
-        if self.n_embd % self.n_head:
-            raise ValueError(
-                f"n_embd must be divisible by n_head, but {self.n_embd} is not by {self.n_head}"
-            )
+        check_sizes(vars(self))
 
 
 def check_tier(tier: str) -> None:
-    """ValueError unless there is a tier of this name."""
+    """Raises ValueError if there is no tier of this name."""
     if tier not in TIERS:
         raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
 
 
-def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
-    """ValueError, which calls them `name`, unless `tokens` are something to learn from."""
-    if len(tokens) < 2:
-        raise ValueError(f"{name} has {len(tokens)} tokens; the least to learn from is 2")
-    if {*map(type, tokens)} == {int} and min(tokens) >= 0 and max(tokens) < vocab_size:
-        return  # a thirtieth of the time that one by one would take
-    for token in tokens:
-        if not (isinstance(token, SupportsIndex) and 0 <= token < vocab_size):
-            raise ValueError(
-                f"{name} holds the token {token!r}; the model has 0 to {vocab_size - 1}"
-            )
-
-
 def matrix_parts(
-    config: GPTConfig, numbers: "memoryview[float]"
-) -> "Iterator[tuple[str, memoryview[float], tuple[int, int]]]":
+    config: GPTConfig, numbers: memoryview[float]
+) -> Iterator[tuple[str, memoryview[float], tuple[int, int]]]:
     """Name, part of `numbers` and shape of every weight matrix, in the order of `state_dict`."""
     start = 0
     for name, n_out, n_in in reference.weight_shapes(config):
@@ -96,14 +83,14 @@ def matrix_parts(
         start = end
 
 
-def matrices(config: GPTConfig, numbers: "array[float]") -> "dict[str, memoryview[float]]":
+def matrices(config: GPTConfig, numbers: array[float]) -> dict[str, memoryview[float]]:
     """`numbers`, one for each weight in the order of `state_dict`, as views by name and shape."""
     parts = matrix_parts(config, memoryview(numbers))
     return {name: part.cast("B").cast("d", shape) for name, part, shape in parts}
 
 
 def _numbers(config: GPTConfig, weights: Mapping[str, Any]) -> list[float]:
-    """All numbers in `weights`, in order; raises what `load_state_dict` does."""
+    """All numbers in `weights`, in order. Raises what `load_state_dict` does."""
     if not isinstance(weights, Mapping):
         raise TypeError(f"weights must be a mapping from names, not {type(weights).__name__!r}")
     shapes = reference.weight_shapes(config)
@@ -136,9 +123,9 @@ def _rows_of_numbers(matrix: Any, name: str, n_out: int, n_in: int) -> list[list
 
 
 def _plain_number(x: Any) -> float:
-    x = x.data if isinstance(x, (Value, reference.Value)) else number(x)
-    float(x)  # or OverflowError
-    return x
+    plain: float = x.data if isinstance(x, (Value, reference.Value)) else number(x)
+    float(plain)  # or OverflowError
+    return plain
 
 
 class GraphWeights:
@@ -158,7 +145,7 @@ class GraphWeights:
     def scalars(self) -> list[Value]:
         return [p for rows in self.rows.values() for row in rows for p in row]
 
-    def read(self) -> "array[float] | list[float]":
+    def read(self) -> array[float] | list[float]:
         return self.tier.read_data(tuple(self.scalars()))
 
     def write(self, numbers: Sequence[float]) -> None:
@@ -170,7 +157,8 @@ class GraphWeights:
 
     def loss_number(self, tokens: Sequence[int]) -> float:
         with no_grad():
-            return self.loss(tokens).data
+            loss: float = self.loss(tokens).data
+        return loss
 
     def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
         with no_grad():
@@ -195,7 +183,7 @@ class NativeWeights:
     def scalars(self) -> list[Value]:
         raise ValueError("tier 'native' has no Values: ask state_dict(), or model.to('fused')")
 
-    def read(self) -> "array[float]":
+    def read(self) -> array[float]:
         return array("d", self.native.weights.tobytes())
 
     def write(self, numbers: Sequence[float]) -> None:
@@ -239,8 +227,8 @@ class GPT:
 
     `tier` says what computes: "native" (the whole step in C, without a graph; the default where it
     is built), "fused" (compiled scalars, vector functions and Adam), "value" (compiled scalars
-    only) or "reference" (pure Python); the middle two are compiled if `isograd.backend` says "c".
-    All tiers give the same bits. ValueError for any other.
+    only) or "reference" (pure Python). The middle two are compiled if `isograd.backend` says "c".
+    All tiers give the same bits. Raises ValueError for any other tier.
     """
 
     def __init__(self, config: GPTConfig, *, rng: Random, tier: str = DEFAULT_TIER) -> None:
@@ -251,12 +239,13 @@ class GPT:
         self.weights: NativeWeights | GraphWeights = weights(config, rng, tier)
 
     def state_dict(self) -> dict[str, Any]:
-        """The weight matrices by name; no copies, so that they can be assigned to.
+        """The weight matrices by name: no copies, so you can assign to them.
 
-        wte (vocab_size x n_embd), wpe (block_size x n_embd), lm_head (vocab_size x n_embd), then
-        for each layer attn_wq, attn_wk, attn_wv, attn_wo (n_embd x n_embd), mlp_fc1 (4 n_embd x
-        n_embd) and mlp_fc2 (n_embd x 4 n_embd). On tier native rows of doubles in the model's own
-        memory, which `numpy.asarray` takes without a copy; on the others lists of rows of Values.
+        These are wte (vocab_size x n_embd), wpe (block_size x n_embd), lm_head (vocab_size x
+        n_embd), and for each layer attn_wq, attn_wk, attn_wv, attn_wo (n_embd x n_embd), mlp_fc1
+        (4 n_embd x n_embd) and mlp_fc2 (n_embd x 4 n_embd). On tier native they are rows of doubles
+        in the model's own memory, which `numpy.asarray` takes without a copy; on the others they
+        are lists of rows of Values.
         """
         return self.weights.by_name()
 
@@ -264,40 +253,40 @@ class GPT:
         """Give every weight the number that stands in its place in `weights`.
 
         `weights` has the names and shapes of `state_dict`: lists of rows of numbers or Values,
-        two-dimensional arrays, memoryviews. ValueError, in which case nothing has changed, for
-        other names, other shapes, and what is no real number; TypeError if it is no mapping.
+        two-dimensional arrays, memoryviews. Raises TypeError if it is no mapping, ValueError for
+        other names, other shapes, and what is no real number; then nothing has changed.
         """
         self.weights.write(_numbers(self.config, weights))
 
     @classmethod
     def from_state_dict(
         cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = DEFAULT_TIER
-    ) -> "GPT":
-        """A GPT with these weights, for which see `load_state_dict`."""
+    ) -> GPT:
+        """A GPT with `weights`; `load_state_dict` says what these may be."""
         numbers = _numbers(config, weights)  # before there is memory for sizes that may be wrong
         model = cls(config, rng=_Zeros(), tier=tier)
         model.weights.write(numbers)
         return model
 
-    def to(self, tier: str) -> "GPT":
+    def to(self, tier: str) -> GPT:
         """A GPT of another tier with the same weights, bit for bit; the two share nothing."""
         return GPT.from_state_dict(self.config, self.state_dict(), tier=tier)
 
-    def arrays(self) -> "dict[str, memoryview[float]]":
+    def arrays(self) -> dict[str, memoryview[float]]:
         """The weight matrices by name, as two-dimensional memoryviews of doubles: copies.
 
         `numpy.asarray(view)` makes one an array, `view[i, j]` and `view.tolist()` need no NumPy.
         """
         return matrices(self.config, array("d", self.read_data()))
 
-    def read_data(self) -> "array[float] | list[float]":
-        """All weights' numbers, in the order of `state_dict`; a list where there are ints."""
+    def read_data(self) -> array[float] | list[float]:
+        """The numbers of all weights, in the order of `state_dict`; a list where there are ints."""
         return self.weights.read()
 
     def parameters(self) -> list[Value]:
         """All weights in one list of Values, in the order of `state_dict`; no copies.
 
-        ValueError on tier native, which has none.
+        Raises ValueError on tier native, which has none.
         """
         return self.weights.scalars()
 
@@ -309,8 +298,8 @@ class GPT:
     def loss(self, tokens: Sequence[int]) -> Any:
         """The mean cross entropy, in nats, of predicting `tokens` one by one.
 
-        A Value with its graph; on tier native, which builds none, a float. ValueError for less than
-        two tokens or one that the model does not have.
+        This is a Value with its graph, but a float on tier native, which builds no graph. Raises
+        ValueError for fewer than two tokens, or one that the model does not have.
         """
         check_tokens(tokens, self.config.vocab_size, "the document")
         return self.weights.loss(tokens)

@@ -1,15 +1,17 @@
 """Documents and their characters: reading a text file, turning documents into tokens and back."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 
 NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
 
 
-def load_docs(path: str | os.PathLike | None = None) -> list[str]:
-    """The documents in a UTF-8 text file: its lines, stripped, without the empty ones.
+def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
+    """Read the documents in a UTF-8 text file: its lines, stripped, without the empty ones.
 
-    Without `path`, the 32,033 names that come with the package, in the file's order.
+    Without `path`, these are the 32,033 names that come with the package, in the file's order.
     Raises OSError if the file cannot be read, ValueError if it is not UTF-8 or holds no document.
     """
     path = NAMES if path is None else path
@@ -50,7 +52,7 @@ class CharTokenizer:
         return len(self.chars) + 1
 
     def encode(self, doc: str) -> list[int]:
-        """[BOS, ids of the characters, BOS]; ValueError for a character outside the vocabulary."""
+        """[BOS, ids of the characters, BOS]. Raises ValueError for a character it does not know."""
         try:
             return [self.bos, *map(self._ids.__getitem__, doc), self.bos]
         except KeyError as error:
@@ -60,7 +62,7 @@ class CharTokenizer:
             ) from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The characters of `ids`, BOS left out; ValueError for an id that is no token."""
+        """The characters of `ids` without BOS. Raises ValueError for an id that is no token."""
         ids = list(ids)
         for i in ids:
             if not 0 <= i < self.vocab_size:

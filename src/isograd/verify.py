@@ -1,9 +1,10 @@
 """The check for whoever doubts: every tier next to the reference, on this machine, as it is now.
 
 Both train on the names from the same seed, step by step. After each step the loss, every gradient
-and every weight are compared as bit patterns, so that 0.0 and -0.0 differ; only NaNs count as equal
+and every weight are compared as bit patterns, so 0.0 and -0.0 differ; only NaNs count as equal
 whatever their bits, as Python shows no difference between them. A tier that differs once is out.
-The speed is that of the steps compared, taken in turns with the reference's, without the comparing.
+The speed is that of the steps compared, which alternate with the reference's; comparing them does
+not count.
 """
 
 import platform
@@ -12,13 +13,15 @@ from array import array
 from collections.abc import Iterator, Sequence
 from random import Random
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from . import reference
 from .model import GPT, GRAPH_TIERS, GPTConfig, NativeWeights
 from .text import CharTokenizer, load_docs
 
 SEED, STEPS, LR = 42, 1000, 0.01
+
+Numbers: TypeAlias = "dict[str, array[float]]"  # a step's, by kind: "loss", "gradient", "weight"
 
 
 class Configuration(NamedTuple):
@@ -57,9 +60,9 @@ class Difference(NamedTuple):
 
 
 class Comparison:
-    """How a tier has done so far.
+    """How a tier has done so far: steps compared, seconds taken, and its first difference.
 
-    `difference` is a text if the tier raised an exception where the reference did not.
+    `difference` is a text if the tier raised an exception and the reference did not.
     """
 
     def __init__(self, tier: str) -> None:
@@ -70,7 +73,7 @@ class Comparison:
 
     @property
     def speed(self) -> float:
-        """How many times as fast as the reference; 0 if there is nothing to go by."""
+        """How many times as fast as the reference the tier is; 0 before the first step."""
         return self.reference_seconds / self.seconds if self.seconds else 0.0
 
 
@@ -81,7 +84,7 @@ class GraphRun:
         self.model, self.config, self.vector = model, model.config, GRAPH_TIERS[tier].vector
         self.optimizer = GRAPH_TIERS[tier].adam(model.parameters())
 
-    def step(self, docs: Sequence[Sequence[int]], step: int) -> "tuple[float, dict[str, array]]":
+    def step(self, docs: Sequence[Sequence[int]], step: int) -> tuple[float, Numbers]:
         """Seconds taken by step number `step`, from 0, and the numbers after it by kind."""
         weights, lr = self.model.state_dict(), reference.learning_rate(step, STEPS, LR)
         start = perf_counter()
@@ -100,13 +103,15 @@ class GraphRun:
 
 
 class NativeRun:
-    """The same on tier native. Its training step shows no gradients, so `backward` is asked first,
-    and not timed."""
+    """The same on tier native.
+
+    Its training step shows no gradients, so `backward` computes them first, off the clock.
+    """
 
     def __init__(self, weights: NativeWeights) -> None:
         self.native, self.config = weights.native, weights.config
 
-    def step(self, docs: Sequence[Sequence[int]], step: int) -> "tuple[float, dict[str, array]]":
+    def step(self, docs: Sequence[Sequence[int]], step: int) -> tuple[float, Numbers]:
         self.native.backward(docs)
         gradients = array("d", self.native.gradients.tobytes())
         losses: list[float] = []
@@ -126,7 +131,7 @@ def new_run(tier: str, config: GPTConfig) -> "GraphRun | NativeRun":
 
 
 def verify(comparisons: Sequence[Comparison], seconds: float) -> Iterator[str]:
-    """Compare tiers with the reference for about `seconds`; `comparisons` tell how they do.
+    """Compare tiers with the reference for about `seconds`, keeping `comparisons` up to date.
 
     Yields the configuration's name after every step. Each configuration gets one step at least.
     """
@@ -158,7 +163,7 @@ def compare(
     docs: Sequence[Sequence[int]],
     step: int,
     reference_seconds: float,
-    expected: "dict[str, array]",
+    expected: Numbers,
     configuration: str,
 ) -> None:
     """Do a step of `run`, compare its numbers with those `expected`, and note the outcome."""
@@ -205,7 +210,7 @@ def pattern(x: float) -> str:
 
 
 def table(comparisons: Sequence[Comparison]) -> list[tuple[str, str, str, str]]:
-    """The outcome as rows of text, the first one a heading."""
+    """The outcome as rows of text; the first row is the heading."""
     rows = [("tier", "steps compared", "first difference", "speed (reference = 1)")]
     for c in comparisons:
         rows.append((c.tier, str(c.steps), str(c.difference or "none"), f"{c.speed:.1f}"))

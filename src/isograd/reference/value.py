@@ -1,15 +1,21 @@
 """The scalar autograd that every other part of isograd must equal, bit for bit.
 
-One object per number; operators record how each number was made; `backward` walks that record
-from the result to the inputs. The compiled class in csrc/graph is this file again, in C.
-Nothing here is tuned: where the order of two additions is visible in a result, this file is
-what decides it.
+One object per number. Each operation records how its result y was made: from what, and with which
+derivatives. `backward` walks that record from the result to the inputs, by the chain rule. Beside
+each operation a comment states its derivative, where `dx` is the gradient of x.
+
+The compiled class in csrc/graph is this file again, in C. Nothing here is tuned: where the order of
+two additions is visible in a result, this file decides it.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from contextlib import ContextDecorator
-from operator import index
 from threading import get_ident
+
+from .checks import Number, number, operand, real
 
 
 class Value:
@@ -25,74 +31,76 @@ class Value:
 
     __slots__ = ("data", "grad", "_children", "_local_grads")
 
-    def __init__(self, data, children=(), local_grads=()):
-        self.data = data if children else number(data)
-        self.grad = 0
+    def __init__(
+        self, data: Number, children: Sequence[Value] = (), local_grads: Sequence[float] = ()
+    ) -> None:
+        # A result is one of Python's own numbers already.
+        self.data: float = data if children else number(data)  # type: ignore[assignment]
+        self.grad: float = 0
         if unrecorded and get_ident() in unrecorded:
             children = local_grads = ()
         self._children = children
         self._local_grads = local_grads
 
-    def __add__(self, other):
-        if not isinstance(other, Value):
-            other = constant(other)
-            if other is NotImplemented:
-                return NotImplemented
-        return Value(self.data + other.data, (self, other), (1, 1))
+    def __add__(self, other: Value | Number) -> Value:
+        if not isinstance(other, Value) and (other := constant(other)) is NotImplemented:
+            return NotImplemented
+        return Value(self.data + other.data, (self, other), (1, 1))  # da = dy, db = dy
 
-    def __mul__(self, other):
-        if not isinstance(other, Value):
-            other = constant(other)
-            if other is NotImplemented:
-                return NotImplemented
+    def __mul__(self, other: Value | Number) -> Value:
+        if not isinstance(other, Value) and (other := constant(other)) is NotImplemented:
+            return NotImplemented
+        # da = b dy, db = a dy
         return Value(self.data * other.data, (self, other), (other.data, self.data))
 
-    def __pow__(self, exponent):
-        """`self ** exponent` for a plain number; ValueError where the result is not real."""
-        try:
-            exponent = number(exponent)
-        except TypeError:
+    def __pow__(self, n: Number) -> Value:
+        """`self ** n` for a plain number n. Raises ValueError where the result is not real."""
+        if (n := operand(n)) is NotImplemented:
             return NotImplemented
-        power = real(self.data**exponent)
-        return Value(power, (self,), (exponent * self.data ** (exponent - 1),))
+        power = real(self.data**n)
+        return Value(power, (self,), (n * self.data ** (n - 1),))  # dx = n x**(n - 1) dy
 
-    def log(self):
+    def log(self) -> Value:
         """Natural logarithm; ValueError unless `data > 0`."""
-        return Value(math.log(self.data), (self,), (1 / self.data,))
+        return Value(math.log(self.data), (self,), (1 / self.data,))  # dx = 1/x dy
 
-    def exp(self):
+    def exp(self) -> Value:
         """e to the power of `data`; OverflowError where that is no finite float."""
         power = math.exp(self.data)
-        return Value(power, (self,), (power,))
+        return Value(power, (self,), (power,))  # dx = y dy
 
-    def relu(self):
+    def relu(self) -> Value:
         """`data` where it is positive, else the int 0."""
-        return Value(max(0, self.data), (self,), (float(self.data > 0),))
+        return Value(max(0, self.data), (self,), (float(self.data > 0),))  # dx = dy or 0
 
-    def __neg__(self):
+    # The other operators are made of these, and so are their derivatives.
+
+    def __neg__(self) -> Value:
         return self * -1
 
-    def __radd__(self, other):
+    def __radd__(self, other: Number) -> Value:
         return self + other
 
-    def __rmul__(self, other):
+    def __rmul__(self, other: Number) -> Value:
         return self * other
 
-    def __sub__(self, other):
-        other = operand(other)
-        return NotImplemented if other is NotImplemented else self + (-other)
+    def __sub__(self, other: Value | Number) -> Value:
+        if not isinstance(other, Value) and (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return self + (-other)
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: Number) -> Value:
         return other + (-self)
 
-    def __truediv__(self, other):
-        other = operand(other)
-        return NotImplemented if other is NotImplemented else self * other**-1
+    def __truediv__(self, other: Value | Number) -> Value:
+        if not isinstance(other, Value) and (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return self * other**-1
 
-    def __rtruediv__(self, other):
+    def __rtruediv__(self, other: Number) -> Value:
         return other * self**-1
 
-    def backward(self):
+    def backward(self) -> None:
         """Add the derivative of this Value with respect to every Value below it to their `grad`.
 
         Sets `self.grad` to 1 and clears nothing: a second call accumulates on top of the first,
@@ -100,40 +108,25 @@ class Value:
         """
         self.grad = 1
         for node in reversed(topological_order(self)):
+            # Whatever was computed from `node` came before it, so node.grad is complete by now.
             for child, local_grad in zip(node._children, node._local_grads):
                 child.grad += local_grad * node.grad
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}(data={self.data!r}, grad={self.grad!r})"
 
 
-class no_grad(ContextDecorator):
-    """Values made inside have the same data but no children: for sampling and evaluation.
-
-    A context manager and a decorator, for the thread that enters it; may be nested. Graphs made
-    outside stay as they are, and their `backward()` works inside, too.
-    """
-
-    def __enter__(self):
-        thread = get_ident()
-        unrecorded[thread] = unrecorded.get(thread, 0) + 1
-        return self
-
-    def __exit__(self, *exception):
-        thread = get_ident()
-        unrecorded[thread] -= 1
-        if not unrecorded[thread]:
-            del unrecorded[thread]
+def constant(x: Number) -> Value:
+    """A leaf that holds the number `x`, or NotImplemented if it is none."""
+    x = operand(x)
+    return NotImplemented if x is NotImplemented else Value(x)
 
 
-unrecorded: dict[int, int] = {}  # how many no_grad contexts each thread is in
-
-
-def topological_order(root):
+def topological_order(root: Value) -> list[Value]:
     """`root` and every Value below it that has children, children first.
 
-    The post-order of a depth-first walk, each Value once. The walk keeps its own stack, so that no
-    graph is too deep for it; leaves are left out, as they have nothing to hand on.
+    The post-order of a depth-first walk, each Value once. The walk keeps a stack of its own, so no
+    graph is too deep for it. Leaves are left out: they have nothing to hand on.
     """
     order, seen = [], {root}
     stack = [(root, iter(root._children))]
@@ -151,40 +144,23 @@ def topological_order(root):
     return order
 
 
-def number(x):
-    """`x` as Python's own int or float; TypeError if it is no real number."""
-    kind = type(x)
-    if kind is float or kind is int:
-        return x
-    if isinstance(x, float):
-        return float.__float__(x)
-    try:
-        return int(index(x))
-    except TypeError:
-        pass
-    if hasattr(kind, "__float__"):
-        return float(x)
-    raise TypeError(f"a Value holds a real number, not {kind.__name__!r}")
+class no_grad(ContextDecorator):
+    """Values made inside have the same data but no children: for sampling and evaluation.
+
+    A context manager and a decorator, for the thread that enters it; may be nested. Graphs made
+    outside stay as they are, and their `backward()` works inside, too.
+    """
+
+    def __enter__(self) -> no_grad:
+        thread = get_ident()
+        unrecorded[thread] = unrecorded.get(thread, 0) + 1
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        thread = get_ident()
+        unrecorded[thread] -= 1
+        if not unrecorded[thread]:
+            del unrecorded[thread]
 
 
-def operand(x):
-    """What an operator computes with: a Value, the `number` that `x` is, or NotImplemented."""
-    if isinstance(x, Value):
-        return x
-    try:
-        return number(x)
-    except TypeError:
-        return NotImplemented
-
-
-def constant(x):
-    """A leaf Value for the number `x`; NotImplemented if it is none."""
-    x = operand(x)
-    return NotImplemented if x is NotImplemented else Value(x)
-
-
-def real(x):
-    """`x` unless it is complex: a negative base to a fractional power has no real value."""
-    if isinstance(x, complex):
-        raise ValueError("a negative Value to a fractional power is not a real number")
-    return x
+unrecorded: dict[int, int] = {}  # how many no_grad contexts each thread is in

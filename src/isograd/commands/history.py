@@ -1,9 +1,9 @@
 """What becomes of a run's losses: a table written as it goes, and a picture at the end.
 
 The table has a row for each completed step: its number, counted from 1, its loss in nats and its
-learning rate, as Python writes floats, so that reading them gives the same bits. A row is one write
-to the file, and so never there in part; Ctrl-C between any two bytecodes neither loses nor doubles
-one.
+learning rate. Floats stand there as Python writes them, so reading them gives the same bits. A row
+is one write to the file, so it is never there in part. Ctrl-C between any two bytecodes neither
+loses a row nor doubles one.
 """
 
 import errno
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-from .files import check_writable, write_atomically
-from .reference import learning_rate
+from ..files import check_writable, write_atomically
+from ..reference import learning_rate
 
 SMOOTHING = 0.98  # weight of the past in the smoothed loss
 
@@ -26,7 +26,7 @@ class MovingAverage:
         self.average: float | None = None
 
     def add(self, loss: float) -> float:
-        """Take a loss in; the average then."""
+        """Take in a loss; returns the average with it."""
         past = loss if self.average is None else self.average
         self.average = SMOOTHING * past + (1 - SMOOTHING) * loss
         return self.average
@@ -35,9 +35,9 @@ class MovingAverage:
 class History:
     """A table of a run of `steps` steps from learning rate `lr`: CSV, or JSON Lines (.jsonl).
 
-    `losses` are those of the steps done. The file may exist only if the run is `resumed`, and must
-    then be its table, which may have got further than `losses`. ValueError for any other file and
-    for other kinds of file, OSError where it cannot be written.
+    `losses` are those of the steps done. The file may exist only if the run is `resumed`; it must
+    then be the table of this run, and may have got further than `losses`. Raises ValueError for any
+    other file and any other kind of file, OSError if the file cannot be written.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class History:
 
 
 def check_plot(path: str) -> None:
-    """ModuleNotFoundError, ValueError or OSError unless `save_plot` can make a file `path`."""
+    """Raises ModuleNotFoundError, ValueError or OSError if `save_plot` cannot make `path`."""
     kinds = new_figure().canvas.get_supported_filetypes()
     kind = os.path.splitext(path)[1][1:].lower()
     if kind not in kinds:
@@ -88,7 +88,7 @@ def check_plot(path: str) -> None:
 
 
 def save_plot(path: str, losses: Sequence[float]) -> None:
-    """Draw the loss of each step and their moving average; OSError if it cannot be written."""
+    """Draw the loss of each step and their moving average. Raises OSError if it cannot write."""
     figure = new_figure()
     axes = figure.add_subplot()
     steps = range(1, len(losses) + 1)
@@ -107,7 +107,7 @@ def save_plot(path: str, losses: Sequence[float]) -> None:
 
 
 def new_figure() -> Any:
-    """An empty figure, which needs no screen."""
-    from matplotlib.figure import Figure  # type: ignore[import-not-found]
+    """An empty figure. It needs no screen."""
+    from matplotlib.figure import Figure
 
     return Figure(figsize=(7, 4), layout="constrained")

@@ -1,0 +1,99 @@
+"""What the library's calls accept: each sentence that refuses an argument stands here, once.
+
+Not here are the checks of the reference, which are in reference/checks.py, and those of files and
+weights, which stand where these are read. `train`, `evaluate`, `sample` and `GPT` call the checks
+before they change anything; the command line calls some earlier, before it touches a file.
+`_native` compares machine numbers, on which memory depends, and calls a check for its sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, SupportsIndex
+
+if TYPE_CHECKING:
+    from .training import TrainingState
+
+
+def check_whole(name: str, x: object, least: int) -> None:
+    """Raises ValueError naming `name` if `x` is no whole number from `least` on."""
+    if not isinstance(x, int) or isinstance(x, bool) or x < least:
+        raise ValueError(f"{name} must be a whole number from {least} on, not {x!r}")
+
+
+def check_sizes(sizes: Mapping[str, int]) -> None:
+    """Raises ValueError if no GPT can have `sizes`, the fields of a GPTConfig by name."""
+    for name, size in sizes.items():
+        check_whole(name, size, 1)
+    n_embd, n_head = sizes["n_embd"], sizes["n_head"]
+    if n_embd % n_head:
+        raise ValueError(f"n_embd must be divisible by n_head, but {n_embd} is not by {n_head}")
+
+
+def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
+    """Raises ValueError naming `name` if there is nothing to learn from in `tokens`."""
+    if len(tokens) < 2:
+        raise ValueError(f"{name} has {len(tokens)} tokens; the least to learn from is 2")
+    if {*map(type, tokens)} == {int} and min(tokens) >= 0 and max(tokens) < vocab_size:
+        return  # a thirtieth of the time that one by one would take
+    for token in tokens:
+        if not (isinstance(token, SupportsIndex) and 0 <= token < vocab_size):
+            raise ValueError(
+                f"{name} holds the token {token!r}; the model has 0 to {vocab_size - 1}"
+            )
+
+
+def check_documents(docs: Sequence[Sequence[int]], first: int, end: int, vocab_size: int) -> None:
+    """Raises ValueError if documents from `first` to before `end`, round again, cannot be used."""
+    if not docs:
+        raise ValueError("there are no documents")
+    for i in range(first, min(end, first + len(docs))):
+        check_tokens(docs[i % len(docs)], vocab_size, f"document {i % len(docs)}")
+
+
+def check_training(steps: int, lr: float, batch_size: int, threads: int) -> None:
+    """Raises ValueError if no run of `steps` can be had with these options."""
+    check_whole("steps", steps, 0)
+    check_whole("batch_size", batch_size, 1)
+    check_whole("threads", threads, 1)
+    if not (is_finite(lr) and lr >= 0):
+        raise ValueError(f"lr must be a finite number from 0 on, not {lr!r}")
+
+
+def check_moments(state: TrainingState, num_params: int) -> None:
+    """Raises ValueError if the moments in `state` cannot be those of `num_params` weights."""
+    for moments in (state.m, state.v):
+        try:
+            array("d", moments)
+            n = len(moments)
+        except (TypeError, OverflowError):
+            raise ValueError("a state's moments must be lists or arrays of numbers") from None
+        if n != num_params:
+            raise ValueError(f"the state is of {n} weights, the model has {num_params}")
+    least = min(state.v)  # a NaN, where that comes first
+    if least < 0 or (math.isnan(least) and any(x < 0 for x in state.v)):
+        raise ValueError("a state's second moments cannot be negative")
+
+
+def check_until(state: TrainingState, steps: int, until: int) -> None:
+    """Raises ValueError if a run of `steps` cannot go on from `state` up to the step `until`."""
+    if state.steps > steps:
+        raise ValueError(f"the state has {state.steps} steps done, of {steps} asked for")
+    check_whole("until", until, state.steps)
+    if until > steps:
+        raise ValueError(f"until must be at most the number of steps, {steps}, not {until}")
+
+
+def check_temperature(temperature: float) -> None:
+    """Raises ValueError if `sample` has no meaning for `temperature`."""
+    if not (is_finite(temperature) and temperature >= 0):
+        raise ValueError(f"temperature must be a finite number from 0 on, not {temperature!r}")
+
+
+def is_finite(x: float) -> bool:
+    try:
+        return math.isfinite(x)
+    except (OverflowError, TypeError):
+        return False

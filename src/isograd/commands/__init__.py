@@ -1,0 +1,1 @@
+"""The command line: what `isograd` and its commands do besides calling the library."""

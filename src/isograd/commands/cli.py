@@ -1,0 +1,223 @@
+"""The `isograd` command: its commands, their options and their help. What they do is elsewhere.
+
+Results go to standard output; complaints, one sentence each, to standard error with exit status 2.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn
+
+import click
+from click.core import ParameterSource
+
+from .. import __version__
+from .._backend import backend, compiler, vector_unit
+from ..checks import check_temperature, check_whole
+from ..model import DEFAULT_TIER, GPT, TIERS
+from ..text import CharTokenizer, load_docs
+from ..training import evaluate, sample
+from .endings import ending_the_process, giving_up, refusing_bad_input
+
+# Commands import in their functions what only they need, so that the others start quickly.
+
+
+def about() -> str:
+    """Version, backend, compiler, vector unit and Python, a line each."""
+    import platform
+
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return "\n".join(
+        [
+            f"isograd {__version__}",
+            f"backend: {backend}",
+            f"compiler: {compiler}",
+            f"vector unit: {vector_unit}",
+            f"Python: {python} on {platform.system()} {platform.machine()}",
+        ]
+    )
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, help="the same as the command info")
+@click.pass_context
+def cli(context: click.Context, version: bool) -> None:
+    """microgpt, compiled: the same numbers as pure Python, to the last bit."""
+    if version:
+        click.echo(about())
+        context.exit()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command()
+def info() -> None:
+    """Say what is installed here."""
+    click.echo(about())
+
+
+def tier_option(command: Any) -> Any:
+    """The option --tier, which several commands have."""
+    kind = click.Choice(list(TIERS))
+    return click.option("--tier", default=DEFAULT_TIER, show_default=True, type=kind)(command)
+
+
+@cli.command("run", context_settings={"allow_interspersed_args": False})
+@click.option("--explain", is_flag=True, help="say on standard error what is compiled and what not")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[], NoReturn]:
+    """Run a Python script, with compiled definitions where its own are the same program.
+
+    Its output is byte for byte that of plain Python. Arguments after SCRIPT are the script's.
+    """
+    from ..run import Script
+
+    with refusing_bad_input(script):
+        return partial(Script(script, args).run, explain)
+
+
+@cli.command("train")
+@click.option("--data", metavar="PATH", help="UTF-8 text, a document a line [default: the names]")
+@click.option("--steps", default=1000, show_default=True, help="training steps, a batch each")
+@click.option("--batch-size", default=1, show_default=True, help="documents in a step")
+@click.option("--seed", default=42, show_default=True, help="of the random number generator")
+@tier_option
+@click.option("--threads", default=1, show_default=True, help="at most; no bit depends on it")
+@click.option("--n-layer", default=1, show_default=True, help="transformer layers")
+@click.option("--n-embd", default=16, show_default=True, help="features")
+@click.option("--n-head", default=4, show_default=True, help="attention heads")
+@click.option("--block-size", default=16, show_default=True, help="positions at most")
+@click.option("--lr", default=0.01, show_default=True, help="learning rate at the first step")
+@click.option("--temperature", default=0.5, show_default=True, help="of sampling; 0 is greedy")
+@click.option("--samples", default=20, show_default=True, help="documents to invent at the end")
+@click.option("--checkpoint", metavar="PATH", help="new safetensors file to keep the run in")
+@click.option("--checkpoint-every", default=100, show_default=True, help="steps between writes")
+@click.option("--resume", metavar="PATH", help="go on from a checkpoint, with its options")
+@click.option("--history", metavar="PATH", help="new table of the losses, .csv or .jsonl")
+@click.option("--plot", metavar="PATH", help="picture of the losses, such as loss.png")
+@click.option("--plain", is_flag=True, help="print what the original prints, byte for byte")
+@click.pass_context
+def train_command(context: click.Context, /, **parameters: Any) -> None:
+    """Train a character GPT, then let it invent some documents.
+
+    Piped output, like --plain, is byte for byte the original program's. A run that goes on from a
+    checkpoint ends in the same bits as one that never stopped; to go on writing the file, name it
+    with --checkpoint again.
+    """
+    from .options import train_options
+    from .outputs import Files
+    from .train import set_up, train_to_the_end
+
+    given = [
+        name
+        for name in parameters
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    options, resumed = train_options(parameters, given)
+    run = set_up(options, resumed)
+    files = Files(options, run)
+    print(f"num docs: {len(run.docs)}")
+    print(f"vocab size: {run.tokenizer.vocab_size}")
+    print(f"num params: {run.model.num_params}")
+    train_to_the_end(run, options, files)
+    print("\n--- inference (new, hallucinated names) ---")
+    print_samples(run.model, run.tokenizer, run.rng, options.samples, options.temperature)
+
+
+@cli.command("sample")
+@click.argument("checkpoint")
+@click.option("--samples", default=20, show_default=True, help="documents to invent")
+@click.option("--seed", type=int, help="of the random number generator [default: its state there]")
+@click.option("--temperature", default=0.5, show_default=True, help="0 is greedy")
+@tier_option
+def sample_command(
+    checkpoint: str, samples: int, seed: int | None, temperature: float, tier: str
+) -> None:
+    """Invent documents with the model in CHECKPOINT.
+
+    Without --seed they are those that its training run printed, or would have printed there.
+    """
+    from .options import load
+
+    loaded = load(checkpoint, tier)
+    with refusing_bad_input():
+        check_temperature(temperature)
+        check_whole("samples", samples, 0)
+    rng = random.Random(seed)
+    if seed is None:
+        rng.setstate(loaded.random_state)
+    print_samples(loaded.model, loaded.tokenizer, rng, samples, temperature)
+
+
+@cli.command("eval")
+@click.argument("checkpoint")
+@click.option("--data", metavar="PATH", help="UTF-8 text, a document a line [default: the names]")
+@tier_option
+def eval_command(checkpoint: str, data: str | None, tier: str) -> None:
+    """Say how well the model in CHECKPOINT predicts the documents in a file."""
+    from .options import load
+
+    loaded = load(checkpoint, tier)
+    with refusing_bad_input(data):
+        tokens = [loaded.tokenizer.encode(doc) for doc in load_docs(data)]
+    with giving_up("the evaluation"):
+        result = evaluate(loaded.model, tokens)
+    print(f"documents: {result.documents}")
+    print(f"predictions: {result.predictions} (characters and ends of documents)")
+    print(f"loss: {result.loss:.4f} nats (mean of the documents' means, as in training)")
+    print(f"a prediction: {result.nats:.4f} nats, {result.bits:.4f} bits")
+
+
+@cli.command("verify")
+@click.option("--seconds", default=60.0, show_default=True, help="time to take, about")
+def verify_command(seconds: float) -> None:
+    """Compare every tier with the reference, bit for bit, on this machine.
+
+    Ends with status 1 if there is any difference.
+    """
+    from .. import verify
+    from .progress import show_live, show_plain
+
+    if not 0 < seconds < float("inf"):
+        raise click.UsageError(f"seconds must be a finite number above 0, not {seconds}")
+    if backend != "c":
+        raise click.UsageError(f"nothing is compiled here (backend: {backend}), nothing to verify")
+    tiers = [tier for tier in TIERS if tier != "reference"]
+    comparisons = [verify.Comparison(tier) for tier in tiers]
+    show = show_live if sys.stdout and sys.stdout.isatty() else show_plain
+    status = 0
+    try:
+        show(comparisons, verify.verify(comparisons, seconds))
+    except KeyboardInterrupt:
+        status = 130
+    if show is show_plain:
+        rows = verify.table(comparisons)
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        for row in rows:
+            print("  ".join(map(str.ljust, row, widths)).rstrip())
+    for comparison in comparisons:
+        if comparison.difference:
+            print(verify.complaint(comparison))
+            status = 1
+    sys.exit(status)
+
+
+def print_samples(
+    model: GPT, tokenizer: CharTokenizer, rng: random.Random, samples: int, temperature: float
+) -> None:
+    for i in range(samples):
+        with giving_up(f"sample {i + 1} of {samples}"):
+            text = sample(model, tokenizer, rng=rng, temperature=temperature)
+        print(f"sample {i + 1:2d}: {text}")
+
+
+def main() -> None:
+    """Run the command line and end the process with its status."""
+    with ending_the_process():
+        rest = cli.main(standalone_mode=False)
+    if callable(rest):  # a script: it ends in its own way, not in one of ours
+        rest()
