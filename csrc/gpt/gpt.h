@@ -1,15 +1,18 @@
 /* A GPT on flat arrays of doubles: loss, gradients, Adam and sampling without a graph.
  *
  * Every number is the one that the scalar graph of isograd.reference computes, to the bit: each sum
- * starts at 0.0 and takes its terms in the graph's order. What is independent runs side by side in
+ * starts at 0.0 and takes its terms in the graph's order (ORDER.md). What is independent runs side by side in
  * vector lanes, so no bit depends on the vector unit, on the number of threads or on how a batch is
  * cut into pieces.
  *
  * Symbols, everywhere in this folder:
  *   V vocabulary   L layers   C = n_embd   H heads   D = C / H   F = 4 C
  *   T positions at hand, of one document or of several in a row   dx is the gradient of x
+ * and as indices t for a position, l a layer, h a head, o a row of a matrix, i and j features.
+ * "x is (T, C)" says that it holds T rows of C numbers.
  *
- * Plain C11, no Python. The caller keeps a GPT to one thread at a time.
+ * Plain C11, no Python. The caller keeps a GPT to one thread at a time. Reading order: weights.h,
+ * pass.h (layouts), stages.h and the -inl.h files (what is computed), batch.h (by whom), train.c.
  */
 #ifndef ISOGRAD_GPT_H
 #define ISOGRAD_GPT_H
@@ -21,17 +24,12 @@ typedef struct {
     size_t V, L, C, H, D, F, block_size;
 } Sizes;
 
-/* Flat and row-major, matrices in the order of reference.weight_shapes: wte (V, C), wpe
- * (block_size, C), lm_head (V, C), and for each layer wq, wk, wv, wo (C, C), fc1 (F, C), fc2
- * (C, F). */
+/* A model; it owns all that it points to. The arrays are flat, in the order that weights.h draws. */
 typedef struct GPT {
     Sizes s;
     size_t n_params;
-    double *weights, *gradients, *first_moments, *second_moments; /* n_params each */
-    size_t n_passes; /* as many as were used at once so far */
-    struct Pass **passes;
-    double *losses; /* of one batch's documents */
-    size_t n_losses;
+    double *weights, *gradients, *first_moments, *second_moments; /* (n_params) */
+    struct Workspace *workspace;                                  /* of batch.h */
 } GPT;
 
 /* What stopped a computation. Names are those of Python's exceptions in the same place. */

@@ -6,4 +6,4 @@
 #define WIDTH 1
 #endif
 #define STAGES stages_plain
-#include "passes.h"
+#include "stages-inl.h"

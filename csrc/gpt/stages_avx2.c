@@ -9,7 +9,7 @@
 #endif
 #define WIDTH 4
 #define STAGES stages_avx2
-#include "passes.h"
+#include "stages-inl.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

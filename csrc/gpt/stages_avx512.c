@@ -10,7 +10,7 @@
 #endif
 #define WIDTH 8
 #define STAGES stages_avx512
-#include "passes.h"
+#include "stages-inl.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
