@@ -15,11 +15,13 @@
  *          6 (pos 2)     .  .  .  .  .  .  x  x
  *          7 (pos 3)     .  .  .  .  .  .  .  x
  *
- * Sums over positions leave out what the mask does not let through, since the graph has no such
- * term: each adds 0.0 there, which changes no sum that started at 0.0. Orders are ORDER.md's.
+ * The graph has no term for what the mask does not let through. Sums over positions add 0.0 in its
+ * place, which changes no sum that started at 0.0. ORDER.md derives the orders.
  */
 #ifndef ISOGRAD_GPT_ATTENTION_INL_H
 #define ISOGRAD_GPT_ATTENTION_INL_H
+
+#include <math.h>
 
 #include "blocks-inl.h"
 #include "numerics/exp_many.h"

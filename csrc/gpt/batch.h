@@ -7,7 +7,7 @@
  * own. With fewer documents than threads, all may share one piece after the other, and the weights.
  * Who does what shows in no bit.
  *
- * What the gradients are used for is not decided here: see train.c.
+ * Training with the gradients is in train.c, computing those of a piece in stages.h.
  */
 #ifndef ISOGRAD_GPT_BATCH_H
 #define ISOGRAD_GPT_BATCH_H

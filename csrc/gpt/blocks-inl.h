@@ -10,8 +10,8 @@
 
 _Static_assert(LANES % WIDTH == 0 && LANES == 8, "lanes are whole registers; comments say 8");
 
-/* Independent sums carried at once: enough to hide the latency of an addition, and no more than the
- * registers hold. */
+/* How many independent sums a kernel carries at once: enough to hide the latency of an addition,
+ * and no more than the registers hold. */
 #define ROWS (WIDTH == 8 ? 8 : WIDTH == 4 ? 4 : WIDTH == 2 ? 2 : 1)
 
 #define EACH(i, n)                                                                                 \

@@ -1,7 +1,9 @@
-/* Cross entropy, -log softmax(logits)[target], and lm_head's backward pass, which differs from that
- * of other linear layers: the graph meets each position's target last of all rows (ORDER.md). */
+/* Cross entropy, -log softmax(logits)[target], and lm_head's backward pass. That differs from other
+ * linear layers' since the graph meets the row of a position's target last of all (ORDER.md). */
 #ifndef ISOGRAD_GPT_CROSS_ENTROPY_INL_H
 #define ISOGRAD_GPT_CROSS_ENTROPY_INL_H
+
+#include <math.h>
 
 #include "blocks-inl.h"
 #include "linear-inl.h"

@@ -64,8 +64,8 @@ static void softmax(double *x, size_t n) {
         x[i] *= inverse;
 }
 
-/* out and q are (C), keys and values are (T, C), weights, of one head, is (T): one layer's attention
- * of a query to T positions. */
+/* out and q are (C), keys and values are (T, C), weights is (T), of one head at a time: one layer's
+ * attention of a query to T positions. */
 static void attention(double *out, const double *q, const double *keys, const double *values,
                       double *weights, const Sizes *s, size_t T) {
     const double inverse_root = pow(pow((double)s->D, 0.5), -1.0);

@@ -1,4 +1,4 @@
-/* Looks up the documents of a batch. What a batch is, gpt.h says; pieces.h cuts it up. */
+/* Looks up the documents of a batch. gpt.h says what a batch is; pieces.h cuts it up. */
 #ifndef ISOGRAD_GPT_DOCUMENTS_H
 #define ISOGRAD_GPT_DOCUMENTS_H
 

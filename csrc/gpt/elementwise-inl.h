@@ -12,7 +12,7 @@ static void add_forward(double *out, const double *a, const double *b, size_t n,
         store(out + i, add(load(a + i), load(b + i)));
 }
 
-/* x is (panels, n, 8): in place, a range of features; x where it is above 0, else 0: for NaN too. */
+/* x is (panels, n, 8): in place, a range of features. What is not above 0 becomes 0, NaN too. */
 static void relu_forward(double *x, size_t n, size_t n_panels, Range features) {
     const Lanes zero = splat(0.0);
     for (size_t panel = 0; panel < n_panels; panel++, x += n * LANES)

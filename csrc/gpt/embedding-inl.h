@@ -2,6 +2,8 @@
 #ifndef ISOGRAD_GPT_EMBEDDING_INL_H
 #define ISOGRAD_GPT_EMBEDDING_INL_H
 
+#include <string.h>
+
 #include "blocks-inl.h"
 #include "pass.h"
 #include "weights.h"

@@ -1,4 +1,5 @@
-/* A model's memory, and the loss and gradients of one batch. The batch itself is batch.h's. */
+/* A model's memory, and the loss and gradients of a batch on one thread. batch.h computes them;
+ * training is in train.c, sampling in decode.c. */
 #include "gpt.h"
 
 #include <assert.h>
@@ -8,8 +9,6 @@
 #include "batch.h"
 #include "memory.h"
 #include "weights.h"
-
-#define ALIGNMENT 64
 
 GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
     assert(V > 0 && L > 0 && H > 0 && C > 0 && C % H == 0 && block_size > 0);
@@ -24,9 +23,7 @@ GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
     GPT *g = memory_of_zeros(sizeof(GPT) + ALIGNMENT - 1 + 4 * padded * sizeof(double));
     if (g == NULL)
         return NULL;
-    const uintptr_t after = (uintptr_t)g + sizeof(GPT);
-    g->weights =
-        (double *)((char *)g + ((after + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT - (uintptr_t)g));
+    g->weights = aligned_after(g, sizeof(GPT));
     g->gradients = g->weights + padded;
     g->first_moments = g->gradients + padded;
     g->second_moments = g->first_moments + padded;

@@ -1,9 +1,9 @@
 /* A GPT on flat arrays of doubles: loss, gradients, Adam and sampling without a graph.
  *
  * Every number is the one that the scalar graph of isograd.reference computes, to the bit: each sum
- * starts at 0.0 and takes its terms in the graph's order (ORDER.md). What is independent runs side by side in
- * vector lanes, so no bit depends on the vector unit, on the number of threads or on how a batch is
- * cut into pieces.
+ * starts at 0.0 and takes its terms in the graph's order, which ORDER.md derives. Only independent
+ * numbers run side by side in vector lanes, so no bit depends on the vector unit, on the number of
+ * threads or on how a batch is cut into pieces.
  *
  * Symbols, everywhere in this folder:
  *   V vocabulary   L layers   C = n_embd   H heads   D = C / H   F = 4 C
@@ -24,7 +24,7 @@ typedef struct {
     size_t V, L, C, H, D, F, block_size;
 } Sizes;
 
-/* A model; it owns all that it points to. The arrays are flat, in the order that weights.h draws. */
+/* A model; it owns all that it points to. Arrays are flat, in the order that weights.h shows. */
 typedef struct GPT {
     Sizes s;
     size_t n_params;
@@ -32,7 +32,7 @@ typedef struct GPT {
     struct Workspace *workspace;                                  /* of batch.h */
 } GPT;
 
-/* What stopped a computation. Names are those of Python's exceptions in the same place. */
+/* What stopped a computation, and what Python raises in the same place. */
 typedef enum {
     GPT_OK = 0,
     GPT_NO_MEMORY,
@@ -44,16 +44,16 @@ typedef enum {
     GPT_TOTAL_INFINITE, /* ValueError: Total of weights must be finite */
 } GptError;
 
-/* n of `total` documents, in order from number `first` on and round again. Number i, of at least
- * two tokens below V, is tokens[starts[i] .. starts[i + 1]). */
+/* A batch: n of `total` documents, in order from number `first` on and round again. Document i is
+ * tokens[starts[i] .. starts[i + 1]), at least two tokens below V. */
 typedef struct {
     const int32_t *tokens;
     const size_t *starts;
     size_t total, first, n;
 } Documents;
 
-/* A run of `n_steps` from number `first_step` on, of a schedule of `schedule_steps` in all, each of
- * which learns from the next batch_size of `docs`; docs.first goes along, docs.n is not used. */
+/* Steps first_step .. first_step + n_steps - 1 of a schedule of schedule_steps in all. Each learns
+ * from the next batch_size documents; docs.first goes along, docs.n is not used. */
 typedef struct {
     Documents docs;
     size_t first_step, n_steps, schedule_steps, batch_size, n_threads;
@@ -79,7 +79,7 @@ GptError gpt_train(GPT *g, TrainingRun *run);
 /* Keys and values of the positions so far, and the logits for what comes next. */
 typedef struct {
     size_t T;
-    double *logits, *probabilities; /* V each */
+    double *logits, *probabilities; /* (V) */
     double *keys, *values;          /* (L, block_size, C) */
     double *scratch;
 } Decoder;

@@ -1,5 +1,6 @@
-/* What no gradient of a weight can exceed: found from activations, which are fewer than weights, so
- * that Adam knows before it begins whether a square may overflow. */
+/* Bounds the gradients of all weights, so that Adam knows before it begins whether a square may
+ * overflow. The bound comes from the largest activation and the largest gradient of one, which is
+ * quicker than to look at each weight's gradient. */
 #ifndef ISOGRAD_GPT_GRADIENT_BOUND_INL_H
 #define ISOGRAD_GPT_GRADIENT_BOUND_INL_H
 

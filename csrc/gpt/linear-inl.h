@@ -1,8 +1,8 @@
 /* Linear layers, y = W x: forward for a range of the rows of W, backward for a range of its
  * columns, and the gradients of W.
  *
- * Which order the terms of each sum come in is ORDER.md's: forward ascending in the input, backward
- * in the order of rows that the caller gives, gradients of W from the last position to the first.
+ * ORDER.md derives the order of each sum's terms: forward ascending in the input, backward in the
+ * order of rows that the caller gives, gradients of W from the last position to the first.
  */
 #ifndef ISOGRAD_GPT_LINEAR_INL_H
 #define ISOGRAD_GPT_LINEAR_INL_H
@@ -39,7 +39,7 @@ INLINE void linear_forward_block(const size_t R, const size_t P, double *y, Matr
 /* y is (panels, n_out, 8), x is (panels, n_in, 8): the given rows of y = W x. */
 static void linear_forward(double *y, Matrix m, const double *x, size_t n_panels, Range rows) {
     assert(rows.from <= rows.to && rows.to <= m.n_out);
-    y += rows.from * LANES;
+    y += rows.from * LANES; /* from here on, row 0 is the range's first */
     m.w += rows.from * m.n_in;
     IN_BLOCKS(ROWS, o, rows.to - rows.from, {
         size_t p = 0;
@@ -135,11 +135,12 @@ typedef struct {
 
 /* R rows of dw from `row` on, and G groups of 8 columns from `column` on, the last of which has but
  * n <= 8. Positions go from the last to the first. */
-INLINE void linear_weights_block(const size_t R, const size_t G, MatrixGradient g, size_t T,
-                                 size_t row, size_t column, size_t n, int from_zero) {
+INLINE void linear_gradient_block(const size_t R, const size_t G, MatrixGradient g, size_t T,
+                                  size_t row, size_t column, size_t n, int from_zero) {
     const size_t n_out = g.n_out, n_in = g.n_in, stride = (n_in + LANES - 1) / LANES * LANES;
     double *dw = g.dw + row * n_in + column;
-    const double *dy = opaque(g.dy + row * LANES), *x = g.x + column;
+    const double *x = g.x + column;
+    const double *dy = opaque(g.dy + row * LANES); /* or GCC adds row * LANES at every position */
     Lanes sum[ROWS][GROUPS_AT_ONCE];
     EACH(r, R) EACH(c, G) {
         double *group = dw + r * n_in + c * LANES;
@@ -158,24 +159,24 @@ INLINE void linear_weights_block(const size_t R, const size_t G, MatrixGradient 
 }
 
 /* R whole rows of dw from `row` on. */
-INLINE void linear_weights_rows(const size_t R, MatrixGradient g, size_t T, size_t row,
-                                int from_zero) {
+INLINE void linear_gradient_rows(const size_t R, MatrixGradient g, size_t T, size_t row,
+                                 int from_zero) {
     enum { COLUMNS = GROUPS_AT_ONCE * LANES };
     size_t i = 0;
     for (; i + COLUMNS <= g.n_in; i += COLUMNS)
-        linear_weights_block(R, GROUPS_AT_ONCE, g, T, row, i, LANES, from_zero);
+        linear_gradient_block(R, GROUPS_AT_ONCE, g, T, row, i, LANES, from_zero);
     for (; i < g.n_in; i += LANES) {
         const size_t n_left = g.n_in - i;
-        linear_weights_block(R, 1, g, T, row, i, n_left < LANES ? n_left : LANES, from_zero);
+        linear_gradient_block(R, 1, g, T, row, i, n_left < LANES ? n_left : LANES, from_zero);
     }
 }
 
 /* The given rows of dw, from T positions; sums start from zero or go on. */
-static void linear_weights(MatrixGradient g, size_t T, Range rows, int from_zero) {
+static void linear_gradient(MatrixGradient g, size_t T, Range rows, int from_zero) {
     assert(rows.from <= rows.to && rows.to <= g.n_out);
-    g.dw += rows.from * g.n_in;
+    g.dw += rows.from * g.n_in; /* from here on, row 0 is the range's first */
     g.dy += rows.from * LANES;
-    IN_BLOCKS(ROWS, o, rows.to - rows.from, linear_weights_rows(R, g, T, o, from_zero));
+    IN_BLOCKS(ROWS, o, rows.to - rows.from, linear_gradient_rows(R, g, T, o, from_zero));
 }
 
 #endif

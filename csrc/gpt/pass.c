@@ -1,4 +1,5 @@
-/* Memory of a Pass, and how it takes documents. Layouts are in pass.h. */
+/* Carves a Pass out of one allocation, fills its orders, and takes documents into it. pass.h
+ * describes the layouts; nothing here computes with activations. */
 #include "pass.h"
 
 #include "documents.h"
@@ -6,10 +7,7 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define ALIGNMENT 64
 #define POSITIONS_AT_ONCE 64 /* of a batch: weights are fetched once for all of them */
 #define BLOCK (LANES * LANES)
 
@@ -191,8 +189,7 @@ Pass *pass_new(const Sizes *s, size_t longest) {
     if (memory == NULL)
         return NULL;
     Pass *p = (Pass *)memory;
-    uintptr_t begin = (uintptr_t)memory + sizeof(Pass) + ALIGNMENT - 1;
-    Carver carver = {memory + (begin / ALIGNMENT * ALIGNMENT - (uintptr_t)memory), 0, 0};
+    Carver carver = {.base = aligned_after(memory, sizeof(Pass))};
     p->s = *s;
     p->capacity = sizes.capacity;
     carve_pass(&carver, p);

@@ -1,4 +1,4 @@
-/* The memory of one forward and backward pass over T positions. What computes in it is stages.h's.
+/* The memory of one forward and backward pass over T positions. stages.h has what computes in it.
  *
  * Positions lie side by side in vector lanes: a vector of n features at T positions is stored as
  * ceil(T / 8) panels, each n rows of 8 positions. Such an x is (panels, n, 8):
@@ -47,7 +47,7 @@ typedef struct {
     double *x_mid, *dx_mid;   /* (panels, C, 8): x + wo heads, between attention and MLP */
     Norm mlp_norm;            /* of x_mid */
     double *hidden, *dhidden; /* (panels, F, 8): relu's output, and the gradient of its input */
-    double *heads_by_position, *hidden_by_position;
+    double *heads_by_position, *hidden_by_position; /* (T, stride) */
 } Layer;
 
 /* What a worker found in its share of the positions. */
@@ -101,7 +101,7 @@ Pass *pass_new(const Sizes *s, size_t longest);
  * is the gradient of each document's loss. */
 void pass_take(Pass *p, const Documents *docs, Range piece, double dmean, size_t n_workers);
 
-/* What the forward stage came to. */
+/* What the forward stage found: the first worker's error, if any. */
 GptError pass_error(const Pass *p);
 
 /* No weight's gradient from this pass is larger in magnitude, unless it is NaN; NaN or infinite if

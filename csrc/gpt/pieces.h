@@ -1,7 +1,7 @@
 /* Cuts a batch into pieces of a few documents, the last documents first.
  *
- * A piece is what a Pass holds at once. This is arithmetic on lengths alone: which thread takes
- * which piece, and what it does with it, is batch.c's.
+ * A piece is what a Pass holds at once. This is arithmetic on lengths alone: batch.c says which
+ * thread takes which piece, and what it does with it.
  */
 #ifndef ISOGRAD_GPT_PIECES_H
 #define ISOGRAD_GPT_PIECES_H

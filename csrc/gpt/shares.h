@@ -40,8 +40,10 @@ static inline Range share_of_panels(const Worker *me, size_t n) { return share_o
 
 static inline Range share_of_heads(const Worker *me, size_t n) { return share_of(me, n, 1); }
 
+/* Rows are shared in multiples of so many, so that the kernels' blocks stay whole. */
+#define ROWS_IN_A_SHARE 16
+
 /* Of the n results of a linear layer, or of the n gradients that it hands back. */
-#define ROWS_IN_A_SHARE 16 /* or a multiple, so that the kernels' blocks stay whole */
 static inline Range share_of_rows(const Worker *me, size_t n) {
     return share_of(me, n, ROWS_IN_A_SHARE);
 }

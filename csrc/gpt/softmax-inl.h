@@ -6,8 +6,8 @@
 #include "numerics/pow_many.h"
 #include "pass.h"
 
-/* Of the softmaxes first .. first + n - 1, both multiples of 8: totals.inverse holds their totals at
- * first. */
+/* Of softmaxes first .. first + n - 1, both multiples of 8: totals.inverse holds their totals at
+ * first, and then what it is for. */
 static void invert_totals(Totals totals, size_t first, size_t n) {
     double *inverse = totals.inverse + first, *slope = totals.slope + first;
     pow_many(slope, inverse, n, POW_MINUS_2);

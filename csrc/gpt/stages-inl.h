@@ -1,7 +1,7 @@
 /* The stages of stages.h, for vectors of WIDTH doubles, STAGES being the name of their table.
  *
- * One idea a file: each operation's forward and backward are in an -inl.h of their own; the order
- * of every sum is part of the contract and derived in ORDER.md.
+ * Each operation's forward and backward stand side by side in an -inl.h of their own; here they are
+ * put together. The order of every sum is part of the contract, and ORDER.md derives it.
  */
 #include "cross_entropy-inl.h"
 #include "embedding-inl.h"
@@ -25,7 +25,8 @@ static void forward(Pass *p, const double *weights, const Worker *me) {
     p->outcome[me->number].error = cross_entropy_forward(p, panels);
 }
 
-/* out is (T, stride), x is (panels, n, 8): a range of panels, features side by side. */
+/* out is (T, stride), x is (panels, n, 8): a range of panels, turned so that features lie side by
+ * side. */
 static void by_position(double *out, const double *x, size_t n, Range panels) {
     const size_t stride = (n + LANES - 1) / LANES * LANES;
     for (size_t panel = panels.from; panel < panels.to; panel++) {
@@ -64,14 +65,15 @@ static void backward(Pass *p, const double *weights, const Worker *me) {
     find_largest(p, &p->outcome[me->number], panels);
 }
 
-/* A range of rows on its way through all linear layers, at the row number `next`. */
+/* Rows of all linear layers, as n_linear_rows() counts them, while matrix after matrix goes by. */
 typedef struct {
     Range rows;
-    size_t next, T;
+    size_t next; /* the first row of the next matrix */
+    size_t T;
     int from_zero;
 } RowsOfAll;
 
-/* The part of the range that belongs to the next matrix. */
+/* Computes the part of the next matrix that is in the range, if any. */
 static void matrix_gradient(RowsOfAll *all, MatrixGradient g) {
     const size_t from = all->rows.from > all->next ? all->rows.from - all->next : 0;
     size_t to = all->rows.to > all->next ? all->rows.to - all->next : 0;
@@ -79,7 +81,7 @@ static void matrix_gradient(RowsOfAll *all, MatrixGradient g) {
     if (to > g.n_out)
         to = g.n_out;
     if (from < to)
-        linear_weights(g, all->T, (Range){from, to}, all->from_zero);
+        linear_gradient(g, all->T, (Range){from, to}, all->from_zero);
 }
 
 static void weight_gradients(const Pass *p, double *gradients, Range rows, int from_zero) {

@@ -1,4 +1,4 @@
-/* The stages for x86-64 with AVX2. */
+/* Compiles the stages for x86-64 with AVX2. */
 #include "numerics/vector_unit.h"
 #if HAVE_X86_PATHS
 #include <immintrin.h>

@@ -33,6 +33,7 @@ static int is_over(double start, double seconds) {
 /* ---- Adam ---- */
 
 static AdamRates rates_at(const TrainingRun *run, size_t step) {
+    assert(step < run->schedule_steps);
     const double number = (double)(step + 1);
     return (AdamRates){
         .lr = run->lr * (1.0 - (double)step / (double)run->schedule_steps),
