@@ -45,20 +45,13 @@ static double *carve_by_position(Carver *c, size_t T, size_t n) {
     return doubles(c, T * ((n + LANES - 1) / LANES * LANES));
 }
 
-static Norm carve_norm(Carver *c, const double *x, const Sizes *s, size_t T) {
-    Norm norm = {.x = x};
-    norm.y = doubles(c, T * s->C);
-    norm.y_by_position = carve_by_position(c, T, s->C);
-    norm.scale = doubles(c, T);
-    norm.slope = doubles(c, T);
-    return norm;
-}
-
 static void carve_layer(Carver *c, Layer *layer, const Sizes *s, size_t T, size_t n_blocks) {
-    layer->x_mid = doubles(c, T * s->C);
-    layer->dx_mid = doubles(c, T * s->C);
-    layer->attention_norm = carve_norm(c, layer->x, s, T);
-    layer->mlp_norm = carve_norm(c, layer->x_mid, s, T);
+    layer->attention_norm.y = doubles(c, T * s->C);
+    layer->mlp_norm.y = doubles(c, T * s->C);
+    layer->attention_norm.scale = doubles(c, T);
+    layer->attention_norm.slope = doubles(c, T);
+    layer->mlp_norm.scale = doubles(c, T);
+    layer->mlp_norm.slope = doubles(c, T);
     layer->qkv = doubles(c, T * 3 * s->C);
     layer->dqkv = doubles(c, T * 3 * s->C);
     layer->exps = doubles(c, n_blocks * s->H * BLOCK);
@@ -66,10 +59,16 @@ static void carve_layer(Carver *c, Layer *layer, const Sizes *s, size_t T, size_
     layer->totals.inverse = doubles(c, T * s->H);
     layer->totals.slope = doubles(c, T * s->H);
     layer->heads = doubles(c, T * s->C);
-    layer->heads_by_position = carve_by_position(c, T, s->C);
+    layer->x_mid = doubles(c, T * s->C);
+    layer->dx_mid = doubles(c, T * s->C);
     layer->hidden = doubles(c, T * s->F);
     layer->dhidden = doubles(c, T * s->F);
+    layer->attention_norm.y_by_position = carve_by_position(c, T, s->C);
+    layer->heads_by_position = carve_by_position(c, T, s->C);
+    layer->mlp_norm.y_by_position = carve_by_position(c, T, s->C);
     layer->hidden_by_position = carve_by_position(c, T, s->F);
+    layer->attention_norm.x = layer->x;
+    layer->mlp_norm.x = layer->x_mid;
 }
 
 /* The most blocks that P panels can have. */
