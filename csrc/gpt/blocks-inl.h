@@ -1,11 +1,22 @@
-/* Loops over rows or columns, several at a time, with the number at a time known to the compiler. */
-/* Independent sums carried at once: enough to hide the latency of an addition, and no more than the
- * registers hold. */
+/* Loops over rows or columns, several at a time, with the number at a time known to the compiler.
+ *
+ * A kernel that takes such a number as its first argument is inlined with a constant: R rows or
+ * columns, P panels, G groups of 8 columns. Its sums then stay in registers.
+ */
+#ifndef ISOGRAD_GPT_BLOCKS_INL_H
+#define ISOGRAD_GPT_BLOCKS_INL_H
+
+#include "numerics/lanes-inl.h"
+
+_Static_assert(LANES % WIDTH == 0 && LANES == 8, "lanes are whole registers; comments say 8");
+
+/* How many independent sums a kernel carries at once: enough to hide the latency of an addition,
+ * and no more than the registers hold. */
 #define ROWS (WIDTH == 8 ? 8 : WIDTH == 4 ? 4 : WIDTH == 2 ? 2 : 1)
 
 #define EACH(i, n)                                                                                 \
     UNROLL                                                                                         \
-    for (int i = 0; i < (n); i++)
+    for (size_t i = 0; i < (n); i++)
 
 /* Runs the statement with a constant R for all of `n` rows or columns, `at` being the first of R:
  * `most` at a time, then what is left. */
@@ -27,3 +38,5 @@
         for (; at + R <= (n); at += R)                                                             \
             __VA_ARGS__;                                                                           \
     }
+
+#endif

@@ -1,12 +1,14 @@
-/* Sampling: one position at a time, with the keys and values of those before kept. */
+/* Sampling: one position at a time, with the keys and values of those before kept.
+ *
+ * Plain loops, which share no code with the stages: the tests compare the two forward passes. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "gpt.h"
 #include "numerics/powers.h"
 #include "numerics/sums_of_products.h"
-#include "pass.h"
+#include "weights.h"
 
 Decoder *decoder_new(const Sizes *s) {
     const double cache = (double)s->L * (double)s->block_size * (double)s->C;
@@ -27,17 +29,20 @@ Decoder *decoder_new(const Sizes *s) {
 
 void decoder_free(Decoder *d) { free(d); }
 
-/* y = W x for n_out rows. */
-static void linear(double *y, const double *w, const double *x, size_t n_out, size_t n_in) {
+/* y is (n_out), x is (n_in): y = W x. */
+static void linear(double *y, Matrix m, const double *x) {
+    const size_t n_in = m.n_in;
+    const double *w = m.w;
     size_t o = 0;
-    for (; o + N_ROWS <= n_out; o += N_ROWS, w += N_ROWS * n_in) {
+    for (; o + N_ROWS <= m.n_out; o += N_ROWS, w += N_ROWS * n_in) {
         const double *rows[N_ROWS] = {w, w + n_in, w + 2 * n_in, w + 3 * n_in};
         sums_of_products(rows, x, n_in, y + o);
     }
-    for (; o < n_out; o++, w += n_in)
+    for (; o < m.n_out; o++, w += n_in)
         y[o] = sum_of_products(w, x, n_in);
 }
 
+/* y and x are (n). */
 static void rmsnorm(double *y, const double *x, size_t n) {
     double mean_square = sum_of_products(x, x, n) * pow((double)n, -1.0);
     double scale = pow(mean_square + 1e-5, -0.5);
@@ -45,7 +50,7 @@ static void rmsnorm(double *y, const double *x, size_t n) {
         y[i] = x[i] * scale;
 }
 
-/* In place; where Python divides by the total, Value multiplies by total**-1. */
+/* x is (n), in place; where Python divides by the total, Value multiplies by total**-1. */
 static void softmax(double *x, size_t n) {
     double max = x[0], total = 0.0;
     for (size_t i = 1; i < n; i++)
@@ -59,19 +64,20 @@ static void softmax(double *x, size_t n) {
         x[i] *= inverse;
 }
 
-/* One layer's attention of query q to n positions. */
+/* out and q are (C), keys and values are (T, C), weights is (T), of one head at a time: one layer's
+ * attention of a query to T positions. */
 static void attention(double *out, const double *q, const double *keys, const double *values,
-                      double *weights, const Sizes *s, size_t n) {
-    const double root_inverse = pow(pow((double)s->D, 0.5), -1.0);
+                      double *weights, const Sizes *s, size_t T) {
+    const double inverse_root = pow(pow((double)s->D, 0.5), -1.0);
     for (size_t start = 0; start < s->C; start += s->D) {
-        for (size_t t = 0; t < n; t++) {
+        for (size_t t = 0; t < T; t++) {
             const double *k = keys + t * s->C;
-            weights[t] = sum_of_products(q + start, k + start, s->D) * root_inverse;
+            weights[t] = sum_of_products(q + start, k + start, s->D) * inverse_root;
         }
-        softmax(weights, n);
+        softmax(weights, T);
         for (size_t j = start; j < start + s->D; j++) {
             double sum = 0.0;
-            for (size_t t = 0; t < n; t++)
+            for (size_t t = 0; t < T; t++)
                 sum += weights[t] * values[t * s->C + j];
             out[j] = sum;
         }
@@ -80,34 +86,35 @@ static void attention(double *out, const double *q, const double *keys, const do
 
 void decoder_append(Decoder *d, const GPT *g, size_t token) {
     const Sizes *s = &g->s;
-    const Offsets at = offsets_of(s);
     const size_t C = s->C, t = d->T++;
+    assert(token < s->V && t < s->block_size);
     double *x = d->scratch, *norm = x + C, *q = norm + C, *heads = q + C, *out = heads + C;
     double *hidden = out + C, *weights = hidden + s->F;
-    const double *wte = g->weights + at.wte + token * C, *wpe = g->weights + at.wpe + t * C;
+    const double *token_row = wte_of(s, g->weights).w + token * C;
+    const double *position_row = wpe_of(s, g->weights).w + t * C;
     for (size_t i = 0; i < C; i++)
-        norm[i] = wte[i] + wpe[i];
+        norm[i] = token_row[i] + position_row[i];
     rmsnorm(x, norm, C);
     for (size_t l = 0; l < s->L; l++) {
-        const double *w = g->weights + at.layers + l * at.layer_size;
+        const LayerMatrices m = layer_matrices_of(s, g->weights, l);
         double *keys = d->keys + l * s->block_size * C, *values = d->values + l * s->block_size * C;
         rmsnorm(norm, x, C);
-        linear(q, w + at.qkv, norm, C, C);
-        linear(keys + t * C, w + at.qkv + C * C, norm, C, C);
-        linear(values + t * C, w + at.qkv + 2 * C * C, norm, C, C);
+        linear(q, m.wq, norm);
+        linear(keys + t * C, m.wk, norm);
+        linear(values + t * C, m.wv, norm);
         attention(heads, q, keys, values, weights, s, t + 1);
-        linear(out, w + at.wo, heads, C, C);
+        linear(out, m.wo, heads);
         for (size_t i = 0; i < C; i++)
             x[i] = out[i] + x[i];
         rmsnorm(norm, x, C);
-        linear(hidden, w + at.fc1, norm, s->F, C);
+        linear(hidden, m.fc1, norm);
         for (size_t i = 0; i < s->F; i++)
             hidden[i] = hidden[i] > 0.0 ? hidden[i] : 0.0;
-        linear(out, w + at.fc2, hidden, C, s->F);
+        linear(out, m.fc2, hidden);
         for (size_t i = 0; i < C; i++)
             x[i] = out[i] + x[i];
     }
-    linear(d->logits, g->weights + at.lm_head, x, s->V, C);
+    linear(d->logits, lm_head_of(s, g->weights), x);
 }
 
 GptError decoder_softmax(Decoder *d, const Sizes *s, double temperature) {

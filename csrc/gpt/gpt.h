@@ -1,15 +1,18 @@
 /* A GPT on flat arrays of doubles: loss, gradients, Adam and sampling without a graph.
  *
  * Every number is the one that the scalar graph of isograd.reference computes, to the bit: each sum
- * starts at 0.0 and takes its terms in the graph's order. What is independent runs side by side in
- * vector lanes, so no bit depends on the vector unit, on the number of threads or on how a batch is
- * cut into pieces.
+ * starts at 0.0 and takes its terms in the graph's order, which ORDER.md derives. Only independent
+ * numbers run side by side in vector lanes, so no bit depends on the vector unit, on the number of
+ * threads or on how a batch is cut into pieces.
  *
  * Symbols, everywhere in this folder:
  *   V vocabulary   L layers   C = n_embd   H heads   D = C / H   F = 4 C
  *   T positions at hand, of one document or of several in a row   dx is the gradient of x
+ * and as indices t for a position, l a layer, h a head, o a row of a matrix, i and j features.
+ * "x is (T, C)" says that it holds T rows of C numbers.
  *
- * Plain C11, no Python. The caller keeps a GPT to one thread at a time.
+ * Plain C11, no Python. The caller keeps a GPT to one thread at a time. Reading order: weights.h,
+ * pass.h (layouts), stages.h and the -inl.h files (what is computed), batch.h (by whom), train.c.
  */
 #ifndef ISOGRAD_GPT_H
 #define ISOGRAD_GPT_H
@@ -21,20 +24,15 @@ typedef struct {
     size_t V, L, C, H, D, F, block_size;
 } Sizes;
 
-/* Flat and row-major, matrices in the order of reference.weight_shapes: wte (V, C), wpe
- * (block_size, C), lm_head (V, C), and for each layer wq, wk, wv, wo (C, C), fc1 (F, C), fc2
- * (C, F). */
+/* A model; it owns all that it points to. Arrays are flat, in the order that weights.h shows. */
 typedef struct GPT {
     Sizes s;
     size_t n_params;
-    double *weights, *gradients, *first_moments, *second_moments; /* n_params each */
-    size_t n_passes; /* as many as were used at once so far */
-    struct Pass **passes;
-    double *losses; /* of one batch's documents */
-    size_t n_losses;
+    double *weights, *gradients, *first_moments, *second_moments; /* (n_params) */
+    struct Workspace *workspace;                                  /* of batch.h */
 } GPT;
 
-/* What stopped a computation. Names are those of Python's exceptions in the same place. */
+/* What stopped a computation, and what Python raises in the same place. */
 typedef enum {
     GPT_OK = 0,
     GPT_NO_MEMORY,
@@ -46,16 +44,16 @@ typedef enum {
     GPT_TOTAL_INFINITE, /* ValueError: Total of weights must be finite */
 } GptError;
 
-/* n of `total` documents, in order from number `first` on and round again. Number i, of at least
- * two tokens below V, is tokens[starts[i] .. starts[i + 1]). */
+/* A batch: n of `total` documents, in order from number `first` on and round again. Document i is
+ * tokens[starts[i] .. starts[i + 1]), at least two tokens below V. */
 typedef struct {
     const int32_t *tokens;
     const size_t *starts;
     size_t total, first, n;
 } Documents;
 
-/* A run of `n_steps` from number `first_step` on, of a schedule of `schedule_steps` in all, each of
- * which learns from the next batch_size of `docs`; docs.first goes along, docs.n is not used. */
+/* Steps first_step .. first_step + n_steps - 1 of a schedule of schedule_steps in all. Each learns
+ * from the next batch_size documents; docs.first goes along, docs.n is not used. */
 typedef struct {
     Documents docs;
     size_t first_step, n_steps, schedule_steps, batch_size, n_threads;
@@ -81,7 +79,7 @@ GptError gpt_train(GPT *g, TrainingRun *run);
 /* Keys and values of the positions so far, and the logits for what comes next. */
 typedef struct {
     size_t T;
-    double *logits, *probabilities; /* V each */
+    double *logits, *probabilities; /* (V) */
     double *keys, *values;          /* (L, block_size, C) */
     double *scratch;
 } Decoder;

@@ -1,40 +1,18 @@
-/* Memory and documents of a Pass. Layouts are in pass.h. */
+/* Carves a Pass out of one allocation, fills its orders, and takes documents into it. pass.h
+ * describes the layouts; nothing here computes with activations. */
 #include "pass.h"
 
+#include "documents.h"
 #include "memory.h"
 
+#include <assert.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define ALIGNMENT 64
 #define POSITIONS_AT_ONCE 64 /* of a batch: weights are fetched once for all of them */
+#define BLOCK (LANES * LANES)
 
-static size_t number_of(const Documents *docs, size_t i) {
-    const size_t number = docs->first + i;
-    return number < docs->total ? number : number % docs->total;
-}
-
-size_t document_positions(const Sizes *s, const Documents *docs, size_t i) {
-    const size_t *start = docs->starts + number_of(docs, i);
-    size_t n = start[1] - start[0] - 1;
-    return n < s->block_size ? n : s->block_size;
-}
-
-Offsets offsets_of(const Sizes *s) {
-    const size_t cc = s->C * s->C;
-    return (Offsets){
-        .wte = 0,
-        .wpe = s->V * s->C,
-        .lm_head = (s->V + s->block_size) * s->C,
-        .layers = (2 * s->V + s->block_size) * s->C,
-        .layer_size = 12 * cc,
-        .qkv = 0,
-        .wo = 3 * cc,
-        .fc1 = 4 * cc,
-        .fc2 = 8 * cc,
-    };
-}
+_Static_assert(ALIGNMENT % (LANES * sizeof(double)) == 0, "a panel's row is aligned to its size");
+_Static_assert(POSITIONS_AT_ONCE % LANES == 0, "capacity is whole panels");
 
 /* ---- memory ---- */
 
@@ -52,6 +30,7 @@ static void *carve(Carver *c, size_t n, size_t size) {
     else
         bytes = (n * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     void *piece = c->base ? c->base + c->used : NULL;
+    assert((uintptr_t)piece % ALIGNMENT == 0);
     if (bytes > SIZE_MAX / 2 - c->used)
         c->too_large = 1;
     else
@@ -61,54 +40,74 @@ static void *carve(Carver *c, size_t n, size_t size) {
 
 static double *doubles(Carver *c, size_t n) { return carve(c, n, sizeof(double)); }
 
-/* Layouts with T positions; `n` is the number of blocks. */
-static void carve_layer(Carver *c, Layer *layer, const Sizes *s, size_t T, size_t n) {
-    const size_t stride = (s->C + LANES - 1) / LANES * LANES;
-    const size_t blocks = n * s->H * LANES * LANES;
-    layer->norm1 = doubles(c, T * s->C);
-    layer->norm2 = doubles(c, T * s->C);
-    layer->scale1 = doubles(c, T);
-    layer->slope1 = doubles(c, T);
-    layer->scale2 = doubles(c, T);
-    layer->slope2 = doubles(c, T);
+/* (T, stride) of n features. */
+static double *carve_by_position(Carver *c, size_t T, size_t n) {
+    return doubles(c, T * ((n + LANES - 1) / LANES * LANES));
+}
+
+static void carve_layer(Carver *c, Layer *layer, const Sizes *s, size_t T, size_t n_blocks) {
+    layer->attention_norm.y = doubles(c, T * s->C);
+    layer->mlp_norm.y = doubles(c, T * s->C);
+    layer->attention_norm.scale = doubles(c, T);
+    layer->attention_norm.slope = doubles(c, T);
+    layer->mlp_norm.scale = doubles(c, T);
+    layer->mlp_norm.slope = doubles(c, T);
     layer->qkv = doubles(c, T * 3 * s->C);
     layer->dqkv = doubles(c, T * 3 * s->C);
-    layer->attention = doubles(c, blocks);
-    layer->attended = doubles(c, blocks);
-    layer->inverse = doubles(c, T * s->H);
-    layer->slope = doubles(c, T * s->H);
+    layer->exps = doubles(c, n_blocks * s->H * BLOCK);
+    layer->attention_weights = doubles(c, n_blocks * s->H * BLOCK);
+    layer->totals.inverse = doubles(c, T * s->H);
+    layer->totals.slope = doubles(c, T * s->H);
     layer->heads = doubles(c, T * s->C);
-    layer->mid = doubles(c, T * s->C);
-    layer->dmid = doubles(c, T * s->C);
-    layer->relu = doubles(c, T * s->F);
+    layer->x_mid = doubles(c, T * s->C);
+    layer->dx_mid = doubles(c, T * s->C);
+    layer->hidden = doubles(c, T * s->F);
     layer->dhidden = doubles(c, T * s->F);
-    layer->norm1_by_position = doubles(c, T * stride);
-    layer->heads_by_position = doubles(c, T * stride);
-    layer->norm2_by_position = doubles(c, T * stride);
-    layer->relu_by_position = doubles(c, T * ((s->F + LANES - 1) / LANES * LANES));
+    layer->attention_norm.y_by_position = carve_by_position(c, T, s->C);
+    layer->heads_by_position = carve_by_position(c, T, s->C);
+    layer->mlp_norm.y_by_position = carve_by_position(c, T, s->C);
+    layer->hidden_by_position = carve_by_position(c, T, s->F);
+    layer->attention_norm.x = layer->x;
+    layer->mlp_norm.x = layer->x_mid;
 }
 
 /* The most blocks that P panels can have. */
-static size_t blocks_of(const Sizes *s, size_t P) {
+static size_t most_blocks(const Sizes *s, size_t n_panels) {
     /* A document that begins in the middle of a panel reaches into one more. */
-    const size_t seen = (s->block_size + LANES - 1) / LANES + 1;
-    return seen < P ? P * seen : P * (P + 1) / 2;
+    const size_t most_seen = (s->block_size + LANES - 1) / LANES + 1;
+    return most_seen < n_panels ? n_panels * most_seen : n_panels * (n_panels + 1) / 2;
 }
 
-static void carve_pass(Carver *c, Pass *p, const Sizes *s) {
-    const size_t T = p->capacity, P = T / LANES;
-    const size_t blocks = blocks_of(s, P);
+static void carve_positions(Carver *c, Pass *p, size_t T) {
     p->doc_starts = carve(c, T, sizeof *p->doc_starts);
-    p->token = carve(c, T, sizeof *p->token);
-    p->target = carve(c, T, sizeof *p->target);
-    p->place = carve(c, T, sizeof *p->place);
-    p->seed = doubles(c, T);
+    p->token_id = carve(c, T, sizeof *p->token_id);
+    p->target_id = carve(c, T, sizeof *p->target_id);
+    p->pos_id = carve(c, T, sizeof *p->pos_id);
     p->loss = doubles(c, T);
+    p->dloss = doubles(c, T);
     p->probability = doubles(c, T);
-    p->first_seen = carve(c, P, sizeof *p->first_seen);
-    p->block_start = carve(c, P, sizeof *p->block_start);
-    p->mask = carve(c, blocks * LANES * LANES, sizeof *p->mask);
-    p->mask_transposed = carve(c, blocks * LANES * LANES, sizeof *p->mask_transposed);
+    p->dtarget = doubles(c, T);
+}
+
+static void carve_orders(Carver *c, Pass *p) {
+    const Sizes *s = &p->s;
+    p->n_descending = s->V > s->F ? s->V : s->F;
+    p->descending = carve(c, p->n_descending, sizeof *p->descending);
+    p->qkv_order = carve(c, 3 * s->C, sizeof *p->qkv_order);
+    p->qkv_order_first = carve(c, 3 * s->C, sizeof *p->qkv_order_first);
+}
+
+/* In long documents nearly all memory is blocks, of which there are about T**2 / 128. With one
+ * layer of 4 heads, 4,096 positions take 67 MB for each mask, and 269 MB, H times as much, for each
+ * of exps and attention_weights, which every layer has, and dscores: 940 MB together. */
+static void carve_pass(Carver *c, Pass *p) {
+    const Sizes *s = &p->s;
+    const size_t T = p->capacity, n_panels = T / LANES, n_blocks = most_blocks(s, n_panels);
+    carve_positions(c, p, T);
+    p->first_seen = carve(c, n_panels, sizeof *p->first_seen);
+    p->first_block = carve(c, n_panels, sizeof *p->first_block);
+    p->mask = carve(c, n_blocks * BLOCK, sizeof *p->mask);
+    p->mask_transposed = carve(c, n_blocks * BLOCK, sizeof *p->mask_transposed);
     Layer *layers = carve(c, s->L + 1, sizeof *layers), unused;
     p->layers = layers;
     for (size_t l = 0; l <= s->L; l++) {
@@ -116,108 +115,136 @@ static void carve_pass(Carver *c, Pass *p, const Sizes *s) {
         layer->x = doubles(c, T * s->C);
         layer->dx = doubles(c, T * s->C);
         if (l < s->L)
-            carve_layer(c, layer, s, T, blocks);
+            carve_layer(c, layer, s, T, n_blocks);
         else
-            layer->x_by_position = doubles(c, T * ((s->C + LANES - 1) / LANES * LANES));
+            layer->x_by_position = carve_by_position(c, T, s->C);
     }
     p->embedded = doubles(c, T * s->C);
     p->dembedded = doubles(c, T * s->C);
-    p->dembedded_by_position = doubles(c, T * ((s->C + LANES - 1) / LANES * LANES));
-    p->embedded_scale = doubles(c, T);
-    p->embedded_slope = doubles(c, T);
+    p->dembedded_by_position = carve_by_position(c, T, s->C);
+    p->embedding_norm = (Norm){.x = p->embedded, .y = layers ? layers[0].x : NULL};
+    p->embedding_norm.scale = doubles(c, T);
+    p->embedding_norm.slope = doubles(c, T);
     p->logits = doubles(c, T * s->V);
     p->dlogits = doubles(c, T * s->V);
-    p->inverse = doubles(c, T);
-    p->slope = doubles(c, T);
-    p->dscores = doubles(c, blocks * s->H * LANES * LANES);
-    p->dtemporary = doubles(c, T * s->C);
-    p->dtarget = doubles(c, T);
-    p->n_descending = s->V > s->F ? s->V : s->F;
-    p->descending = carve(c, p->n_descending, sizeof *p->descending);
-    p->qkv_order = carve(c, 3 * s->C, sizeof *p->qkv_order);
-    p->qkv_order_first = carve(c, 3 * s->C, sizeof *p->qkv_order_first);
+    p->totals.inverse = doubles(c, T);
+    p->totals.slope = doubles(c, T);
+    p->dscores = doubles(c, n_blocks * s->H * BLOCK);
+    p->dinput = doubles(c, T * s->C);
+    carve_orders(c, p);
 }
 
-static void fill_orders(Pass *p, const Sizes *s) {
+/* ---- orders of rows ---- */
+
+#ifndef NDEBUG
+/* Whether each of 0 .. n - 1 is there once. */
+static int is_permutation(const int32_t *order, size_t n) {
+    for (size_t row = 0; row < n; row++) {
+        size_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            count += order[i] == (int32_t)row;
+        if (count != 1)
+            return 0;
+    }
+    return 1;
+}
+#endif
+
+/* Heads from the last to the first. In each of them rows of v, k, q, each from the last to the
+ * first; at a document's first position v, then k and q in turn. ORDER.md derives it. */
+static void fill_orders(Pass *p) {
+    const int32_t C = (int32_t)p->s.C, D = (int32_t)p->s.D, n = (int32_t)p->n_descending;
     int32_t *general = p->qkv_order, *first = p->qkv_order_first;
-    const int32_t C = (int32_t)s->C, D = (int32_t)s->D, n = (int32_t)p->n_descending;
     for (int32_t i = 0; i < n; i++)
         p->descending[i] = n - 1 - i;
-    for (int32_t start = C - D; start >= 0; start -= D) {
-        for (int32_t part = 2; part >= 0; part--)
-            for (int32_t j = D - 1; j >= 0; j--)
-                *general++ = part * C + start + j;
+    for (int32_t q = C - D; q >= 0; q -= D) { /* the head's first row of q */
+        const int32_t k = q + C, v = k + C;
         for (int32_t j = D - 1; j >= 0; j--)
-            *first++ = 2 * C + start + j;
+            *general++ = *first++ = v + j;
+        for (int32_t j = D - 1; j >= 0; j--)
+            *general++ = k + j;
+        for (int32_t j = D - 1; j >= 0; j--)
+            *general++ = q + j;
         for (int32_t j = D - 1; j >= 0; j--) {
-            *first++ = C + start + j;
-            *first++ = start + j;
+            *first++ = k + j;
+            *first++ = q + j;
         }
     }
+    assert(is_permutation(p->qkv_order, 3 * p->s.C));
+    assert(is_permutation(p->qkv_order_first, 3 * p->s.C));
 }
 
 Pass *pass_new(const Sizes *s, size_t longest) {
-    Pass sizes = {.capacity = POSITIONS_AT_ONCE};
+    Pass sizes = {.s = *s, .capacity = POSITIONS_AT_ONCE};
     if (longest > POSITIONS_AT_ONCE)
         sizes.capacity = (longest + LANES - 1) / LANES * LANES;
     const double panels = (double)sizes.capacity / LANES; /* beyond what size_t can count? */
-    if (panels * panels * (double)s->H * LANES * LANES > (double)(SIZE_MAX / 64))
+    if (panels * panels * (double)s->H * BLOCK > (double)(SIZE_MAX / 64))
         return NULL;
     Carver counting = {0};
     carve(&counting, 1, sizeof(Pass) + ALIGNMENT);
-    carve_pass(&counting, &sizes, s);
+    carve_pass(&counting, &sizes);
     char *memory = counting.too_large ? NULL : memory_of_zeros(counting.used);
     if (memory == NULL)
         return NULL;
     Pass *p = (Pass *)memory;
-    uintptr_t begin = (uintptr_t)memory + sizeof(Pass) + ALIGNMENT - 1;
-    Carver carver = {memory + (begin / ALIGNMENT * ALIGNMENT - (uintptr_t)memory), 0, 0};
+    Carver carver = {.base = aligned_after(memory, sizeof(Pass))};
+    p->s = *s;
     p->capacity = sizes.capacity;
-    carve_pass(&carver, p, s);
-    fill_orders(p, s);
-    p->width_inverse = pow((double)s->C, -1.0);
-    p->root_inverse = pow(pow((double)s->D, 0.5), -1.0);
+    carve_pass(&carver, p);
+    assert(carver.base + carver.used <= memory + counting.used);
+    fill_orders(p);
+    p->inverse_of_C = pow((double)s->C, -1.0);
+    p->inverse_root_of_D = pow(pow((double)s->D, 0.5), -1.0);
     return p;
 }
 
 /* ---- documents ---- */
 
-static void fill_masks(Pass *p) {
-    size_t n_blocks = 0;
-    for (size_t panel = 0; panel < p->n_panels; panel++) {
-        const size_t first = panel * LANES;
-        p->first_seen[panel] = (first - (size_t)p->place[first]) / LANES;
-        p->block_start[panel] = n_blocks;
-        for (size_t seen = p->first_seen[panel]; seen <= panel; seen++, n_blocks++) {
-            int64_t *mask = p->mask + n_blocks * LANES * LANES;
-            int64_t *transposed = p->mask_transposed + n_blocks * LANES * LANES;
-            for (size_t lane = 0; lane < LANES; lane++) {
-                size_t t = first + lane < p->T ? first + lane : p->T - 1;
-                size_t begin = first + lane < p->T ? t - (size_t)p->place[t] : t;
-                for (size_t row = 0; row < LANES; row++) {
-                    size_t at = seen * LANES + row;
-                    int64_t visible = at >= begin && at <= t ? -1 : 0;
-                    mask[row * LANES + lane] = transposed[lane * LANES + row] = visible;
-                }
-            }
+static void fill_block(const Pass *p, size_t panel, size_t seen_panel, size_t block) {
+    int64_t *mask = p->mask + block * BLOCK, *transposed = p->mask_transposed + block * BLOCK;
+    for (size_t lane = 0; lane < LANES; lane++) {
+        size_t t = panel * LANES + lane;
+        const int exists = t < p->T;
+        if (!exists)
+            t = p->T - 1;
+        const size_t start = exists ? t - (size_t)p->pos_id[t] : t;
+        for (size_t row = 0; row < LANES; row++) {
+            const size_t seen = seen_panel * LANES + row;
+            const int64_t visible = seen >= start && seen <= t ? -1 : 0;
+            mask[row * LANES + lane] = transposed[lane * LANES + row] = visible;
         }
     }
 }
 
-void pass_take(Pass *p, const Sizes *s, const Documents *docs, size_t from, size_t to, double share,
-               size_t n_workers) {
+static void fill_masks(Pass *p) {
+    size_t n_blocks = 0;
+    for (size_t panel = 0; panel < p->n_panels; panel++) {
+        const size_t t = panel * LANES;
+        p->first_seen[panel] = (t - (size_t)p->pos_id[t]) / LANES;
+        p->first_block[panel] = n_blocks;
+        for (size_t seen = p->first_seen[panel]; seen <= panel; seen++)
+            fill_block(p, panel, seen, n_blocks++);
+    }
+    assert(n_blocks <= most_blocks(&p->s, p->capacity / LANES));
+}
+
+void pass_take(Pass *p, const Documents *docs, Range piece, double dmean, size_t n_workers) {
+    assert(piece.from < piece.to && n_workers > 0 && n_workers <= MOST_THREADS);
     size_t t = 0;
     p->n_workers = n_workers;
-    p->n_docs = to - from;
-    for (size_t i = from; i < to; i++) {
-        const size_t n = document_positions(s, docs, i);
-        const int32_t *tokens = docs->tokens + docs->starts[number_of(docs, i)];
-        p->doc_starts[i - from] = (int32_t)t;
-        for (size_t place = 0; place < n; place++, t++) {
-            p->token[t] = tokens[place];
-            p->target[t] = tokens[place + 1];
-            p->place[t] = (int32_t)place;
-            p->seed[t] = 1.0 / (double)n * share;
+    p->n_docs = piece.to - piece.from;
+    for (size_t i = piece.from; i < piece.to; i++) {
+        const size_t n = document_positions(&p->s, docs, i);
+        const int32_t *tokens = document_tokens(docs, i);
+        assert(t + n <= p->capacity);
+        p->doc_starts[i - piece.from] = (int32_t)t;
+        for (size_t pos = 0; pos < n; pos++, t++) {
+            assert((size_t)tokens[pos] < p->s.V && (size_t)tokens[pos + 1] < p->s.V);
+            p->token_id[t] = tokens[pos];
+            p->target_id[t] = tokens[pos + 1];
+            p->pos_id[t] = (int32_t)pos;
+            p->dloss[t] = 1.0 / (double)n * dmean;
         }
     }
     p->T = t;

@@ -1,14 +1,15 @@
-/* The memory of one forward and backward pass over T positions, and the functions that run it.
+/* The memory of one forward and backward pass over T positions. stages.h has what computes in it.
  *
  * Positions lie side by side in vector lanes: a vector of n features at T positions is stored as
- * ceil(T / 8) panels, each n rows of 8 positions,
+ * ceil(T / 8) panels, each n rows of 8 positions. Such an x is (panels, n, 8):
  *
  *      x[panel][feature][lane]     for position 8 * panel + lane,
  *
  * so a linear layer takes a weight from where it lies, spreads it over the lanes, and multiplies it
  * with a row; no weight is ever transposed, and rows of a result are independent sums that hide the
  * latency of addition. Only gradients of weights are sums over positions: for them the inputs of
- * the linear layers are kept a second time with features in the lanes (x_by_position, (T, stride)).
+ * the linear layers are kept a second time with features in the lanes: x_by_position is (T,
+ * stride), stride being n rounded up to a multiple of 8.
  *
  * Documents follow one another without a gap; a lane sees those of its own document up to its own
  * position, which is what the masks say. Lanes past the last position hold numbers that reach no
@@ -19,18 +20,35 @@
 
 #include "gpt.h"
 #include "numerics/lanes.h"
-#include "team.h"
+#include "shares.h"
 
-/* One of the n threads that run a pass's stages together; alone, with n = 1, it has no team. */
+/* One rmsnorm: y = x * scale, scale = (mean of x**2 + 1e-5)**-0.5. */
 typedef struct {
-    Team *team;
-    size_t number, n;
-} Worker;
+    const double *x;           /* (panels, C, 8) */
+    double *y, *y_by_position; /* (panels, C, 8), (T, stride) */
+    double *scale, *slope;     /* (panels, 8): and its derivative by the mean square */
+} Norm;
 
-static inline void wait_for_others(const Worker *me) {
-    if (me->n > 1)
-        team_wait(me->team);
-}
+/* Softmax divides by multiplying with total**-1, whose derivative is -total**-2. */
+typedef struct {
+    double *inverse, *slope; /* (panels, softmaxes, 8): total**-1 and -total**-2 */
+} Totals;
+
+/* One layer's activations and gradients. After the last layer comes one more entry, of which only
+ * x, dx and x_by_position are used: the input of lm_head. */
+typedef struct {
+    double *x, *dx;                   /* (panels, C, 8): the layer's input */
+    double *x_by_position;            /* (T, stride): only after the last layer */
+    Norm attention_norm;              /* of x */
+    double *qkv, *dqkv;               /* (panels, 3 C, 8): queries, keys, values, C each */
+    double *exps, *attention_weights; /* blocks with heads: exp(score - max), and those / total */
+    Totals totals;                    /* (panels, H, 8): of these softmaxes */
+    double *heads;            /* (panels, C, 8): outputs of the heads, next to one another */
+    double *x_mid, *dx_mid;   /* (panels, C, 8): x + wo heads, between attention and MLP */
+    Norm mlp_norm;            /* of x_mid */
+    double *hidden, *dhidden; /* (panels, F, 8): relu's output, and the gradient of its input */
+    double *heads_by_position, *hidden_by_position; /* (T, stride) */
+} Layer;
 
 /* What a worker found in its share of the positions. */
 typedef struct {
@@ -38,102 +56,62 @@ typedef struct {
     double largest_dy, largest_x; /* magnitudes, after the backward stage; NaN is left out */
 } Outcome;
 
-/* One layer's activations and gradients: panels of so many features unless said otherwise. After
- * the last layer comes one more entry, of which only the first line is used. */
-typedef struct {
-    double *x, *dx, *x_by_position; /* C: the input; by position only after the last layer */
-    double *norm1, *norm2;          /* C: what rmsnorm made of x and of mid */
-    double *scale1, *slope1;        /* 1: rmsnorm's factor, and its derivative by the mean square */
-    double *scale2, *slope2;        /* 1 */
-    double *qkv, *dqkv;             /* 3 C: queries, keys, values */
-    double *attention, *attended;   /* blocks with heads: exponentials, and what they are divided */
-    double *inverse, *slope;        /* H: total**-1 and -total**-2 of attention's softmax */
-    double *heads;                  /* C: the output of attention */
-    double *mid, *dmid;             /* C: x + wo heads */
-    double *relu, *dhidden;         /* F */
-    double *norm1_by_position, *heads_by_position, *norm2_by_position, *relu_by_position;
-} Layer;
-
 typedef struct Pass {
+    Sizes s;
     size_t capacity; /* positions, a multiple of 8 */
     size_t T, n_panels, n_docs;
-    int32_t *doc_starts;             /* n_docs */
-    int32_t *token, *target, *place; /* of each position: token, next one, index in the document */
-    double *seed, *loss;             /* of each position: gradient of its cross entropy, and that */
-    double *probability;             /* of each position's target */
+    int32_t *doc_starts;                    /* (n_docs): the first position of each */
+    int32_t *token_id, *target_id, *pos_id; /* (T): token, the next one, index in the document */
+    double *loss, *dloss;                   /* (T): cross entropy, and the gradient of that */
+    double *probability, *dtarget;          /* (T): of the target, and the gradient of its logit */
 
     /* A panel of positions sees the panels first_seen[panel] .. panel. For each of them there is a
-     * block of 8 x 8, rows for what is seen, lanes for who sees; block_start[panel] is the number
-     * of blocks before. With heads: H times as many, all blocks of one head together. Transposed:
-     * rows for who sees, in the same place. */
-    size_t *first_seen, *block_start;
-    int64_t *mask, *mask_transposed; /* blocks: -1 where a position may look, else 0 */
+     * block of 8 x 8, rows for what is seen, lanes for who sees; first_block[panel] is the number
+     * of blocks before. In arrays "with heads" there are H times as many, a panel's blocks of one
+     * head together. Transposed: rows for who sees, in the same place. */
+    size_t *first_seen, *first_block;
+    int64_t *mask, *mask_transposed; /* (blocks, 8, 8): -1 where a position may look, else 0 */
 
-    Layer *layers;                                                  /* L + 1 */
-    double *embedded, *dembedded, *embedded_scale, *embedded_slope; /* C, C, 1, 1 */
-    double *dembedded_by_position;
-    double *logits, *dlogits; /* V; logits turn into exps */
-    double *inverse, *slope;  /* 1: of the softmax */
+    Norm embedding_norm;                       /* of wte's row + wpe's row; y is layers[0].x */
+    double *embedded;                          /* (panels, C, 8): its x */
+    double *dembedded, *dembedded_by_position; /* (panels, C, 8), (T, stride) */
+    Layer *layers;                             /* (L + 1) */
+    double *logits, *dlogits;                  /* (panels, V, 8); logits turn into exps */
+    Totals totals;                             /* (panels, 8): of the loss's softmax */
 
-    double *dscores;    /* blocks with heads */
-    double *dtemporary; /* C */
-    double *dtarget;    /* of each position: gradient of its target's logit */
+    double *dscores; /* blocks with heads: gradients of attention weights, then of scores */
+    double *dinput;  /* (panels, C, 8): gradient of the input of fc1, then of wo, then of qkv */
 
-    /* Orders of rows: all down to 0 (its last n entries for n rows), and those of wq, wk, wv below
-     * each other as the graph hands gradients on: in general, and at the first position. */
-    int32_t *descending, *qkv_order, *qkv_order_first;
+    /* Orders of rows (ORDER.md): from the last to the first, and those of wq, wk, wv below one
+     * another as the graph hands gradients on: in general, and at a document's first position. */
+    int32_t *descending; /* (n_descending): n_descending - 1 .. 0 */
     size_t n_descending;
-    double width_inverse, root_inverse; /* C**-1, (D**0.5)**-1 */
+    int32_t *qkv_order, *qkv_order_first;   /* (3 C) */
+    double inverse_of_C, inverse_root_of_D; /* C**-1, (D**0.5)**-1 */
 
     size_t n_workers;
-    Outcome outcome[MOST_THREADS]; /* n_workers */
-
-    /* For gpt.c: of all that one thread has had of a batch. */
-    GptError batch_error;
-    double batch_bound; /* the sum of pass_gradient_bound() */
+    Outcome outcome[MOST_THREADS]; /* (n_workers) */
 } Pass;
 
-/* One allocation with room for a document of `longest` positions at least; NULL without memory. */
+/* One allocation with room for a document of `longest` positions at least, to be given back by
+ * free(); NULL without memory. */
 Pass *pass_new(const Sizes *s, size_t longest);
 
-/* Takes documents [from, to), of `capacity` positions at most, for n_workers; `share` is the
- * gradient of each document's loss. */
-void pass_take(Pass *p, const Sizes *s, const Documents *docs, size_t from, size_t to, double share,
-               size_t n_workers);
+/* Takes the batch's documents in `piece`, of `capacity` positions at most, for n_workers; `dmean`
+ * is the gradient of each document's loss. */
+void pass_take(Pass *p, const Documents *docs, Range piece, double dmean, size_t n_workers);
 
-/* What the forward stage came to. */
+/* What the forward stage found: the first worker's error, if any. */
 GptError pass_error(const Pass *p);
 
 /* No weight's gradient from this pass is larger in magnitude, unless it is NaN; NaN or infinite if
  * that is not known. */
 double pass_gradient_bound(const Pass *p);
 
-/* How many of its tokens the model predicts. */
-size_t document_positions(const Sizes *s, const Documents *docs, size_t i);
-
-/* Where the matrices begin in a flat array. */
-typedef struct {
-    size_t wte, wpe, lm_head, layers, layer_size;
-    size_t qkv, wo, fc1, fc2; /* from a layer's begin */
-} Offsets;
-
-Offsets offsets_of(const Sizes *s);
-
-/* The stages, compiled once for each vector unit from passes.h. One is over when all its workers
- * have returned. */
-typedef struct {
-    /* Fills p->loss, what the next stage needs, and the worker's p->outcome. */
-    void (*forward)(Pass *p, const Sizes *s, const double *weights, const Worker *me);
-    /* Gradients of all activations, and the worker's p->outcome. */
-    void (*backward)(Pass *p, const Sizes *s, const double *weights, const Worker *me);
-    /* Adds to the gradients of linear layers, or sets them where `begin`: rows [from, to) of all
-     * their rows, counted as they lie in `gradients`. */
-    void (*weights)(const Pass *p, const Sizes *s, double *gradients, int begin, size_t from,
-                    size_t to);
-    /* Adds to the gradients of wte and wpe, or sets them where `begin`. */
-    void (*embeddings)(const Pass *p, const Sizes *s, double *gradients, int begin);
-} Stages;
-
-extern const Stages stages_plain, stages_avx2, stages_avx512;
+/* (n): the rows of a matrix of n rows from the last to the first. */
+static inline const int32_t *descending_rows(const Pass *p, size_t n) {
+    assert(n <= p->n_descending);
+    return p->descending + (p->n_descending - n);
+}
 
 #endif

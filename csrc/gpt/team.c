@@ -1,8 +1,11 @@
-/* See team.h. Waiting spins for some microseconds, which a step's stages are worth, then yields. */
+/* See team.h. A thread that waits spins for some microseconds, about as long as a stage takes, and
+ * then yields. */
 #if defined(__unix__) && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
 #endif
 #include "team.h"
+
+#include <assert.h>
 
 #if (defined(__unix__) || defined(__APPLE__)) && defined(__GNUC__)
 #include <pthread.h>
@@ -25,16 +28,17 @@ typedef struct {
     pthread_t handle;
 } Member;
 
-/* How many tasks have left it so far; in a cache line of its own. */
 typedef struct {
-    unsigned departed; /* atomic */
-    char others[64 - sizeof(unsigned)];
+    unsigned departed; /* tasks that have left it so far; atomic */
+    char padding[64 - sizeof(unsigned)];
 } Station;
+
+_Static_assert(sizeof(Station) == 64, "no two stations' counters share a cache line");
 
 struct Team {
     size_t n;
     unsigned arrived, generation, taken; /* atomic */
-    unsigned departed_before;            /* each station, by the last team_wait() */
+    unsigned departed_before;            /* what each station counted at the last team_wait() */
     void (*work)(void *context, Team *team, size_t thread);
     void *context;
     Member members[MOST_THREADS];
@@ -89,14 +93,18 @@ void team_wait(Team *team) {
 size_t team_next(Team *team) { return __atomic_fetch_add(&team->taken, 1, __ATOMIC_RELAXED); }
 
 void team_enter(Team *team, size_t station, size_t task) {
+    assert(station < MOST_STATIONS);
     if (team->n > 1)
         wait_until(&team->stations[station].departed, team->departed_before + (unsigned)task);
 }
 
 void team_leave(Team *team, size_t station, size_t task) {
-    const unsigned departed = team->departed_before + (unsigned)task + 1;
-    if (team->n > 1)
-        __atomic_store_n(&team->stations[station].departed, departed, __ATOMIC_RELEASE);
+    assert(station < MOST_STATIONS);
+    unsigned *departed = &team->stations[station].departed;
+    if (team->n == 1)
+        return;
+    assert(__atomic_load_n(departed, __ATOMIC_RELAXED) == team->departed_before + (unsigned)task);
+    __atomic_store_n(departed, team->departed_before + (unsigned)task + 1, __ATOMIC_RELEASE);
 }
 
 #else

@@ -1,4 +1,4 @@
-/* The stages for x86-64 with AVX-512. */
+/* Compiles the stages for x86-64 with AVX-512. */
 #include "numerics/vector_unit.h"
 #if HAVE_X86_PATHS
 #include <immintrin.h>
@@ -10,7 +10,7 @@
 #endif
 #define WIDTH 8
 #define STAGES stages_avx512
-#include "passes.h"
+#include "stages-inl.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -1,4 +1,4 @@
-/* The stages for x86-64 with AVX2. */
+/* Compiles the stages for x86-64 with AVX2. */
 #include "numerics/vector_unit.h"
 #if HAVE_X86_PATHS
 #include <immintrin.h>
@@ -9,7 +9,7 @@
 #endif
 #define WIDTH 4
 #define STAGES stages_avx2
-#include "passes.h"
+#include "stages-inl.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

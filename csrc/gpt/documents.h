@@ -1,0 +1,27 @@
+/* Looks up the documents of a batch. gpt.h says what a batch is; pieces.h cuts it up. */
+#ifndef ISOGRAD_GPT_DOCUMENTS_H
+#define ISOGRAD_GPT_DOCUMENTS_H
+
+#include <assert.h>
+
+#include "gpt.h"
+
+/* The number, among all of them, of a batch's document i. */
+static inline size_t document_number(const Documents *docs, size_t i) {
+    const size_t number = docs->first + i;
+    return number < docs->total ? number : number % docs->total;
+}
+
+static inline const int32_t *document_tokens(const Documents *docs, size_t i) {
+    return docs->tokens + docs->starts[document_number(docs, i)];
+}
+
+/* How many of its tokens the model predicts. */
+static inline size_t document_positions(const Sizes *s, const Documents *docs, size_t i) {
+    const size_t *start = docs->starts + document_number(docs, i);
+    assert(start[1] >= start[0] + 2);
+    const size_t n = start[1] - start[0] - 1;
+    return n < s->block_size ? n : s->block_size;
+}
+
+#endif

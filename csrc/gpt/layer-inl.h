@@ -1,0 +1,72 @@
+/* One layer, forward and backward: attention and MLP, each after an rmsnorm and beside a residual.
+ *
+ * Workers share the results of linear layers and of relus row by row, attention head by head, and
+ * what else there is panel by panel. They wait for each other before one reads what others have
+ * written, or overwrites what they still read.
+ */
+#ifndef ISOGRAD_GPT_LAYER_INL_H
+#define ISOGRAD_GPT_LAYER_INL_H
+
+#include "attention-inl.h"
+#include "elementwise-inl.h"
+#include "linear-inl.h"
+#include "pass.h"
+#include "rmsnorm-inl.h"
+#include "weights.h"
+
+/* out is (panels, C, 8), from layer->x. */
+static void layer_forward(const Pass *p, const Layer *layer, double *out, const LayerMatrices *m,
+                          const Worker *me) {
+    const size_t C = p->s.C, F = p->s.F, n = p->n_panels;
+    const Range panels = share_of_panels(me, n), rows = share_of_rows(me, C);
+    const Range hidden = share_of_rows(me, F);
+    rmsnorm_forward(p, &layer->attention_norm, panels);
+    wait_for_others(me);
+    linear_forward(layer->qkv, m->qkv, layer->attention_norm.y, n, share_of_rows(me, 3 * C));
+    wait_for_others(me);
+    attention_forward(p, layer, share_of_heads(me, p->s.H));
+    wait_for_others(me);
+    linear_forward(layer->x_mid, m->wo, layer->heads, n, rows);
+    wait_for_others(me);
+    add_forward(layer->x_mid, layer->x_mid, layer->x, C, panels);
+    rmsnorm_forward(p, &layer->mlp_norm, panels);
+    wait_for_others(me);
+    linear_forward(layer->hidden, m->fc1, layer->mlp_norm.y, n, hidden);
+    relu_forward(layer->hidden, F, n, hidden);
+    wait_for_others(me);
+    linear_forward(out, m->fc2, layer->hidden, n, rows);
+    wait_for_others(me);
+    add_forward(out, out, layer->x_mid, C, panels);
+}
+
+/* layer->dx and dout are (panels, C, 8): the gradients of the layer's input and output. */
+static void layer_backward(const Pass *p, const Layer *layer, const double *dout,
+                           const LayerMatrices *m, const Worker *me) {
+    const size_t C = p->s.C, F = p->s.F, n = p->n_panels;
+    const Range panels = share_of_panels(me, n), columns = share_of_rows(me, C);
+    const Range hidden = share_of_rows(me, F);
+    const int32_t *order_of_C = descending_rows(p, C), *order_of_F = descending_rows(p, F);
+    linear_backward(layer->dhidden, m->fc2, dout, order_of_C, n, hidden);
+    relu_backward(layer->dhidden, layer->hidden, F, n, hidden);
+    wait_for_others(me);
+    linear_backward(p->dinput, m->fc1, layer->dhidden, order_of_F, n, columns);
+    wait_for_others(me);
+    rmsnorm_backward(p, layer->dx_mid, &layer->mlp_norm, p->dinput, dout, panels);
+    wait_for_others(me);
+    linear_backward(p->dinput, m->wo, layer->dx_mid, order_of_C, n, columns);
+    wait_for_others(me);
+    attention_backward(p, layer, p->dinput, share_of_heads(me, p->s.H));
+    wait_for_others(me);
+    linear_backward(p->dinput, m->qkv, layer->dqkv, p->qkv_order, n, columns);
+    /* A head of one feature has the same order everywhere. */
+    for (size_t i = 0; i < p->n_docs && p->s.D > 1; i++) {
+        const size_t start = (size_t)p->doc_starts[i], panel = start / LANES, lane = start % LANES;
+        linear_backward_lane(p->dinput + panel * C * LANES, m->qkv,
+                             layer->dqkv + panel * 3 * C * LANES, p->qkv_order_first, lane,
+                             columns);
+    }
+    wait_for_others(me);
+    rmsnorm_backward(p, layer->dx, &layer->attention_norm, p->dinput, layer->dx_mid, panels);
+}
+
+#endif

@@ -1,0 +1,182 @@
+/* Linear layers, y = W x: forward for a range of the rows of W, backward for a range of its
+ * columns, and the gradients of W.
+ *
+ * ORDER.md derives the order of each sum's terms: forward ascending in the input, backward in the
+ * order of rows that the caller gives, gradients of W from the last position to the first.
+ */
+#ifndef ISOGRAD_GPT_LINEAR_INL_H
+#define ISOGRAD_GPT_LINEAR_INL_H
+
+#include "blocks-inl.h"
+#include "shares.h"
+#include "weights.h"
+
+/* Columns lie side by side in memory; two cache lines of them are worth it. */
+#define COLUMNS_AT_ONCE (WIDTH == 8 ? 16 : ROWS)
+#define PANELS_AT_ONCE (WIDTH == 8 ? 2 : 1)
+#define GROUPS_AT_ONCE (WIDTH == 8 ? 2 : 1)
+
+_Static_assert(ROWS_IN_A_SHARE % ROWS == 0 && ROWS_IN_A_SHARE % COLUMNS_AT_ONCE == 0,
+               "a worker's share is whole blocks");
+
+/* y is (P, n_out, 8), x is (P, n_in, 8): rows row .. row + R - 1 of y. The next R rows of weights
+ * are fetched meanwhile, a cache line at a time. */
+INLINE void linear_forward_block(const size_t R, const size_t P, double *y, Matrix m,
+                                 const double *x, size_t row) {
+    const double *w = m.w + row * m.n_in;
+    Lanes sum[ROWS][PANELS_AT_ONCE];
+    y += row * LANES;
+    EACH(r, R) EACH(p, P) sum[r][p] = splat(0.0);
+    for (size_t i = 0; i < m.n_in; i++) {
+        Lanes xi[PANELS_AT_ONCE];
+        prefetch(w, (m.n_in + i) * R);
+        EACH(p, P) xi[p] = load(x + (i + p * m.n_in) * LANES);
+        EACH(r, R) EACH(p, P) sum[r][p] = add_product(sum[r][p], w[r * m.n_in + i], xi[p]);
+    }
+    EACH(r, R) EACH(p, P) store(y + (r + p * m.n_out) * LANES, sum[r][p]);
+}
+
+/* y is (panels, n_out, 8), x is (panels, n_in, 8): the given rows of y = W x. */
+static void linear_forward(double *y, Matrix m, const double *x, size_t n_panels, Range rows) {
+    assert(rows.from <= rows.to && rows.to <= m.n_out);
+    y += rows.from * LANES; /* from here on, row 0 is the range's first */
+    m.w += rows.from * m.n_in;
+    IN_BLOCKS(ROWS, o, rows.to - rows.from, {
+        size_t p = 0;
+        for (; p + PANELS_AT_ONCE <= n_panels; p += PANELS_AT_ONCE)
+            linear_forward_block(R, PANELS_AT_ONCE, y + p * m.n_out * LANES, m,
+                                 x + p * m.n_in * LANES, o);
+        for (; p < n_panels; p++)
+            linear_forward_block(R, 1, y + p * m.n_out * LANES, m, x + p * m.n_in * LANES, o);
+    });
+}
+
+/* Some rows of a matrix, in the order in which their terms are added. */
+typedef struct {
+    const int32_t *rows; /* (n) */
+    size_t n;
+} Order;
+
+/* dx is (n_in, 8), dy is (n_out, 8): columns column .. column + R - 1 of dx, from the ordered rows
+ * of W; sums start from zero or go on. */
+INLINE void linear_backward_block(const size_t R, double *dx, Matrix m, const double *dy,
+                                  Order order, size_t column, int from_zero) {
+    const double *w = m.w + column;
+    Lanes sum[COLUMNS_AT_ONCE];
+    dx += column * LANES;
+    EACH(c, R) sum[c] = from_zero ? splat(0.0) : load(dx + c * LANES);
+    for (size_t k = 0; k < order.n; k++) {
+        const double *row = opaque(w + (size_t)order.rows[k] * m.n_in);
+        Lanes dyo = load(dy + (size_t)order.rows[k] * LANES);
+        EACH(c, R) sum[c] = add_product(sum[c], row[c], dyo);
+    }
+    EACH(c, R) store(dx + c * LANES, sum[c]);
+}
+
+/* dx is (panels, n_in, 8), dy is (panels, n_out, 8), order is (n_out): the given columns of dx =
+ * transposed W times dy. A few rows at a time for all of dx, so that weights stream through the
+ * cache once, whatever the number of panels. */
+static void linear_backward(double *dx, Matrix m, const double *dy, const int32_t *order,
+                            size_t n_panels, Range columns) {
+    assert(columns.from <= columns.to && columns.to <= m.n_in);
+    const size_t rows_at_once = m.n_out * m.n_in <= 4096 ? m.n_out : 16;
+    for (size_t k = 0; k < m.n_out; k += rows_at_once) {
+        const size_t n_left = m.n_out - k;
+        const Order rows = {order + k, n_left < rows_at_once ? n_left : rows_at_once};
+        for (size_t p = 0; p < n_panels; p++)
+            IN_BLOCKS(COLUMNS_AT_ONCE, i, columns.to - columns.from,
+                      linear_backward_block(R, dx + p * m.n_in * LANES, m, dy + p * m.n_out * LANES,
+                                            rows, columns.from + i, k == 0));
+    }
+}
+
+/* dx is (n_in, 8), dy is (n_out, 8), order is (n_out): of the position in `lane` alone, R groups of
+ * 8 columns of dx from `column` on, side by side in the lanes. */
+INLINE void linear_backward_lane_block(const size_t R, double *dx, Matrix m, const double *dy,
+                                       const int32_t *order, size_t lane, size_t column) {
+    const double *w = m.w + column;
+    Lanes sum[ROWS];
+    EACH(c, R) sum[c] = splat(0.0);
+    for (size_t k = 0; k < m.n_out; k++) {
+        const double *row = opaque(w + (size_t)order[k] * m.n_in);
+        double dyo = dy[(size_t)order[k] * LANES + lane];
+        EACH(c, R) sum[c] = add_product(sum[c], dyo, load_anywhere(row + c * LANES));
+    }
+    EACH(c, R) {
+        double columns[LANES];
+        store_anywhere(columns, sum[c]);
+        EACH(i, LANES) dx[(column + c * LANES + i) * LANES + lane] = columns[i];
+    }
+}
+
+/* dx is (n_in, 8), dy is (n_out, 8), order is (n_out): linear_backward for the position in `lane`
+ * alone. A document's first has an order of its own. */
+static void linear_backward_lane(double *dx, Matrix m, const double *dy, const int32_t *order,
+                                 size_t lane, Range columns) {
+    assert(lane < LANES && columns.from <= columns.to && columns.to <= m.n_in);
+    const size_t n_groups = (columns.to - columns.from) / LANES;
+    IN_BLOCKS(ROWS, group, n_groups,
+              linear_backward_lane_block(R, dx, m, dy, order, lane, columns.from + group * LANES));
+    for (size_t i = columns.from + n_groups * LANES; i < columns.to; i++) {
+        double sum = 0.0;
+        for (size_t k = 0; k < m.n_out; k++)
+            sum += dy[(size_t)order[k] * LANES + lane] * m.w[(size_t)order[k] * m.n_in + i];
+        dx[i * LANES + lane] = sum;
+    }
+}
+
+/* The gradient of a matrix: dw += the sum over positions of dy times x. */
+typedef struct {
+    double *dw;       /* (n_out, n_in) */
+    const double *dy; /* (panels, n_out, 8) */
+    const double *x;  /* (T, stride): by position */
+    size_t n_out, n_in;
+} MatrixGradient;
+
+/* R rows of dw from `row` on, and G groups of 8 columns from `column` on, the last of which has but
+ * n <= 8. Positions go from the last to the first. */
+INLINE void linear_gradient_block(const size_t R, const size_t G, MatrixGradient g, size_t T,
+                                  size_t row, size_t column, size_t n, int from_zero) {
+    const size_t n_out = g.n_out, n_in = g.n_in, stride = (n_in + LANES - 1) / LANES * LANES;
+    double *dw = g.dw + row * n_in + column;
+    const double *x = g.x + column;
+    const double *dy = opaque(g.dy + row * LANES); /* or GCC adds row * LANES at every position */
+    Lanes sum[ROWS][GROUPS_AT_ONCE];
+    EACH(r, R) EACH(c, G) {
+        double *group = dw + r * n_in + c * LANES;
+        sum[r][c] = from_zero ? splat(0.0) : load_some(group, c + 1 < G ? LANES : n);
+    }
+    for (size_t t = T; t-- > 0;) {
+        const double *dyt = opaque(dy + t / LANES * n_out * LANES + t % LANES);
+        Lanes xt[GROUPS_AT_ONCE];
+        EACH(c, G) xt[c] = load(x + t * stride + c * LANES);
+        EACH(r, R) EACH(c, G) sum[r][c] = add_product(sum[r][c], dyt[r * LANES], xt[c]);
+    }
+    EACH(r, R) EACH(c, G) {
+        double *group = dw + r * n_in + c * LANES;
+        store_some(group, sum[r][c], c + 1 < G ? LANES : n);
+    }
+}
+
+/* R whole rows of dw from `row` on. */
+INLINE void linear_gradient_rows(const size_t R, MatrixGradient g, size_t T, size_t row,
+                                 int from_zero) {
+    enum { COLUMNS = GROUPS_AT_ONCE * LANES };
+    size_t i = 0;
+    for (; i + COLUMNS <= g.n_in; i += COLUMNS)
+        linear_gradient_block(R, GROUPS_AT_ONCE, g, T, row, i, LANES, from_zero);
+    for (; i < g.n_in; i += LANES) {
+        const size_t n_left = g.n_in - i;
+        linear_gradient_block(R, 1, g, T, row, i, n_left < LANES ? n_left : LANES, from_zero);
+    }
+}
+
+/* The given rows of dw, from T positions; sums start from zero or go on. */
+static void linear_gradient(MatrixGradient g, size_t T, Range rows, int from_zero) {
+    assert(rows.from <= rows.to && rows.to <= g.n_out);
+    g.dw += rows.from * g.n_in; /* from here on, row 0 is the range's first */
+    g.dy += rows.from * LANES;
+    IN_BLOCKS(ROWS, o, rows.to - rows.from, linear_gradient_rows(R, g, T, o, from_zero));
+}
+
+#endif
