@@ -1,16 +1,12 @@
-/* Compiles the stages for x86-64 with AVX2. */
+/* The stages compiled for AVX2. Without FMA: nothing in them may be contracted. */
 #include "numerics/vector_unit.h"
 #if HAVE_X86_PATHS
 #include <immintrin.h>
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#else
-#pragma GCC target("avx2")
-#endif
+
+#include "numerics/compiler.h"
+BEGIN_TARGET("avx2")
 #define WIDTH 4
 #define STAGES stages_avx2
 #include "stages-inl.h"
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
+END_TARGET
 #endif

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 
-from . import known
+from .._core import unary_methods
 from .facts import Facts, name_of
 from .modules import TREACHEROUS, hazard_of_import, may_use
 from .plan import Different
@@ -85,7 +85,7 @@ class Hazards:
         self.klass = klass
         self.folder = folder
         self.edges = {*klass.vocabulary.edges, "_children", "_local_grads"}
-        self.methods = {*known.unary_methods, "backward"}
+        self.methods = {*unary_methods, "backward"}
         self.modules = {  # by the name that stands for it
             alias.asname or alias.name.split(".")[0]: alias.name.split(".")[0]
             for node in script.nodes

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from .._core import unary_methods
 from . import known
 from .facts import name_of, without_docstring
 from .meaning import Meaning
@@ -153,7 +154,7 @@ def compare_methods(
         meaning = Meaning(node, vocabulary, scopes) if ways else None
         if meaning and known.is_known(meaning, ways):
             replaced.append(node)
-        elif meaning and name not in known.unary_methods:
+        elif meaning and name not in unary_methods:
             line = meaning.line_unlike(way.meaning for way in ways)
             raise Different(f"its {name}() is another one: see line {line}")
         else:
