@@ -1,11 +1,10 @@
-/* Sampling: one position at a time, with the keys and values of those before kept.
- *
- * Plain loops, which share no code with the stages: the tests compare the two forward passes. */
+/* Sampling in plain loops. They share no code with the stages: tests compare the two forward
+ * passes. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "gpt.h"
+#include "decode.h"
 #include "numerics/powers.h"
 #include "numerics/sums_of_products.h"
 #include "weights.h"

@@ -1,10 +1,19 @@
-/* Looks up the documents of a batch. gpt.h says what a batch is; pieces.h cuts it up. */
+/* The documents of a batch, and how they are looked up. pieces.h cuts a batch up. */
 #ifndef ISOGRAD_GPT_DOCUMENTS_H
 #define ISOGRAD_GPT_DOCUMENTS_H
 
 #include <assert.h>
+#include <stdint.h>
 
-#include "gpt.h"
+#include "model.h"
+
+/* A batch: n of `total` documents, in order from number `first` on and round again. Document i is
+ * tokens[starts[i] .. starts[i + 1]), at least two tokens below V. */
+typedef struct {
+    const int32_t *tokens;
+    const size_t *starts;
+    size_t total, first, n;
+} Documents;
 
 /* The number, among all of them, of a batch's document i. */
 static inline size_t document_number(const Documents *docs, size_t i) {

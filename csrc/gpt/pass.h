@@ -18,7 +18,8 @@
 #ifndef ISOGRAD_GPT_PASS_H
 #define ISOGRAD_GPT_PASS_H
 
-#include "gpt.h"
+#include "documents.h"
+#include "model.h"
 #include "numerics/lanes.h"
 #include "shares.h"
 

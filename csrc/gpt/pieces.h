@@ -6,7 +6,8 @@
 #ifndef ISOGRAD_GPT_PIECES_H
 #define ISOGRAD_GPT_PIECES_H
 
-#include "gpt.h"
+#include "documents.h"
+#include "model.h"
 #include "shares.h"
 
 /* A batch on its way from the last document to the first. */

@@ -4,7 +4,7 @@
  * Adam is divided among the threads by weights, which share nothing. All threads run the same code
  * on the same numbers and so come to the same decisions.
  */
-#include "gpt.h"
+#include "train.h"
 
 #include <assert.h>
 #include <math.h>

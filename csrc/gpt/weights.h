@@ -11,7 +11,7 @@
 #ifndef ISOGRAD_GPT_WEIGHTS_H
 #define ISOGRAD_GPT_WEIGHTS_H
 
-#include "gpt.h"
+#include "model.h"
 
 /* A linear layer y = W x: row o of W makes y[o] from all of x. */
 typedef struct {

@@ -15,7 +15,7 @@ from libc.stdint cimport int32_t
 from .checks import check_documents, check_sizes, check_tokens
 from .reference.checks import check_adam
 
-cdef extern from "gpt/gpt.h" nogil:
+cdef extern from "gpt/model.h" nogil:
     ctypedef struct Sizes:
         size_t V, L, C, H, D, F, block_size
     ctypedef struct GPT:
@@ -34,25 +34,33 @@ cdef extern from "gpt/gpt.h" nogil:
         GPT_DIVISION
         GPT_TOTAL_ZERO
         GPT_TOTAL_INFINITE
+
+cdef extern from "gpt/documents.h" nogil:
     ctypedef struct CDocuments "Documents":
         const int32_t *tokens
         const size_t *starts
         size_t total, first, n
+
+cdef extern from "gpt/gpt.h" nogil:
+    GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size)
+    void gpt_free(GPT *g)
+    GptError gpt_loss(GPT *g, const CDocuments *docs, double *loss)
+    GptError gpt_backward(GPT *g, const CDocuments *docs, double *loss)
+
+cdef extern from "gpt/train.h" nogil:
     ctypedef struct TrainingRun:
         CDocuments docs
         size_t first_step, n_steps, schedule_steps, batch_size, n_threads
         double lr, beta1, beta2, eps, seconds
         double *losses
         size_t completed
+    GptError gpt_train(GPT *g, TrainingRun *run)
+
+cdef extern from "gpt/decode.h" nogil:
     ctypedef struct CDecoder "Decoder":
         size_t T
         double *logits
         double *probabilities
-    GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size)
-    void gpt_free(GPT *g)
-    GptError gpt_loss(GPT *g, const CDocuments *docs, double *loss)
-    GptError gpt_backward(GPT *g, const CDocuments *docs, double *loss)
-    GptError gpt_train(GPT *g, TrainingRun *run)
     CDecoder *decoder_new(const Sizes *s)
     void decoder_free(CDecoder *d)
     void decoder_append(CDecoder *d, const GPT *g, size_t token)

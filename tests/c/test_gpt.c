@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gpt/decode.h"
 #include "gpt/gpt.h"
+#include "gpt/train.h"
 #include "numerics/vector_unit.h"
 
 #define N_DOCS 5
