@@ -58,13 +58,6 @@ static void layer_backward(const Pass *p, const Layer *layer, const double *dout
     attention_backward(p, layer, p->dinput, share_of_heads(me, p->s.H));
     wait_for_others(me);
     linear_backward(p->dinput, m->qkv, layer->dqkv, p->qkv_order, n, columns);
-    /* A head of one feature has the same order everywhere. */
-    for (size_t i = 0; i < p->n_docs && p->s.D > 1; i++) {
-        const size_t start = (size_t)p->doc_starts[i], panel = start / LANES, lane = start % LANES;
-        linear_backward_lane(p->dinput + panel * C * LANES, m->qkv,
-                             layer->dqkv + panel * 3 * C * LANES, p->qkv_order_first, lane,
-                             columns);
-    }
     wait_for_others(me);
     rmsnorm_backward(p, layer->dx, &layer->attention_norm, p->dinput, layer->dx_mid, panels);
 }

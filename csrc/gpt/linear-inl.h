@@ -90,41 +90,6 @@ static void linear_backward(double *dx, Matrix m, const double *dy, const int32_
     }
 }
 
-/* dx is (n_in, 8), dy is (n_out, 8), order is (n_out): of the position in `lane` alone, R groups of
- * 8 columns of dx from `column` on, side by side in the lanes. */
-INLINE void linear_backward_lane_block(const size_t R, double *dx, Matrix m, const double *dy,
-                                       const int32_t *order, size_t lane, size_t column) {
-    const double *w = m.w + column;
-    Lanes sum[ROWS];
-    EACH(c, R) sum[c] = splat(0.0);
-    for (size_t k = 0; k < m.n_out; k++) {
-        const double *row = opaque(w + (size_t)order[k] * m.n_in);
-        double dyo = dy[(size_t)order[k] * LANES + lane];
-        EACH(c, R) sum[c] = add_product(sum[c], dyo, load_anywhere(row + c * LANES));
-    }
-    EACH(c, R) {
-        double columns[LANES];
-        store_anywhere(columns, sum[c]);
-        EACH(i, LANES) dx[(column + c * LANES + i) * LANES + lane] = columns[i];
-    }
-}
-
-/* dx is (n_in, 8), dy is (n_out, 8), order is (n_out): linear_backward for the position in `lane`
- * alone. A document's first has an order of its own. */
-static void linear_backward_lane(double *dx, Matrix m, const double *dy, const int32_t *order,
-                                 size_t lane, Range columns) {
-    assert(lane < LANES && columns.from <= columns.to && columns.to <= m.n_in);
-    const size_t n_groups = (columns.to - columns.from) / LANES;
-    IN_BLOCKS(ROWS, group, n_groups,
-              linear_backward_lane_block(R, dx, m, dy, order, lane, columns.from + group * LANES));
-    for (size_t i = columns.from + n_groups * LANES; i < columns.to; i++) {
-        double sum = 0.0;
-        for (size_t k = 0; k < m.n_out; k++)
-            sum += dy[(size_t)order[k] * LANES + lane] * m.w[(size_t)order[k] * m.n_in + i];
-        dx[i * LANES + lane] = sum;
-    }
-}
-
 /* The gradient of a matrix: dw += the sum over positions of dy times x. */
 typedef struct {
     double *dw;       /* (n_out, n_in) */

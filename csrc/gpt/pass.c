@@ -94,7 +94,6 @@ static void carve_orders(Carver *c, Pass *p) {
     p->n_descending = s->V > s->F ? s->V : s->F;
     p->descending = carve(c, p->n_descending, sizeof *p->descending);
     p->qkv_order = carve(c, 3 * s->C, sizeof *p->qkv_order);
-    p->qkv_order_first = carve(c, 3 * s->C, sizeof *p->qkv_order_first);
 }
 
 /* In long documents nearly all memory is blocks, of which there are about T**2 / 128. With one
@@ -150,28 +149,23 @@ static int is_permutation(const int32_t *order, size_t n) {
 }
 #endif
 
-/* Heads from the last to the first. In each of them rows of v, k, q, each from the last to the
- * first; at a document's first position v, then k and q in turn. ORDER.md derives it. */
+/* Heads from the last to the first; in each of them rows of v, k, q, each from the last to the
+ * first. ORDER.md derives it. */
 static void fill_orders(Pass *p) {
     const int32_t C = (int32_t)p->s.C, D = (int32_t)p->s.D, n = (int32_t)p->n_descending;
-    int32_t *general = p->qkv_order, *first = p->qkv_order_first;
+    int32_t *row = p->qkv_order;
     for (int32_t i = 0; i < n; i++)
         p->descending[i] = n - 1 - i;
     for (int32_t q = C - D; q >= 0; q -= D) { /* the head's first row of q */
         const int32_t k = q + C, v = k + C;
         for (int32_t j = D - 1; j >= 0; j--)
-            *general++ = *first++ = v + j;
+            *row++ = v + j;
         for (int32_t j = D - 1; j >= 0; j--)
-            *general++ = k + j;
+            *row++ = k + j;
         for (int32_t j = D - 1; j >= 0; j--)
-            *general++ = q + j;
-        for (int32_t j = D - 1; j >= 0; j--) {
-            *first++ = k + j;
-            *first++ = q + j;
-        }
+            *row++ = q + j;
     }
     assert(is_permutation(p->qkv_order, 3 * p->s.C));
-    assert(is_permutation(p->qkv_order_first, 3 * p->s.C));
 }
 
 Pass *pass_new(const Sizes *s, size_t longest) {

@@ -84,10 +84,10 @@ typedef struct Pass {
     double *dinput;  /* (panels, C, 8): gradient of the input of fc1, then of wo, then of qkv */
 
     /* Orders of rows (ORDER.md): from the last to the first, and those of wq, wk, wv below one
-     * another as the graph hands gradients on: in general, and at a document's first position. */
+     * another as the graph hands gradients on. */
     int32_t *descending; /* (n_descending): n_descending - 1 .. 0 */
     size_t n_descending;
-    int32_t *qkv_order, *qkv_order_first;   /* (3 C) */
+    int32_t *qkv_order;                     /* (3 C) */
     double inverse_of_C, inverse_root_of_D; /* C**-1, (D**0.5)**-1 */
 
     size_t n_workers;
