@@ -1,6 +1,10 @@
-# make demo   train on the names and invent 20 more
-# make test   the test suite
-# make bench  reference against compiled, in one run
+# make demo      train on the names and invent 20 more
+# make test      the test suite
+# make bench     reference against compiled, in one run
+# make lint      style, types, C warnings, and which part may know which; changes nothing
+# make format    apply the style
+# make sanitize  the tests that need it, under AddressSanitizer and UndefinedBehaviorSanitizer
+# make coverage  which lines of Python, Cython and C the tests run: a report in build/coverage
 #
 # Each creates its own virtual environment from PYTHON and installs this checkout into it. PYTEST holds
 # options for the tests, such as PYTEST='-k softmax'.
@@ -10,8 +14,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
+C_FILES = $(shell find csrc tests/c -name '*.[ch]')
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench lint format sanitize coverage clean
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
@@ -21,6 +26,45 @@ test: $(VENV)/installed-test
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python bench/run.py
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+	$(BIN)/python tools/check_c.py
+
+format: $(VENV)/installed-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
+
+# Instrumented builds have folders of their own, and are found before the installed package.
+SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.py \
+	tests/test_abuse.py tests/test_adam.py tests/test_no_grad.py tests/test_limits.py \
+	tests/test_run.py tests/test_native.py tests/test_c_programs.py
+
+sanitize: $(VENV)/installed-test
+	ISOGRAD_SANITIZE=1 ISOGRAD_DEBUG=1 \
+		$(BIN)/python setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		PYTHONPATH=$(CURDIR)/build/sanitize/lib \
+		$(BIN)/python -m pytest -m "not undisturbed" $(SANITIZED) $(PYTEST)
+
+# Runs no line of ours that the others do not, or in programs of its own.
+ELSEWHERE = --ignore tests/test_c_programs.py \
+	--deselect tests/test_golden.py::test_reference_reproduces_the_record
+
+coverage: $(VENV)/installed-coverage
+	rm -rf build/coverage
+	ISOGRAD_COVERAGE=1 \
+		$(BIN)/python setup.py --quiet build --build-base build/coverage --build-lib build/coverage/lib
+	PYTHONPATH=$(CURDIR)/build/coverage/lib COVERAGE_FILE=$(CURDIR)/build/coverage/data \
+		$(BIN)/python -m coverage run -m pytest -m "not undisturbed" $(ELSEWHERE) $(PYTEST)
+	$(BIN)/python tools/report_coverage.py build/coverage
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -4,6 +4,7 @@ Switches, all environment variables:
     ISOGRAD_PURE=1      leave the extensions out: the pure-Python package
     ISOGRAD_DEBUG=1     check the C code's assertions
     ISOGRAD_SANITIZE=1  build with AddressSanitizer and UndefinedBehaviorSanitizer
+    ISOGRAD_COVERAGE=1  count how often each line of C and Cython runs
 """
 
 import os
@@ -27,6 +28,8 @@ EXACT = ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-buil
 UNIX_FLAGS = ["-std=c11", "-O3", "-fno-strict-aliasing", "-fvisibility=hidden", *EXACT]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
+# Cython writes paths as seen from src.
+COVERAGE = ["--coverage", "-fprofile-prefix-map=isograd=src/isograd"]
 
 
 class BuildExact(build_ext):
@@ -41,21 +44,36 @@ class BuildExact(build_ext):
         super(BuildExact, command).build_extension(extension)
 
     def build_extensions(self):
-        msvc = self.compiler.compiler_type == "msvc"
-        sanitize = [] if msvc or not os.environ.get("ISOGRAD_SANITIZE") else SANITIZE
+        compile_args, link_args = flags(self.compiler.compiler_type)
         for extension in self.extensions:
-            extension.extra_compile_args = (MSVC_FLAGS if msvc else UNIX_FLAGS) + sanitize
-            extension.extra_link_args = sanitize + ([] if msvc else ["-pthread"])
+            extension.extra_compile_args = compile_args
+            extension.extra_link_args = link_args
         try:
             super().build_extensions()
         except (CCompilerError, BaseError) as error:
             sys.exit(HELP.format(str(error).splitlines()[0]))
 
 
+def flags(compiler):
+    """What a compiler of this type is told, and its linker."""
+    if compiler == "msvc":
+        return MSVC_FLAGS, []
+    if os.environ.get("ISOGRAD_SANITIZE"):
+        return [*UNIX_FLAGS, *SANITIZE, "-O1"], [*SANITIZE, "-pthread"]
+    if os.environ.get("ISOGRAD_COVERAGE"):
+        return [*UNIX_FLAGS, *COVERAGE, "-O0"], [*COVERAGE, "-pthread"]
+    return UNIX_FLAGS, ["-pthread"]
+
+
 def extensions():
     if os.environ.get("ISOGRAD_PURE"):
         return []
-    return [extension("_core", "run", "graph", "numerics"), extension("_native", "gpt", "numerics")]
+    both = [extension("_core", "run", "graph", "numerics"), extension("_native", "gpt", "numerics")]
+    if os.environ.get("ISOGRAD_COVERAGE"):
+        from Cython.Build import cythonize  # whose C then says which line of Cython it is from
+
+        return cythonize(both, build_dir="build/coverage/cython", emit_linenums=True)
+    return both
 
 
 def extension(name, *rooms):

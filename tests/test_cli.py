@@ -350,6 +350,7 @@ def test_unusable_checkpoints(whole, tmp_path, command, content, words):
     assert f"{str(path)!r} {words}" in complaint(run(*arguments))
 
 
+@pytest.mark.undisturbed
 @NOT_WINDOWS
 @pytest.mark.parametrize("option, name", [("--history", "x.csv"), ("--checkpoint", "x")])
 def test_a_disk_that_is_full_leaves_nothing_in_part(data, tmp_path, option, name):
@@ -461,6 +462,7 @@ def test_a_history_has_the_exact_numbers(data, tmp_path, kind):
     assert rows == [(i + 1, loss, 0.05 * (1 - i / 10)) for i, loss in enumerate(losses)]
 
 
+@pytest.mark.undisturbed
 def test_a_history_is_whole_after_an_interruption_before_any_bytecode(tmp_path):
     from isograd.commands.history import History
 
@@ -536,6 +538,7 @@ def test_a_missing_library_is_named_before_training_starts(data, tmp_path, whole
 # How it stops
 
 
+@pytest.mark.undisturbed
 @NOT_WINDOWS
 @pytest.mark.parametrize("tier", isograd.model.TIERS)
 def test_ctrl_c_names_the_step(data, tier):

@@ -50,6 +50,7 @@ print(live_values() - live)
 """
 
 
+@pytest.mark.undisturbed
 @needs_rusage
 def test_a_chain_of_ten_million():
     built, differentiated, left = in_fresh_process(
@@ -65,6 +66,7 @@ def test_a_chain_of_ten_million():
     assert int(left) == 0
 
 
+@pytest.mark.undisturbed
 @needs_rusage
 def test_a_fan_in_of_a_million():
     built, differentiated, left = in_fresh_process(
@@ -81,6 +83,7 @@ def test_a_fan_in_of_a_million():
     assert int(left) == 0
 
 
+@pytest.mark.undisturbed
 def test_an_operation_with_a_million_children():
     leaves = [Value(float(i)) for i in range(10**6)]
     v = Value(1.0, leaves, [2.0] * len(leaves))
@@ -89,6 +92,7 @@ def test_an_operation_with_a_million_children():
     assert v._children == tuple(leaves)
 
 
+@pytest.mark.undisturbed
 def test_a_leaf_shared_by_a_million():
     x = Value(1.0)
     sum(x * 1.0 for _ in range(10**6)).backward()
@@ -112,6 +116,7 @@ def test_a_long_chain_of_ones_own_operations_is_dropped(cls):
     del v
 
 
+@pytest.mark.undisturbed
 def test_memory_of_a_large_graph_goes_back():
     code = """
 import resource
@@ -145,6 +150,7 @@ def one_program(i):
         pass
 
 
+@pytest.mark.undisturbed
 def test_nothing_leaks_over_a_million_programs():
     for i in range(1000):
         one_program(i)
@@ -248,6 +254,7 @@ def interrupt():
     raise Interrupted
 
 
+@pytest.mark.undisturbed
 def test_a_signal_ends_backward_at_once(alarm):
     v = chain(5_000_000)
     alarm(interrupt)
@@ -262,6 +269,7 @@ def test_a_signal_ends_backward_at_once(alarm):
     v.backward()
 
 
+@pytest.mark.undisturbed
 def test_a_handler_cannot_disturb_backward(alarm):
     v, refused = chain(5_000_000), []
 

@@ -452,6 +452,7 @@ def test_long_documents(unit):
     check_training(config, 1, docs, 3, batch_size=2, threads=2)
 
 
+@pytest.mark.undisturbed
 def test_interrupting():
     config = isograd.GPTConfig(vocab_size=27, n_embd=16, n_head=4, block_size=16)
     model = twins(config, 1)[2]

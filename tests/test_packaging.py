@@ -46,6 +46,7 @@ def pure(tmp_path_factory):
     return str(folder)
 
 
+@pytest.mark.undisturbed
 def test_importing_isograd_imports_nothing_big():
     process = python("import sys, isograd; print(*sys.modules)")
     assert process.returncode == 0, process.stderr

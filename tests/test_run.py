@@ -350,6 +350,7 @@ def test_scripts_that_are_no_gpt(tmp_path):
     both(path)
 
 
+@pytest.mark.undisturbed
 def test_imports_from_the_scripts_folder(tmp_path):
     written(tmp_path, "print('mine')\ndef seed(n): pass\ndef shuffle(x): x.sort()", "random.py")
     written(tmp_path, "import helper\nprint(helper.random)", "uses.py")
@@ -387,6 +388,7 @@ def test_the_pure_backend_runs_the_script_as_it_is(monkeypatch):
     assert said == ["the script: left alone, this isograd runs without its C extension"]
 
 
+@pytest.mark.undisturbed
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def test_ctrl_c_ends_as_under_plain_python(tmp_path):
     script = written(tmp_path, "import time\nprint('on', flush=True)\ntime.sleep(50)")

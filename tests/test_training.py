@@ -290,6 +290,7 @@ def train_until_ctrl_c(model, milliseconds):
     return heard[-1]
 
 
+@pytest.mark.undisturbed
 def test_ctrl_c_at_any_moment_leaves_the_weights_of_a_completed_step():
     for milliseconds in range(20, 40):
         model = new_model()
@@ -435,6 +436,7 @@ class Interruptions:
         return self
 
 
+@pytest.mark.undisturbed
 @pytest.mark.parametrize("callback", [None, lambda step, loss: None])
 def test_an_interruption_before_any_bytecode_leaves_a_completed_step(tier, callback):
     sizes = {"n_layer": 1, "n_embd": 1, "n_head": 1, "block_size": 1}

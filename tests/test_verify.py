@@ -244,6 +244,7 @@ def test_without_compiled_code_there_is_nothing_to_verify():
     )
 
 
+@pytest.mark.undisturbed
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_ctrl_c_leaves_the_table_so_far():
     with subprocess.Popen(

@@ -1,6 +1,6 @@
 # cython: language_level=3
-"""What csrc/graph and csrc/run offer, as Python objects: Value, Adam's update, the vector functions,
-and what `isograd run` needs. Thin: arguments are checked in C, except that arrays are checked here.
+"""What csrc/graph and csrc/run offer, as Python objects: Value, Adam's update, the vector
+functions, and what `isograd run` needs. Thin: C checks arguments, except for arrays.
 """
 
 from .reference import vector as reference_vector, no_grad as reference_no_grad
@@ -285,7 +285,7 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
 
 
 def zero_grad_but_last(tuple params):
-    """Reset the grads of all but the last of `params`; returns how many, 0 if not all are Values."""
+    """Reset the grads of all but the last of `params`; returns how many. 0 unless all are Values."""
     if not params or not are_values(params):
         return 0
     params_zero_grad(PySequence_Fast_ITEMS(params), len(params) - 1)
