@@ -285,7 +285,7 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
 
 
 def zero_grad_but_last(tuple params):
-    """Reset the grads of all but the last of `params`; returns how many. 0 unless all are Values."""
+    """Reset the grads of all but the last of `params`. How many; 0 unless all are Values."""
     if not params or not are_values(params):
         return 0
     params_zero_grad(PySequence_Fast_ITEMS(params), len(params) - 1)
