@@ -14,7 +14,6 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
-C_FILES = $(shell find csrc tests/c -name '*.[ch]')
 
 .PHONY: demo test bench lint format sanitize coverage clean
 
@@ -33,13 +32,13 @@ lint: $(VENV)/installed-lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src
-	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+	@find csrc tests/c -name "*.[ch]" | xargs $(BIN)/clang-format --dry-run --Werror
 	$(BIN)/python tools/check_c.py
 
 format: $(VENV)/installed-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(C_FILES)
+	find csrc tests/c -name "*.[ch]" | xargs $(BIN)/clang-format -i
 
 # Instrumented builds have folders of their own, and are found before the installed package.
 SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.py \
