@@ -43,7 +43,7 @@ format: $(VENV)/installed-lint
 # Instrumented builds have folders of their own, and are found before the installed package.
 SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.py \
 	tests/test_abuse.py tests/test_adam.py tests/test_no_grad.py tests/test_limits.py \
-	tests/test_run.py tests/test_native.py tests/test_c_programs.py
+	tests/test_run.py tests/test_native.py
 
 sanitize: $(VENV)/installed-test
 	ISOGRAD_SANITIZE=1 ISOGRAD_DEBUG=1 \
