@@ -106,6 +106,23 @@ def test_leaving_what_was_not_entered_is_an_error(world):
         no_grad().__exit__(None, None, None)
 
 
+def test_leaving_on_another_thread_is_an_error(world):
+    _, _, no_grad = world
+    context, errors = no_grad(), []
+
+    def leave():
+        try:
+            context.__exit__(None, None, None)
+        except (KeyError, RuntimeError) as error:
+            errors.append(error)
+
+    with context:
+        thread = threading.Thread(target=leave)
+        thread.start()
+        thread.join()
+    assert len(errors) == 1
+
+
 def test_embedding_is_the_row_itself(world):
     Value, fn, _ = world
     table = [[Value(1.0)], [Value(2.0)]]

@@ -6,6 +6,17 @@ import pytest
 from bits import bits, describe, first_difference
 from conftest import TWINS, VECTOR
 
+
+def sub(v):
+    """The same number as an instance of a subclass."""
+    return type("Sub", (type(v),), {})(v.data)
+
+
+def pairs(fn, v):
+    """Two pairs of sums of products."""
+    return zip(fn.linear(v, [v, v[::-1]]), fn.linear(v[:3], [v[1:4], v[2:5]]))
+
+
 CASES = {
     "linear": lambda fn, v: fn.linear(v[:4], [v[4:8], v[:4], v[2:6]]),
     "linear of one": lambda fn, v: fn.linear(v[:1], [v[1:2]]),
@@ -20,11 +31,14 @@ CASES = {
     "attention": lambda fn, v: fn.attention(v[:4], [v[4:8], v[:4]], [v[1:5], v[3:7]], 2),
     "attention to one position": lambda fn, v: fn.attention(v[:4], [v[:4]], [v[:4]], 4),
     "attention with one head": lambda fn, v: fn.attention(v[:3], [v[:3]] * 3, [v[3:6]] * 3, 1),
+    "attention of a subclass": lambda fn, v: fn.attention([sub(v[0]), v[1]], [v[:2]], [v[2:4]], 1),
     "add": lambda fn, v: fn.add(v, v),
     "relu": lambda fn, v: fn.relu(v),
     "cross_entropy": lambda fn, v: [fn.cross_entropy(v, 3)],
     "tuples": lambda fn, v: fn.linear(tuple(v[:2]), (tuple(v[2:4]),)),
     "one after the other": lambda fn, v: fn.relu(fn.add(fn.rmsnorm(v), fn.linear(v, [v] * 8))),
+    "products of sums": lambda fn, v: fn.linear([a * b for a, b in pairs(fn, v)], [v[:2], v[1:3]]),
+    "sums of sums": lambda fn, v: fn.linear([a + b for a, b in pairs(fn, v)], [v[:2], v[1:3]]),
     "mixed with scalars": lambda fn, v: fn.softmax([x * 2 - v[0] for x in fn.linear(v, [v, v])]),
 }
 NUMBERS = {
@@ -192,6 +206,8 @@ def test_shapes_are_checked(twin, message, call):
             "b must be a sequence of Values, not 'NoneType'",
             lambda fn, v: fn.add([v], None),
         ),
+        ("'int' object is not iterable", lambda fn, v: fn.linear([v], 5)),
+        ("object of type 'int' has no len()", lambda fn, v: fn.attention([v], 5, [[v]], 1)),
     ],
 )
 def test_only_values_are_accepted(message, call):
@@ -229,6 +245,15 @@ def test_a_failure_leaks_nothing():
             except (ArithmeticError, ValueError):
                 pass
     assert live_values() == before
+
+
+def test_new_edges_of_a_leaf_that_a_matrix_holds(twin):
+    Value, fn = twin
+    x, w = vector(Value, 2), vector(Value, 2)
+    total = sum(fn.linear(x, [w, w]))
+    w[0].__init__(5.0, (x[1],), (3.0,))
+    total.backward()
+    assert [v.grad for v in x + w] == [2.0, 10.0, 2.0, 4.0]
 
 
 def test_a_long_vector():

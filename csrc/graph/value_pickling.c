@@ -8,8 +8,9 @@
 static PyObject *newobj, *slotnames; /* of the module copyreg */
 static PyObject *name_dict;
 
-static const char *const own_slots[] = {"data", "grad", "_children", "_local_grads"};
 enum { N_OWN_SLOTS = 4 };
+static const char *const own_slots[N_OWN_SLOTS] = {"data", "grad", "_children", "_local_grads"};
+static PyObject *own_slot_names[N_OWN_SLOTS]; /* the same, as str */
 
 /* `self.name`, or a new reference to None where there is no such attribute. */
 static PyObject *attribute_or_none(PyObject *self, PyObject *name) {
@@ -66,8 +67,10 @@ static int is_own_slot(PyObject *name) {
     return 0;
 }
 
+/* An exception that is set already has the better reason. */
 static int bad_state(void) {
-    PyErr_SetString(PyExc_TypeError, "this is not the state of a Value");
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_TypeError, "this is not the state of a Value");
     return -1;
 }
 
@@ -94,7 +97,7 @@ static int restore(PyObject *self, PyObject *attributes, PyObject *slots) {
     PyObject *own[N_OWN_SLOTS];
     Number grad;
     for (int i = 0; i < N_OWN_SLOTS; i++)
-        if ((own[i] = PyDict_GetItemString(slots, own_slots[i])) == NULL)
+        if ((own[i] = PyDict_GetItemWithError(slots, own_slot_names[i])) == NULL)
             return bad_state();
     if (number_required(own[1], &grad) < 0 ||
         node_initialise((Node *)self, own[0], own[2], own[3]) < 0 ||
@@ -126,5 +129,10 @@ int value_pickling_init(void) {
     Py_XSETREF(slotnames, PyObject_GetAttrString(copyreg, "_slotnames"));
     Py_XSETREF(name_dict, PyUnicode_InternFromString("__dict__"));
     Py_DECREF(copyreg);
+    for (int i = 0; i < N_OWN_SLOTS; i++) {
+        Py_XSETREF(own_slot_names[i], PyUnicode_InternFromString(own_slots[i]));
+        if (own_slot_names[i] == NULL)
+            return -1;
+    }
     return newobj && slotnames && name_dict ? 0 : -1;
 }
