@@ -1,8 +1,8 @@
 """Single nodes, timed and weighed in the present process: an operation, backward(), memory.
 
-The graphs are made for measuring, not taken from the model; they neither overflow nor vanish at any
-size, and only their operations count as nodes, not their few leaves. Whoever calls these fn
-gives each call a fresh process; nothing here compares tiers or prints.
+The graphs are made for measuring, not taken from the model. Their numbers neither overflow nor
+vanish at any size. Only operations count as nodes, not the few leaves. The caller gives each call a
+fresh process; nothing here compares tiers or prints.
 """
 
 import sys
@@ -62,9 +62,10 @@ def until(seconds):
 
 
 def operation(kind, terms, seconds):
-    """Nanoseconds an operation of `dot`, two to a term: results kept, results dropped; one result.
+    """Nanoseconds an operation of `dot` with results kept, and with results dropped; one result.
 
-    `kind` is a tier or "float". Kept results are let go of outside the time measured.
+    A term has two operations. `kind` is a tier or "float". Kept results are let go of outside the
+    time measured.
     """
     scalar = float if kind == "float" else GRAPH_TIERS[kind].scalar
     ws = [scalar(1 / (i + 1)) for i in range(terms)]

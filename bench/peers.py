@@ -1,12 +1,13 @@
 """The native training step next to other libraries, in one run, in Markdown.
 
-`python bench/peers.py [--quick]`. libraries.py holds the steps; this file decides on sizes and
-rounds, checks the losses and prints. A library that is not there is left out, with the reason.
+`python bench/peers.py [--quick]`. task.py says what is computed. libraries.py and by_hand.py hold
+the steps. This file decides on sizes and rounds, checks the losses and prints. A library that is
+not there is left out, with the reason.
 
 The machine is assumed to be noisy. So each library has a process of its own for every number of
-threads, they take short turns, and a figure is the median of the turns. Each is shown with the
-number of threads that suits it better. On a machine whose cores others use, two threads
-that wait for each other are slow: run it on a quiet one.
+threads, the processes take short turns, and a figure is the median of the turns. Each library is
+shown with the number of threads that suits it better. Run the study on a quiet machine: where
+others use the cores, two threads that wait for each other are slow.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from multiprocessing.managers import BaseManager
 from statistics import median
 
 import libraries
-from libraries import SCHEDULE, Task
 from report import SPAWN, announced, fresh, machine, note, ratio, table
+from task import SCHEDULE, Task
 
 OURS = ("isograd", "float64")
 PEERS = {  # the module to import for each column
@@ -94,7 +95,7 @@ def difference(losses, ours):
 
 
 def better(measured, column, task):
-    """With the better number of threads: the microseconds of each round, and the table's cell."""
+    """The microseconds of each round with the better number of threads, and the table's cell."""
     by_threads = {threads: measured[(*column, task, threads)][0] for threads in THREADS[column[0]]}
     threads, times = min(by_threads.items(), key=lambda item: median(item[1]))
     return times, f"{median(times):,.0f} ({threads})"

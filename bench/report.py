@@ -23,7 +23,7 @@ def fresh(measure, *args):
 
 
 def announced(rounds, title):
-    """Yields `rounds` times and says so on standard error, so that Markdown alone is printed."""
+    """Yields `rounds` times; says so on standard error, as standard output is for Markdown."""
     for i in range(rounds):
         print(f"{title}: round {i + 1} of {rounds}", file=sys.stderr)
         yield i

@@ -2,7 +2,7 @@
 
 `python bench/run.py [--quick] [--tier value] [whole] [parts] [scaling] [op] ..`. steps.py
 and nodes.py measure; this file decides on sizes and rounds, compares and prints. It is no test of
-speed: it fails only where the tiers differ in a number.
+speed: it fails only if the tiers differ in a number.
 
 The machine is assumed to be noisy. So the tiers take turns, each in a process of its own, and a
 ratio is the median of the ratios of the rounds, with the lowest and the highest beside it.
@@ -41,7 +41,7 @@ Worker.register("Run", steps.Run)
 
 
 def check_equal(what, reference, value):
-    """Ends the study where the tiers differ, which would make their speed meaningless."""
+    """Ends the study if the tiers differ: their speed would mean nothing."""
     for i, (r, v) in enumerate(zip(reference, value, strict=True)):
         if r != v:
             sys.exit(f"{what} {i} differs: reference {r!r}, value {v!r}")
@@ -295,7 +295,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measure isograd against pure Python.")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"any of {', '.join(STUDY)}")
     parser.add_argument(
-        "--tier", default="value", choices=["value", "fused", "native"], help="compiled"
+        "--tier", default="value", choices=["value", "fused", "native"], help="the compiled one"
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller graphs")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Steps of the default training run, timed in the present process: the run and a step's four parts.
 
-The default run is seed 42, 1,000 steps on the bundled names, then 20 samples. Whoever calls gives
+The default run is seed 42, 1,000 steps on the bundled names, then 20 samples. The caller gives
 every `Run` and every function call a fresh process; nothing here compares tiers or prints.
 """
 
@@ -59,7 +59,7 @@ class Run:
         return perf_counter() - start, losses
 
     def finish(self, trained=None):
-        """End training, if need be with the weights of a run that went further; the weights."""
+        """End training, with the weights `trained` if a run went further; returns the weights."""
         if trained is not None:
             self.model.weights.write(trained)
         return list(self.model.read_data())
@@ -92,7 +92,7 @@ class Collecting:
 def step_parts(tier, steps, laps):
     """Mean seconds of each of PARTS, of the garbage collector's share in them, and all losses.
 
-    An untimed step comes first, then `laps` times over the `steps` next documents. Each step is
+    An untimed step comes first, then the `steps` next documents, `laps` times. Each step is
     `training_step`, taken apart.
     """
     model, _, docs, _ = set_up(tier)
@@ -154,7 +154,7 @@ def float_products(steps, laps):
 
 
 def operations():
-    """The number of operations in the graph of each step, which follows from the length."""
+    """The number of operations in each step's graph; it follows from the document's length."""
     model, _, docs, _ = set_up("reference")
     docs = docs[:STEPS]
     one_of_each_length = {len(doc): doc for doc in docs}

@@ -54,13 +54,13 @@ def test_a_state_that_vanishes_while_it_is_read():
     assert (v.data, v.grad) == (1.0, 2.0)
 
 
-def test_a_state_with_names_that_are_none():
+def test_a_state_with_a_key_that_is_no_name():
     state = {5: 1, "data": 1.0, "grad": 1.0, "_children": (), "_local_grads": ()}
     with pytest.raises(TypeError, match="not the state of a Value"):
         Value(1.0).__setstate__((None, state))
 
 
-def test_slot_names_that_are_no_names():
+def test_slotnames_that_are_no_list():
     class Odd(Value):
         __slotnames__ = 5
 
@@ -92,7 +92,7 @@ def test_initialising_what_is_about_to_be_freed():
 
 @contextmanager
 def at_every_collection(action):
-    """Calls it whenever the collector runs, which in older Pythons is on almost any allocation."""
+    """Calls `action` whenever the collector runs: in older Pythons on almost any allocation."""
     threshold = gc.get_threshold()
     gc.callbacks.append(action)
     gc.set_threshold(1)
@@ -117,7 +117,7 @@ def test_new_edges_while_a_tuple_is_allocated():
 
 
 def test_a_matrix_that_vanishes_while_a_row_is_read():
-    """The collector takes the subclass out of the first row, and all rows away, at any moment."""
+    """At any moment, the collector takes the subclass out of the first row, and all rows away."""
     x = [Value(1.0)] * 30
     for moment in range(1, 8):
         row = [Sub(1.0), *(Value(1.0) for _ in range(29))]

@@ -104,7 +104,7 @@ def test_gradients_at_the_edges(grad):
 
 
 def test_squares_and_roots_next_to_the_middle_of_two_doubles():
-    """200,000 of each, against this machine's very pow, which at times rounds the other way."""
+    """200,000 of each, against this machine's own pow, which at times rounds the other way."""
     rng = random.Random(3)
     n, not_nearest = 20_000, 0
     for _ in range(10):
@@ -123,11 +123,11 @@ def test_a_hard_root_is_pow_of_it():
     check([0.0] * len(hard), [gradients, gradients], betas=(0.0, 0.25), eps=0.0)
 
 
-def test_no_gradient_no_step_back_without_eps():
+def test_without_eps_a_gradient_of_0_is_a_division_by_0():
     check([1.0], [[0.0]], eps=0.0)
 
 
-def test_lr_of_a_step(pair):
+def test_a_step_may_have_an_lr_of_its_own(pair):
     Value, Adam = pair
     p = Value(1.0)
     optimizer = Adam([p], lr=0.5)
@@ -194,7 +194,7 @@ def test_only_values_are_parameters():
         isograd.optim.Adam([TWINS["c"](1.0), 2.0])
 
 
-def test_a_result_as_parameter(pair):
+def test_zero_grad_of_a_result_leaves_its_constant_alone(pair):
     Value, Adam = pair
     p = Value(3.0) * 2
     p.backward()

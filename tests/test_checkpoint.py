@@ -25,7 +25,7 @@ OPTIONS = {"steps": 6, "lr": 0.1 + 0.2, "batch_size": 2, "seed": -7, "data": Non
 
 
 def new_checkpoint(tier="fused", steps=3, seed=1, **sizes):
-    """The state of things after 3 of 6 steps."""
+    """A run after `steps` of 6 steps."""
     rng = random.Random(seed)
     rng.gauss(0, 1)  # leaves a second number behind, which is part of the generator's state
     model = new_model(tier, **sizes)

@@ -236,7 +236,7 @@ class Interrupted(Exception):
 
 @pytest.fixture
 def alarm():
-    """Calls a function from a signal handler, 10 ms from the call on."""
+    """Starts a timer of 10 ms, after which a signal handler calls `function`."""
     if not hasattr(signal, "setitimer"):
         pytest.skip("needs POSIX timers")
 
@@ -307,7 +307,7 @@ def test_separate_graphs_in_separate_threads():
     assert sorted(results) == alone
 
 
-def test_build_facts():
+def test_the_build_names_its_compiler_and_vector_unit():
     assert _core.compiler and _core.vector_unit
 
 

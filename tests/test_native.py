@@ -56,7 +56,7 @@ def native(config):
 
 
 def twins(config, seed, change=lambda x: x, scalar=isograd.Value):
-    """The same random weights twice: as matrices of Values and in a NativeGPT; and all Values."""
+    """Random weights: as matrices of Values, these Values in a list, a NativeGPT of the same."""
     rng = random.Random(seed)
     weights = reference.init_weights(config, rng, lambda x: scalar(change(x)))
     params = [p for rows in weights.values() for row in rows for p in row]
@@ -80,7 +80,7 @@ def check_numbers(what, expected, actual):
 
 
 def check_backward(config, seed, docs, change=lambda x: x, scalar=isograd.Value, fn=VECTOR):
-    """Loss and all gradients, or the exception; returns what the graph came to."""
+    """Compares loss and gradients, or the exception; returns the graph's loss or exception."""
     weights, params, model = twins(config, seed, change, scalar)
     before = bytes(model.weights)
     try:
@@ -122,7 +122,7 @@ def test_random_models(unit, seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_pure_reference(unit, seed):
+def test_random_models_against_the_pure_reference(unit, seed):
     config, docs = random_case(random.Random(1000 + seed), largest=2)
     docs = docs[:2]
     check_backward(config, seed, docs, scalar=reference.Value, fn=reference.vector)
@@ -326,7 +326,7 @@ def test_sampling(seed):
         assert expected.getstate() == actual.getstate()
 
 
-def test_decoder():
+def test_the_decoder_gives_what_the_graph_gives():
     config = isograd.GPTConfig(vocab_size=6, n_embd=4, n_head=2, block_size=3)
     weights, _, model = twins(config, 1, lambda x: x * 9)
     decoder = model.decoder()
@@ -453,7 +453,7 @@ def test_long_documents(unit):
 
 
 @pytest.mark.undisturbed
-def test_interrupting():
+def test_ctrl_c_ends_training_at_once_after_a_completed_step():
     config = isograd.GPTConfig(vocab_size=27, n_embd=16, n_head=4, block_size=16)
     model = twins(config, 1)[2]
     steps = 10_000_000

@@ -47,7 +47,7 @@ def rates_of(step, lr, beta1, beta2, eps):
 
 
 def python_update(w, g, m, v, rates):
-    """The reference's loop on lists of floats; the index at which it raises, and the error."""
+    """The reference's loop on lists of floats; returns where it raises, and the error."""
     lr, beta1, beta2, rest1, rest2, correction1, correction2, eps = (
         getattr(rates, name) for name, _ in AdamRates._fields_
     )
@@ -75,7 +75,7 @@ def unaligned(values, offset):
 
 
 def check_update(library, w, g, m, v, rates, offset=0):
-    """One step on this path and in Python, compared; the new w, m and v."""
+    """Compares one step on this path with Python's; returns the new w, m and v."""
     arrays = [unaligned(x, (offset + k) % 8) for k, x in enumerate((w, m, v))]
     grad = unaligned(g, offset)
     index = library.adam_update(
@@ -222,7 +222,7 @@ def roots_near_the_middle(rng, n):
 
 
 def quotients_near_the_middle(rng, divisor, n):
-    """Numbers that divided by `divisor`, 53 bits and odd, are next to the middle of two doubles."""
+    """Numbers whose quotients by `divisor` (odd, of 53 bits) are next to the middle of doubles."""
     found = []
     while len(found) < n:
         rest = 2 * rng.randint(-200, 200) + 1
@@ -248,14 +248,14 @@ def test_adam_next_to_the_middle_of_two_doubles(library):
 
 
 def test_adam_roots_whose_sums_with_eps_are_two_doubles_apart(library):
-    """If eps is half an ulp of the root, both candidates' sums are middles: one down, one up.
+    """If eps is half an ulp of the root, both candidates' sums are middles: one goes down, one up.
 
     Only one root in a group is like that, because doubts are settled for whole groups.
     """
     rng = random.Random(13)
     n, group, eps = 15_000, 8, 2.0**-53
     rates = AdamRates(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, eps)
-    near = [2.0 * math.frexp(x)[0] for x in roots_near_the_middle(rng, n)]  # below 2 * 4**k before
+    near = [2.0 * math.frexp(x)[0] for x in roots_near_the_middle(rng, n)]  # from 4**k to 2 * 4**k
     w, m, v = ([1.0] * n * group, [0.0] * n * group, [1.0] * n * group)
     v[::group] = rng.choices([x for x in near if x < 1.1], k=n)
     m[::group] = [math.sqrt(x) * rng.uniform(1.08, 1.16) for x in v[::group]]
@@ -264,7 +264,7 @@ def test_adam_roots_whose_sums_with_eps_are_two_doubles_apart(library):
 
 
 def test_adam_corrections_that_divide_badly(library):
-    """Markstein's division where the divisor's bits are all ones, or nearly, and random ones.
+    """Markstein's division by divisors whose bits are all ones, or nearly, or random.
 
     The root plus eps is 1, so that w shows the quotient.
     """
@@ -307,7 +307,7 @@ def test_adam_long_run(library):
 
 
 def check_exp(library, x, offset=0):
-    """exp_many of `x` against math.exp, infinity where that raises."""
+    """Compares exp_many of `x` with math.exp, or with infinity where math.exp raises."""
     array = unaligned(x, offset)
     library.exp_many(pointer(array), ctypes.c_size_t(len(x)))
     expected = list(map(python_exp, map(float, x)))
@@ -324,7 +324,7 @@ def python_exp(x):
 
 
 def test_exp_many_numbers(library):
-    """Three million, of which libm rounds thousands otherwise than the exact value asks."""
+    """Three million; for thousands of them libm's result is not the nearest double."""
     rng = np.random.default_rng(7)
     n = 300_000
     for low, high in ((-1, 1), (-20, 0), (0, 20), (-750, 750), (-0.03, 0.03)):
@@ -368,7 +368,7 @@ EXPONENTS = [-0.5, -1.5, -1.0, -2.0]
 
 
 def check_pow(library, x, offset=0):
-    """pow_many of `x` for every exponent against `**`, infinity where that raises, and in place."""
+    """Compares pow_many of `x` with python_pow for every exponent, also in place."""
     for p, exponent in enumerate(EXPONENTS):
         array, out = unaligned(x, offset), unaligned(x, (offset + 3) % 8)
         expected = [python_pow(base, exponent) for base in map(float, x)]
@@ -383,7 +383,7 @@ def check_pow(library, x, offset=0):
 
 
 def python_pow(base, exponent):
-    """NaN where Python's result is complex, infinity where it raises."""
+    """`base**exponent`; NaN if that is complex, infinity if it raises."""
     if -math.inf < base < 0 and exponent % 1:
         return math.nan
     try:

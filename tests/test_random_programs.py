@@ -3,8 +3,7 @@
 A program is a list of instructions over a growing list of Values: arithmetic with shared operands
 and constants of every kind, the methods of one operand, vector functions in any wiring, operations
 of one's own, repeated backward(), assignments, in-place updates, looks at `_children` in between,
-and errors.
-ISOGRAD_EXAMPLES sets how many are tried.
+and errors. ISOGRAD_EXAMPLES sets how many programs are tried.
 """
 
 import os

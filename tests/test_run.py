@@ -42,7 +42,7 @@ def outcome(*line, cwd=None):
 
 
 def both(script, *args, cwd=None):
-    """Runs a script both ways and wants the same: what is said of it, and its output."""
+    """Runs a script both ways and compares; returns what is said of it, and its output."""
     status, out, err = outcome(str(script), *args, cwd=cwd)
     again = outcome("-m", "isograd", "run", "--explain", str(script), *args, cwd=cwd)
     said = [line for line in again[2].splitlines() if line.startswith("isograd: ")]
@@ -65,7 +65,7 @@ def changed(source, *changes):
 
 
 def explained(source, folder="."):
-    """What the recogniser says of a script, by what it speaks of."""
+    """The recogniser's findings in a script, by what they are about."""
     plan = recognise(ast.parse(source), str(folder))
     return {finding.what: finding for finding in plan.findings}
 
@@ -497,7 +497,7 @@ def mutations(source):
 
 
 def mutants(way, ways):
-    """What one change makes of one of the `ways` of writing a function, unless it is another."""
+    """The mutations of `way` that are no other of the `ways`, with their meanings."""
     texts = [ast.dump(other.definition) for other in ways]
     for tree in mutations(ast.unparse(way.definition)):
         mutant = ast.parse(ast.unparse(tree)).body[0]

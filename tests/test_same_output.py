@@ -1,6 +1,6 @@
 """The printed bytes: a plain Python program, the same program on our Value, and the command.
 
-Equal text proves little, so where the programs run here their losses and weights are compared too.
+Equal text proves little. Of programs that run in this process, losses and weights are compared too.
 """
 
 import contextlib

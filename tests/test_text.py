@@ -52,7 +52,7 @@ def test_a_document_a_line(tmp_path, text, docs):
 
 
 @pytest.mark.parametrize("char", "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
-def test_inside_a_line_only_newlines_end_it(tmp_path, char):
+def test_only_newlines_end_a_line(tmp_path, char):
     assert isograd.load_docs(written(tmp_path, f"ann{char}lee\nbob\n")) == [f"ann{char}lee", "bob"]
 
 

@@ -40,7 +40,7 @@ def weights(model):
 
 
 def gradients_are_0(model):
-    """On tier native nobody sees them."""
+    """Always on tier native, which does not show them."""
     return model.tier == "native" or {bits(p.grad) for p in parameters(model)} == {bits(0)}
 
 
@@ -235,7 +235,7 @@ def test_tokens_that_are_no_whole_numbers_change_nothing(tier, token):
 
 
 def train_until(model, last):
-    """Trains, and stops by an exception after the step `last`; all weights after every step."""
+    """Trains until an exception after the step `last`; returns all weights after every step."""
     history = [weights(model)]
 
     def callback(step, loss):
@@ -274,7 +274,7 @@ def test_the_callback_can_be_called_every_few_steps(tier, every, heard):
 
 
 def train_until_ctrl_c(model, milliseconds):
-    """Trains, and is interrupted after some time; the last step that the callback heard of."""
+    """Trains until Ctrl-C after some time; returns the last step that the callback heard of."""
     heard = [0]
 
     def callback(step, loss):
@@ -295,7 +295,7 @@ def test_ctrl_c_at_any_moment_leaves_the_weights_of_a_completed_step():
     for milliseconds in range(20, 40):
         model = new_model()
         step = train_until_ctrl_c(model, milliseconds)
-        # It may have come between the end of the next step and its callback.
+        # The signal may have come between the end of the next step and its callback.
         before, after = train_until(new_model(), step + 1)[-2:]
         moved = sum(now != old for now, old in zip(weights(model), before, strict=True))
         assert weights(model) in [before, after], f"{moved} of {len(after)} weights have moved"
@@ -441,7 +441,7 @@ class Interruptions:
 def test_an_interruption_before_any_bytecode_leaves_a_completed_step(tier, callback):
     sizes = {"n_layer": 1, "n_embd": 1, "n_head": 1, "block_size": 1}
     expected = history(tier, 2, **sizes)
-    # The tiers share all of the loop but Adam in Python, whose loops a seventh is enough for.
+    # The tiers share the whole loop but Adam; of Adam in Python every seventh bytecode will do.
     stride = 1 if tier in ("native", "fused") else 7
     tried = interrupted = 0
     k = 1
@@ -533,7 +533,7 @@ def test_weights_can_be_assigned_from_anything_with_rows(tier, kind):
 def test_to_another_tier_keeps_every_bit_and_shares_nothing(tier):
     model = new_model("reference")
     for p, x in zip(parameters(model), [-0.0, 0, 1, math.inf, math.nan, 5e-324]):
-        p.data = float(x) if tier == "native" else x  # which has no ints
+        p.data = float(x) if tier == "native" else x  # native has no ints
     other = model.to(tier)
     assert (other.tier, other.config) == (tier, model.config)
     assert weights(other) == weights(model)
@@ -631,7 +631,7 @@ def test_samples_and_random_state_are_the_same_on_every_tier():
 
 
 class OtherRandom(random.Random):
-    """Its choices are its own: the first of the likeliest, every time."""
+    """A generator that always chooses the first of the likeliest."""
 
     def choices(self, population, weights):
         return [population[max(range(len(weights)), key=weights.__getitem__)]]

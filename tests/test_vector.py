@@ -1,4 +1,4 @@
-"""The vector fn on both twins: whole graphs equal, shapes checked, subclasses respected."""
+"""The vector functions on both twins: whole graphs equal, shapes checked, subclasses respected."""
 
 import random
 
@@ -72,7 +72,7 @@ def test_the_graphs_are_the_same(case, numbers, use):
 
 class RandomNetwork:
     """Layers of one width wired at random: shared rows, tied weights, outputs left unused, elements
-    taken out and put in, several losses. The same seed makes the same one on either twin."""
+    taken out and put in, several losses. A seed makes the same network on either twin."""
 
     def __init__(self, twin, seed):
         self.rng, self.fn, self.Value = random.Random(seed), VECTOR[twin], TWINS[twin]

@@ -29,7 +29,7 @@ SMALL = (
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Small models, and a clock that counts the looks at it, so that no load changes a run."""
+    """Small models, and a clock that ticks at each look, so that load changes no run."""
     monkeypatch.setattr(verify, "CONFIGURATIONS", SMALL)
     milliseconds = itertools.count()
     monkeypatch.setattr(verify, "perf_counter", lambda: next(milliseconds) / 1000)
@@ -57,7 +57,7 @@ def sabotage(monkeypatch, tier, method):
 
 
 class Steps:
-    """As much of an optimizer as a sabotaging method sees, of a native run."""
+    """A native run as an optimizer, as far as a sabotaging method looks."""
 
     class Number:
         def __init__(self, numbers, i):

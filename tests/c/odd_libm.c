@@ -1,5 +1,5 @@
-/* exp and pow of a libm that nobody knows: one double off for about every other argument, but for
- * what C's standard demands to be exact. */
+/* exp and pow of an unknown libm: one double off for about every other argument. They are exact
+ * where C's standard demands it. */
 #include "odd_libm.h"
 
 #undef exp

@@ -1,6 +1,5 @@
 /* csrc/numerics without Python, for the sanitizers: every path against loops over libm, bit for
- * bit. CONTRIBUTING.md has the command. All arrays have the exact size, so that a step too far is
- * seen. */
+ * bit. All arrays have the exact size, so that a step too far is seen. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -105,7 +105,7 @@ def train_command(context: click.Context, /, **parameters: Any) -> None:
     """Train a character GPT, then let it invent some documents.
 
     Piped output, like --plain, is byte for byte the original program's. A run that goes on from a
-    checkpoint ends in the same bits as one that never stopped; to go on writing the file, name it
+    checkpoint ends in the same bits as one that never stopped. To go on writing the file, name it
     with --checkpoint again.
     """
     from .options import train_options
@@ -139,7 +139,7 @@ def sample_command(
 ) -> None:
     """Invent documents with the model in CHECKPOINT.
 
-    Without --seed they are those that its training run printed, or would have printed there.
+    Without --seed, the same documents as its training run printed, or would have printed there.
     """
     from .options import load
 
