@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import isograd
+from isograd import _core
 from isograd.reference import Value
 from isograd.run import known
 from isograd.run.meaning import Meaning
@@ -402,6 +403,106 @@ def test_ctrl_c_ends_as_under_plain_python(tmp_path):
         process.send_signal(signal.SIGINT)
         ends.append((*process.communicate(timeout=20), process.returncode))
     assert ends[0] == ends[1] and ends[0][2] == -signal.SIGINT
+
+
+# ---- what the compiled functions leave to the script ----
+
+
+def own(*args, **keywords):
+    """The script's function, which tells what it was given."""
+    return "own", args, keywords
+
+
+@compiled_only
+@pytest.mark.parametrize("kind", ["linear", "linear_swapped", "softmax", "rmsnorm"])
+def test_a_function_asks_the_scripts_own(kind):
+    function = _core.compiled_function(own, kind)
+    n_args = 2 if kind.startswith("linear") else 1
+    v = [isograd.Value(1.0), isograd.Value(2.0)]
+    for args in ((5, 6), ([v, 5], [v[0]]), ([], []), (["no number"], [v]), ("12", [v])):
+        assert function(*args[:n_args]) == own(*args[:n_args])
+    assert function(v, [v], more=1) == own(v, [v], more=1)
+    assert function() == own() and function(v, v, v) == own(v, v, v)
+    assert (repr(function), function.__name__) == (repr(own), "own")
+    with pytest.raises(AttributeError):
+        function.missing  # noqa: B018
+
+
+@compiled_only
+def test_a_function_of_ours_has_one_of_four_names():
+    with pytest.raises(ValueError, match="no compiled function is called square"):
+        _core.compiled_function(own, "square")
+
+
+@compiled_only
+def test_expressions_that_are_left_to_the_script():
+    v = [isograd.Value(1.0), isograd.Value(2.0), isograd.Value(3.0)]
+    ints = [isograd.Value(1), isograd.Value(2)]
+    assert _core.dot_or_none(v, v[:2]).data == 5.0
+    assert _core.dot_or_none(v, [v[:1]] * 3, 2, 0).data == 3.0
+    for args in (
+        (5, v),
+        (v, 5),
+        (v, []),
+        (v, v, 4),
+        (v, v, 2.0),
+        (v, v, -1),
+        (v, v, 10**30),
+        (v, [v, 5, v], 2, 0),
+        (v, [v] * 3, 3, 3),
+        (v, [v] * 3, 3, "0"),
+        (v * 100, [v] * 300, 300, 0),
+        (v, [1.0, 2.0, 3.0]),
+        (ints, ints),
+    ):
+        assert _core.dot_or_none(*args) is None
+    assert _core.add_or_none(5, v) is _core.add_or_none(v, 5) is _core.add_or_none(v, v[:2]) is None
+    assert _core.relu_or_none(5) is _core.relu_or_none([]) is _core.relu_or_none([1.0]) is None
+
+
+@compiled_only
+def test_no_memory_for_what_the_compiled_functions_make():
+    """Ours gives way to the script's own, which here says so."""
+    testcapi = pytest.importorskip("_testcapi")
+    v = [isograd.Value(1.0), isograd.Value(2.0)]
+    function = _core.compiled_function(lambda x, w: None, "linear")
+    for attempt in (
+        lambda: function(v, [v]),
+        lambda: _core.dot_or_none(v, v),
+        lambda: _core.add_or_none(v, v),
+        lambda: _core.compiled_function(own, "softmax"),
+    ):
+        results = []
+        for k in range(40):
+            try:
+                testcapi.set_nomemory(k, k + 1)
+                result = attempt()
+            except MemoryError:
+                result = None
+            finally:
+                testcapi.remove_mem_hooks()
+            results.append(result)
+        assert results[-1] is not None
+
+
+ADOPTED_TWICE = """
+from isograd import _core
+adopt = lambda: _core.adopt_class("Own", (), {}, lambda *about: TypeError("own"), KeyError)
+adopt()
+print(repr(_core.Value(1.0)).split()[0])
+try:
+    _core.Value(data="no number", grad=5)
+except TypeError as error:
+    print(error)
+adopt()
+"""
+
+
+@compiled_only
+def test_one_class_is_adopted():
+    status, out, errors = outcome("-c", ADOPTED_TWICE)
+    assert (status, out) == (1, b"<__main__.Own\nown\n")
+    assert errors.endswith("RuntimeError: Value stands for a script's class already\n")
 
 
 # ---- the recogniser ----
