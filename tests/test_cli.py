@@ -1,5 +1,7 @@
 """The command line, as a process of its own: what it prints, what it refuses, how it stops."""
 
+import errno
+import io
 import json
 import os
 import platform
@@ -374,6 +376,40 @@ def test_a_full_disk_leaves_nothing_half_written(data, tmp_path, option, name):
         assert (folder / name).read_bytes().endswith(b"\n")
 
 
+GO_AWAY_AT = """
+import shutil, sys
+from isograd.commands import cli, progress
+
+def step(self, step, loss, shown=progress.Progress.step):
+    shown(self, step, loss)
+    if step == int(last):
+        shutil.rmtree(folder)
+
+last, folder, *sys.argv[1:] = sys.argv[1:]
+progress.Progress.step = step
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    "options, name",
+    [(["--checkpoint-every=3", "--checkpoint"], "x"), (["--plot"], "loss.svg")],
+)
+def test_a_folder_that_is_gone_is_one_sentence(data, tmp_path, options, name):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "folder" / name
+    path.parent.mkdir()
+    arguments = [3, path.parent, "train", *RUN, "--data", data, *options, path]
+    process = subprocess.run(
+        [sys.executable, "-c", GO_AWAY_AT, *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert process.returncode == 1
+    reason = os.strerror(errno.ENOENT)
+    assert process.stderr == f"\nisograd: cannot write {str(path)!r}: {reason}\n"
+
+
 # Sampling and evaluating
 
 
@@ -462,6 +498,26 @@ def test_a_history_has_the_exact_numbers(data, tmp_path, kind):
     assert rows == [(i + 1, loss, 0.05 * (1 - i / 10)) for i, loss in enumerate(losses)]
 
 
+def test_a_row_that_found_no_room_is_taken_back(tmp_path):
+    from isograd.commands.history import History
+
+    class Full(io.FileIO):
+        def write(self, row):
+            return super().write(row[:5])
+
+    path, losses = tmp_path / "losses.csv", [0.5, 0.25]
+    history = History(path.as_posix(), 2, 0.1, losses[:1], resumed=False)
+    before, file = path.read_bytes(), history.file
+    with Full(path, "ab") as history.file, pytest.raises(OSError) as caught:
+        history.write(losses)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, path.as_posix())
+    assert path.read_bytes() == before
+    history.file = file
+    history.write(losses)
+    file.close()
+    assert path.read_bytes() == before + b"2,0.25,0.05\n"
+
+
 @pytest.mark.undisturbed
 def test_a_history_is_whole_after_an_interruption_before_any_bytecode(tmp_path):
     from isograd.commands.history import History
@@ -535,6 +591,35 @@ def test_a_missing_library_is_named_before_training_starts(data, tmp_path, whole
 # How it stops
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+def test_output_that_cannot_be_written_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            isograd_command("info"), stdout=full, stderr=subprocess.PIPE, encoding="utf-8"
+        )
+    assert process.returncode == 1
+    assert process.stderr == f"isograd: cannot write the output: {os.strerror(errno.ENOSPC)}\n"
+
+
+def test_characters_that_the_outputs_encoding_lacks_are_one_sentence(data):
+    data.write_text("zo\xeb\n", encoding="utf-8")
+    options = ["--data", data, "--samples=50"]
+    process = run("train", *TINY, *options, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert process.returncode == 1
+    assert process.stderr == "isograd: the output's encoding has no '\\xeb'\n"
+
+
+def test_ctrl_c_before_there_is_anything_to_name():
+    code = (
+        "import signal; from isograd.commands import cli; "
+        "cli.about = lambda: signal.raise_signal(signal.SIGINT); cli.main()"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, "info"], capture_output=True, encoding="utf-8"
+    )
+    assert (process.returncode, process.stdout, process.stderr.strip()) == (130, "", "")
+
+
 @pytest.mark.undisturbed
 @NOT_WINDOWS
 @pytest.mark.parametrize("tier", isograd.model.TIERS)
@@ -605,6 +690,18 @@ def test_a_terminal_shows_a_live_bar_and_then_the_names(data):
     assert "num docs: 3\r\nvocab size: 8\r\n" in training
     assert re.search(r"step 30/30 .* loss \d\.\d{4} smoothed \d\.\d{4}", training)
     assert re.search(r"sample  1: \w*\r\nsample  2: \w*\r\n$", names)
+
+
+def test_a_bar_that_goes_on_smooths_the_losses_before(capsys):
+    from isograd.commands.history import MovingAverage
+    from isograd.commands.progress import LiveProgress
+
+    average, losses = MovingAverage(), [3.0, 2.5, 2.0]
+    with LiveProgress(4, losses[:2]) as progress:
+        progress.step(3, losses[2])
+    (task,) = progress.bar.tasks
+    assert task.fields["smoothed"] == [average.add(loss) for loss in losses][-1]
+    assert "step 3/4" in capsys.readouterr().out
 
 
 def read_terminal(descriptor):

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,14 @@ from isograd.run import known
 from isograd.run.meaning import Meaning
 from isograd.run.modules import is_harmless_module
 from isograd.run.normal_form import OURS
+from isograd.run.process import forget_shadowed_modules, keep
 from isograd.run.recognise import recognise
 from isograd.run.scopes import Names
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PROGRAM = Path(__file__).parent / "programs" / "names_gpt.py"
 FLAT = (SCRIPTS / "flat.py").read_text()
+PRELUDE = FLAT[: FLAT.index("n_layer, n_embd")]
 TYPED = (SCRIPTS / "typed.py").read_text()
 NAMES = str(Path(isograd.__file__).parent / "data" / "names.txt")
 TINY = ["steps=3", "n_embd=4", "n_head=2", "samples=2"]
@@ -69,6 +72,13 @@ def explained(source, folder="."):
     """The recogniser's findings in a script, by what they are about."""
     plan = recognise(ast.parse(source), str(folder))
     return {finding.what: finding for finding in plan.findings}
+
+
+def reasons(lines, why):
+    """The reason that leaves the class alone, as it stands in one of the `lines` after PRELUDE."""
+    first = len(PRELUDE.splitlines()) + 1
+    numbers = range(first, first + len(lines.splitlines()))
+    return [f"line {n} {why}; without it nothing else can be compiled" for n in numbers]
 
 
 # ---- the same output ----
@@ -165,6 +175,44 @@ def test_another_program_is_left_alone():
             "class Value",
             "__float__(), which ours does not have",
         ),
+        (
+            [("math.exp(self.data),))", "1.0 * math.exp(self.data),))")],
+            "softmax()",
+            "the class has no exp() that we know",
+        ),
+        ([("whole = sum", "global whole\n    whole = sum")], "softmax()", "see line 94"),
+        (
+            [("def linear", "class Odd:\n    def __add__(self, x): return x\ndef linear")],
+            "Adam loop",
+            "another class has operators",
+        ),
+        (
+            [("enumerate(params):", "enumerate(list(params)):")],
+            "Adam loop",
+            "it does not run over enumerate() of a name",
+        ),
+        (
+            [
+                ("pace = speed", "v_hat = 1.0\n    pace = speed"),
+                ("        v_hat = v[i] / (1 - keep2 ** (step + 1))\n", ""),
+            ],
+            "Adam loop",
+            "nothing in it is the line for v_hat",
+        ),
+        (
+            [
+                ("        p.grad = 0\n", ""),
+                ("        m[i] = keep1", "        p.grad = 0\n        m[i] = keep1"),
+            ],
+            "Adam loop",
+            "zero comes before m",
+        ),
+        (
+            [("m_hat", "hat"), ("v_hat", "hat")],
+            "Adam loop",
+            "one name stands for two things",
+        ),
+        ([("pace * m_hat", "i * m_hat")], "Adam loop", "i changes in the loop"),
     ],
     ids=itertools.count(),
 )
@@ -173,6 +221,78 @@ def test_a_changed_script_is_left_alone_and_runs(tmp_path, changes, what, why):
     said, _ = both(script, "2")
     about = [line for line in said if line.startswith(what)]
     assert len(about) == 1 and "left alone" in about[0] and why in about[0]
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ([("class Value:", "class Value(dict):")], "it has bases, keywords or type parameters"),
+        ([("class Value:", "@lambda c: c\nclass Value:")], "it is decorated"),
+        ([("def __init__", "def init")], "it has no __init__()"),
+        (
+            [("_grads =", "_grads_ =")],
+            "its __slots__ are not data, grad, children and local gradients",
+        ),
+        (
+            [("    __slots", "    #"), ("_children", "relu")],
+            "its edges have the name of something else",
+        ),
+        ([("    def log", "    def exp(self): pass\n    def log")], "line 42 defines exp() again"),
+        ([("    def log", "    label = 1\n    def log")], "line 40 is no method"),
+        ([("    def log", "    for i in range(3): pass\n    def log")], "line 40 is no method"),
+        (
+            [("    def log", "    __iadd__ = __add__\n    def log")],
+            "__iadd__ = __add__ is nothing we know",
+        ),
+        ([("def __neg__", "def negative")], "it has no __neg__()"),
+        (
+            [("    def log", "    @classmethod\n    def two(of): return of(2)\n    def log")],
+            "two() in line 41 is decorated",
+        ),
+        (
+            [("    def log", "    def __two(self): return 2\n    def log")],
+            "__two() in line 40 has a name that ours uses otherwise",
+        ),
+        ([("import math\n", "")], "import math is not at the top level before it"),
+        ([("import math\n", "if 1: import math\n")], "line 3 gives math another meaning"),
+    ],
+    ids=itertools.count(),
+)
+def test_a_class_that_is_left_alone(tmp_path, changes, why):
+    said, _ = both(written(tmp_path, changed(PRELUDE, *changes)))
+    assert said == [f"class Value: left alone, {why}; without it nothing else can be compiled"]
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("class Other:\n    def backward(self): pass", "has a backward(), too"),
+        ("match 1:\n    case int(): print(1)", "matches a class"),
+        ("print('__class__')", "has a string with two underscores"),
+        ("print(getattr(Value(1), '_children'))", "has the name of an edge in a string"),
+        ("print(__package__)", "uses __package__"),
+        ("print([math].pop().pi)", "uses the module math other than for a part of it"),
+        ("print(type(os.getcwdb()).__name__)", "uses os.getcwdb"),
+        ("del Value(1).data", "deletes .data"),
+        ("print(Value(1, children=()).data)", "makes a Value with keywords"),
+        ("print(Value(*[1]).data)", "makes a Value with a starred argument"),
+        ("print(Value(1, tuple(docs[:0])).data)", "makes a Value whose edges are not written out"),
+        ("print(type('T', (), {})().__doc__)", "uses __doc__"),
+        ("print(type('T', (), {}) is int)", "makes a class with type()"),
+        ("print(type(1))", "shows a type"),
+        ("print(hasattr(Value(1), str(1)))", "uses hasattr with a name that is computed"),
+        ("Value(1).data = None", "sets .data to what is no number"),
+        ("from . import names", "imports from a package of its own"),
+        ("from os import fork", "imports fork from os"),
+        ("from math import *", "imports * from math"),
+        ("from contextlib import sys", "imports sys from contextlib"),
+    ],
+)
+def test_a_line_for_which_the_class_is_left_alone(tmp_path, line, why):
+    said, _ = both(written(tmp_path, f"{PRELUDE}{line}\n"))
+    assert said in [[f"class Value: left alone, {reason}"] for reason in reasons(line, why)]
 
 
 @compiled_only
@@ -209,6 +329,15 @@ def test_a_changed_script_is_left_alone_and_runs(tmp_path, changes, what, why):
         [('linear(x, state["head"])', "linear(x, [[None]])")],
         [('linear(x, state["head"])', "softmax([])")],
         [('linear(x, state["head"])', "rmsnorm([])")],
+        [
+            ("params = [p", "params = dict.fromkeys([p"),
+            ("for p in row]\nprint", "for p in row])\nprint"),
+            ("        p.grad = 0\n", "    for p in params:\n        p.grad = 0\n"),
+        ],
+        [("def softmax(scores):\n", "def softmax(scores):\n    top: float\n")],
+        [("pace * m_hat", "-(-pace) * m_hat")],
+        [("zip(x, bypass)", "zip(x[:], bypass[0 : n_embd + 0 : 1])")],
+        [('zip(state["wte"]', 'zip(state[f"w{te}"]'), ("def gpt(", "te = 'te'\n\ndef gpt(")],
         [("[number.relu() for", "[number.relu() + Value(True and 2) for")],
         [
             (
@@ -223,9 +352,6 @@ def test_variants_give_what_plain_python_gives(tmp_path, changes):
     said, _ = both(written(tmp_path, changed(FLAT, *changes)), "3")
     assert said[0] == "class Value: compiled"
     assert not [line for line in said if "left alone" in line]
-
-
-PRELUDE = FLAT[: FLAT.index("n_layer, n_embd")]
 
 
 @compiled_only
@@ -261,6 +387,7 @@ PRELUDE = FLAT[: FLAT.index("n_layer, n_embd")]
         "sys.exit('gone')",
         "sys.exit(7)",
         "raise KeyError('x') from ValueError('y')",
+        "raise KeyboardInterrupt",
         "def f(n): return f(n + 1)\nf(0)",
         "import traceback\ntry:\n  1 / Value(0)\nexcept Exception:\n  traceback.print_exc()\n  1/0",
         "import atexit\natexit.register(print, 'bye')\nraise SystemExit",
@@ -367,6 +494,33 @@ def test_a_folder_whose_name_begins_as_the_standard_librarys(tmp_path, monkeypat
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "json.py").touch()
         assert is_harmless_module("json", str(tmp_path / folder)) is harmless
+
+
+@pytest.mark.parametrize(
+    ("beside", "forgotten"),
+    [
+        ("_isograd_test.py", True),
+        ("_isograd_test", True),
+        ("_isograd_test.abi3.so", True),
+        ("isograd.py", False),
+        ("os.py", False),
+        ("sys.py", False),
+    ],
+)
+def test_modules_under_the_name_of_one_beside_the_script(tmp_path, monkeypatch, beside, forgotten):
+    name = beside.split(".")[0]
+    module = sys.modules.get(name) or types.ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    (tmp_path / beside).touch()
+    forget_shadowed_modules(str(tmp_path))
+    assert (name not in sys.modules) == forgotten
+    assert (keep[-1:] == [module]) == forgotten
+
+
+def test_a_folder_that_cannot_be_listed_shadows_nothing(tmp_path):
+    before = dict(sys.modules)
+    forget_shadowed_modules(str(tmp_path / "nowhere"))
+    assert sys.modules == before
 
 
 def test_relative_paths_and_links(tmp_path):
@@ -506,6 +660,100 @@ def test_one_class_is_adopted():
 
 
 # ---- the recogniser ----
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "max = min",
+        "max: int = 3",
+        "max += 1",
+        "del max",
+        "def max(): pass",
+        "async def max(): pass",
+        "class max: pass",
+        "def f(max): pass",
+        "def f(*max): pass",
+        "def f(*, a, max=1): pass",
+        "def f(a, max, /): pass",
+        "def f(**max): pass",
+        "def f(a=(max := 1)): pass",
+        "def f(): global max",
+        "def f():\n    max = 1\n    def g(): nonlocal max",
+        "lambda max: 1",
+        "lambda a=(max := 1): a",
+        "import os as max",
+        "import max.min",
+        "from os import path as max",
+        "for max in []: pass",
+        "with open(docs) as max: pass",
+        "try: pass\nexcept KeyError as max: pass",
+        "match 1:\n    case max: pass",
+        "match 1:\n    case [*max]: pass",
+        "match 1:\n    case {**max}: pass",
+        "[1 for max in []]",
+        "{1 for max in []}",
+        "{1: 1 for max in []}",
+        "sum(1 for a in [] for a, max in [])",
+        "[(max := a) for a in []]",
+        "[1 for a in (max := [])]",
+    ],
+)
+def test_every_way_to_give_a_name_another_meaning(line):
+    (said,) = explained(PRELUDE + line).values()
+    assert said.why in reasons(line, "gives max another meaning")
+
+
+@pytest.mark.parametrize(
+    ("operands", "twice"),
+    [
+        ("x, y", True),
+        ("x[1:], y[: n + 1 : 2]", True),
+        ("x[len(y) - n :], y[0]", True),
+        ("w[f'{n}.b'], w['a']", True),
+        ("w[f'{n + 1}.b'], w['a']", False),
+        ("x[-1:], y", False),
+        ("x[: len([y])], y", False),
+        ("x[y()], y", False),
+        ("[*x], y", False),
+        ("x.y, y", False),
+    ],
+)
+def test_operands_that_may_be_read_twice(operands, twice):
+    said = explained(f"{PRELUDE}def f(w, x, y, n): [a + b for a, b in zip({operands})]")
+    assert ("sum of lists" in said) == twice
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("class Loop:\n    for p in params:\n        p.grad = 0", "zeroing loop"),
+        ("class Sum:\n    y = [a + b for a, b in zip(x, x)]", "sum of lists"),
+        ("y = [a + a for a, a in zip(x, x)]", "sum of lists"),
+        ("y = [a + b for a, b in zip(x, a)]", "sum of lists"),
+        ("for p in p:\n    p.grad = 0", "zeroing loop"),
+    ],
+)
+def test_what_is_not_even_looked_at(source, what):
+    assert what not in explained(PRELUDE + source)
+
+
+@pytest.mark.parametrize(
+    ("changes", "stay"),
+    [
+        ([], False),
+        ([("def gpt(", "def size():\n    global params\n\ndef gpt(")], True),
+        ([("def gpt(", "def size():\n    global m\n\ndef gpt(")], True),
+        ([("params = [p", "params = []\nparams = [p")], True),
+        ([("def gpt(", "params.sort(key=id)\n\ndef gpt(")], True),
+        ([("def gpt(", "print(params[0])\n\ndef gpt(")], False),
+        ([("def gpt(", "params[0] = Value(1)\n\ndef gpt(")], True),
+    ],
+    ids=itertools.count(),
+)
+def test_moments_that_stay_lists(changes, stay):
+    said = explained(changed(FLAT, *changes))["Adam loop"]
+    assert (said.replaced, said.why) == (True, "its moments stay lists" if stay else "")
 
 
 OUT_OF_MEMORY = """

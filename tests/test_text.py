@@ -95,6 +95,7 @@ def test_tokens_are_sorted_characters_and_bos():
     assert tokenizer.decode([4, 3, 1, 2, 4]) == "cab"
     assert tokenizer.decode([3, 4, 1]) == "ca"
     assert tokenizer.decode([]) == ""
+    assert repr(tokenizer) == "CharTokenizer(' abc')"
 
 
 def test_documents_may_come_from_any_iterable():

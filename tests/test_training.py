@@ -81,6 +81,11 @@ def test_a_model_knows_its_tier_and_sizes(tier):
     assert model.config == isograd.GPTConfig(vocab_size=4, **SIZES)
 
 
+def test_the_repr_of_a_model_says_the_same(tier):
+    config = "GPTConfig(vocab_size=4, n_layer=2, n_embd=4, n_head=2, block_size=4)"
+    assert repr(new_model(tier)) == f"GPT({config}, tier={tier!r})"
+
+
 def test_weights_have_the_original_names_shapes_and_order(tier):
     model = new_model(tier, n_head=1)
     shapes = {name: (len(rows), len(rows[0])) for name, rows in model.state_dict().items()}
@@ -375,6 +380,7 @@ def test_a_run_can_stop_and_go_on_after_every_step_on_another_tier(batch_size):
         assert losses == state.losses[-1:]
         model = model.to(TIERS[step % len(TIERS)])
     assert state.steps == 6
+    assert repr(state) == f"TrainingState(6 steps, {model.num_params} weights)"
     assert isograd.train(model, DOCS, 6, 0.03, batch_size=batch_size, state=state) == []
     assert snapshot(model, state) == expected[6]
 
@@ -637,16 +643,17 @@ class OtherRandom(random.Random):
         return [population[max(range(len(weights)), key=weights.__getitem__)]]
 
 
-def test_a_generator_may_choose_in_its_own_way():
+@pytest.mark.parametrize("doc, name", [(DOCS[0], "ab"), (DOCS[1], "cabb")])
+def test_a_generator_may_choose_in_its_own_way(doc, name):
     names = []
     for tier in TIERS:
         model = new_model(tier)
-        isograd.train(model, [DOCS[1]], steps=60, lr=0.1)
+        isograd.train(model, [doc], steps=60, lr=0.1)
         names.append([isograd.sample(model, TOKENIZER, rng=OtherRandom(1)) for _ in range(2)])
         assert names[-1] == 2 * [
             isograd.sample(model, TOKENIZER, rng=OtherRandom(1), temperature=0)
         ]
-    assert names == [names[0]] * len(TIERS)
+    assert names == [[name, name]] * len(TIERS)
 
 
 def all_zeros(tier, **sizes):

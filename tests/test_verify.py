@@ -4,6 +4,7 @@ import itertools
 import math
 import os
 import platform
+import random
 import re
 import signal
 import struct
@@ -180,6 +181,14 @@ def test_a_tier_that_raises_is_different(monkeypatch, tier):
     assert results[tier].difference == "raises OverflowError('too large'), step 1, first"
 
 
+def test_there_is_no_place_beyond_the_last_weight():
+    config = isograd.GPTConfig(27, 1, 4, 2, 4)
+    n = isograd.GPT(config, rng=random.Random(1)).num_params
+    assert verify.place_of(n - 1, config) == "layer0.mlp_fc2[3][15]"
+    with pytest.raises(IndexError):
+        verify.place_of(n, config)
+
+
 def test_it_stops_where_all_tiers_differ(monkeypatch):
     for tier in COMPILED:
         sabotage(monkeypatch, tier, flip_weight(0, 1))
@@ -221,6 +230,20 @@ def test_the_command_says_what_to_report(monkeypatch, capsys, tier):
     for number, bits in patterns:
         assert struct.pack(">d", float.fromhex(number)).hex() == bits
     assert int(patterns[0][1], 16) ^ int(patterns[1][1], 16) == 1
+
+
+def test_an_interruption_leaves_the_table_so_far(monkeypatch, capsys):
+    def compare_two_steps(comparison, *arguments, compare=verify.compare):
+        compare(comparison, *arguments)
+        if comparison.tier == COMPILED[-1] and comparison.steps == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify, "compare", compare_two_steps)
+    status, output, errors = command(monkeypatch, capsys)
+    assert (status, errors) == (130, "")
+    said, heading, *rows = output.splitlines()
+    assert (said, heading.split()[0]) == ("comparing: first", "tier")
+    assert [row.split()[:3] for row in rows] == [[tier, "2", "none"] for tier in COMPILED]
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
