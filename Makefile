@@ -59,7 +59,7 @@ ELSEWHERE = --ignore tests/test_c_programs.py \
 
 coverage: $(VENV)/installed-coverage
 	rm -rf build/coverage
-	ISOGRAD_COVERAGE=1 \
+	ISOGRAD_COVERAGE=1 ISOGRAD_DEBUG=1 \
 		$(BIN)/python setup.py --quiet build --build-base build/coverage --build-lib build/coverage/lib
 	PYTHONPATH=$(CURDIR)/build/coverage/lib COVERAGE_FILE=$(CURDIR)/build/coverage/data \
 		$(BIN)/python -m coverage run -m pytest -m "not undisturbed" $(ELSEWHERE) $(PYTEST)

@@ -3,6 +3,7 @@
 import math
 import platform
 import random
+from array import array
 
 import pytest
 from bits import bits
@@ -192,6 +193,17 @@ def test_bad_options(pair, options):
 def test_only_values_are_parameters():
     with pytest.raises(TypeError, match=r"params\[1\] must be a Value, not 'float'"):
         isograd.optim.Adam([TWINS["c"](1.0), 2.0])
+    for function in (isograd._core.zero_grad, isograd._core.read_data):
+        with pytest.raises(TypeError, match=r"params\[1\] must be a Value, not 'int'"):
+            function((TWINS["c"](1.0), 2))
+
+
+def test_no_root_of_a_negative_moment():
+    """The optimizer takes no such state; the function beneath it raises what Value does."""
+    p, moments = TWINS["c"](1.0), (array("d", [0.0]), array("d", [-1.0]))
+    with pytest.raises(ValueError, match="a negative Value to a fractional power"):
+        isograd._core.adam_update((p,), *moments, 0.1, 0.9, 0.99, 0.1, 0.01, 1e-8)
+    assert p.data == 1.0
 
 
 def test_zero_grad_of_a_result_leaves_its_constant_alone(pair):

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = {"test_numerics": ["numerics"], "test_gpt": ["gpt", "numerics"]}
+ROOMS = {
+    "test_numerics": ["numerics"],
+    "test_gpt": ["gpt", "numerics"],
+    "test_memory": ["gpt", "numerics"],
+}
+BARE = ["test_numerics", "test_gpt"]  # which need nothing put before them
 
 
 def check_program(name, folder, *more, sanitizers="address,undefined"):
@@ -35,7 +40,7 @@ def check_program(name, folder, *more, sanitizers="address,undefined"):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("name", BARE)
 def test_a_program_runs_clean(name, tmp_path):
     check_program(name, tmp_path)
 
@@ -46,7 +51,13 @@ def test_threads_do_not_race(tmp_path):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("name", BARE)
 def test_with_an_unknown_libm_its_word_is_final(name, tmp_path):
     odd = ROOT / "tests" / "c" / "odd_libm"
     check_program(name, tmp_path, "-DKNOWN_LIBM=0", "-include", f"{odd}.h", odd.with_suffix(".c"))
+
+
+@pytest.mark.once
+def test_each_request_for_memory_or_a_thread_fails_once(tmp_path):
+    scarce = ROOT / "tests" / "c" / "scarce_memory"
+    check_program("test_memory", tmp_path, "-include", f"{scarce}.h", scarce.with_suffix(".c"))

@@ -236,6 +236,22 @@ def test_only_real_numbers_are_held(Value, data):
         Value(data)
 
 
+def test_an_error_while_a_number_is_read_is_the_operations(Value):
+    class Broken:
+        def __index__(self):
+            raise LookupError("broken")
+
+    class NoIndex:
+        def __index__(self):
+            raise TypeError
+
+    for operation in (Value, lambda x: Value(1.0) + x):
+        with pytest.raises(LookupError, match="broken"):
+            operation(Broken())
+        with pytest.raises(TypeError):
+            operation(NoIndex())
+
+
 @pytest.mark.parametrize(
     "error, broken",
     [

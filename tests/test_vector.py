@@ -13,8 +13,8 @@ def sub(v):
 
 
 def pairs(fn, v):
-    """Two pairs of sums of products."""
-    return zip(fn.linear(v, [v, v[::-1]]), fn.linear(v[:3], [v[1:4], v[2:5]]))
+    """Two pairs of sums of products, all of them of the first six."""
+    return zip(fn.linear(v[:6], [v[:6], v[5::-1]]), fn.linear(v[:3], [v[1:4], v[2:5]]))
 
 
 CASES = {
@@ -37,8 +37,10 @@ CASES = {
     "cross_entropy": lambda fn, v: [fn.cross_entropy(v, 3)],
     "tuples": lambda fn, v: fn.linear(tuple(v[:2]), (tuple(v[2:4]),)),
     "one after the other": lambda fn, v: fn.relu(fn.add(fn.rmsnorm(v), fn.linear(v, [v] * 8))),
-    "products of sums": lambda fn, v: fn.linear([a * b for a, b in pairs(fn, v)], [v[:2], v[1:3]]),
-    "sums of sums": lambda fn, v: fn.linear([a + b for a, b in pairs(fn, v)], [v[:2], v[1:3]]),
+    "products of sums": lambda fn, v: fn.linear(
+        [a * b for a, b in pairs(fn, v)], [v[6:], v[7:5:-1]]
+    ),
+    "sums of sums": lambda fn, v: fn.linear([a + b for a, b in pairs(fn, v)], [v[6:], v[7:5:-1]]),
     "mixed with scalars": lambda fn, v: fn.softmax([x * 2 - v[0] for x in fn.linear(v, [v, v])]),
 }
 NUMBERS = {
@@ -200,6 +202,10 @@ def test_shapes_are_checked(twin, message, call):
         (
             r"a row of w\[0\] must be a Value, not 'int'",
             lambda fn, v: fn.linear([v], [[1]]),
+        ),
+        (
+            r"a row of w\[0\] must be a Value, not 'str'",
+            lambda fn, v: fn.linear((v,), [[v], "a"]),
         ),
         ("x must be a sequence of Values, not 'int'", lambda fn, v: fn.relu(3)),
         (

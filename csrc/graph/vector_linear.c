@@ -64,10 +64,9 @@ static int put_all_rows(Operands *x, PyObject *const *rows, PyObject *out) {
     return status;
 }
 
-/* Whether to read it can run no Python code. */
-static int is_list_of_lists(PyObject *w, Py_ssize_t n) {
-    if (!PyList_CheckExact(w))
-        return 0;
+/* Whether the list w holds lists of n, so that to read it can run no Python code. */
+static int holds_lists(PyObject *w, Py_ssize_t n) {
+    assert(PyList_CheckExact(w));
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(w); i++) {
         PyObject *row = PyList_GET_ITEM(w, i);
         if (!PyList_CheckExact(row) || PyList_GET_SIZE(row) != n)
@@ -109,7 +108,7 @@ static int linear_of_copies(PyObject *x, PyObject *w, PyObject **out) {
 PyObject *vector_linear(PyObject *x, PyObject *w) {
     PyObject *out = PyList_CheckExact(w) ? PyList_New(PyList_GET_SIZE(w)) : NULL;
     int status;
-    if (out && PyList_CheckExact(x) && is_list_of_lists(w, PyList_GET_SIZE(x)) &&
+    if (out && PyList_CheckExact(x) && holds_lists(w, PyList_GET_SIZE(x)) &&
         PyList_GET_SIZE(w) == PyList_GET_SIZE(out))
         status = linear_in_place(x, w, out);
     else {
