@@ -187,7 +187,7 @@ class Crowd:
     def __init__(self):
         self.row = [TWINS["c"](1.0) for _ in range(1000)]
         self.rows, self.n_rows = [None] * 4000, 0  # growing a list would need memory
-        self.values, self.n_values = [None] * 3000, 0
+        self.values, self.n_values = [None] * 200_000, 0  # a row's list may want memory, too
 
     @property
     def n(self):
