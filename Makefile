@@ -6,11 +6,12 @@
 # make sanitize  the tests that need it, under AddressSanitizer and UndefinedBehaviorSanitizer
 # make coverage  which lines of Python, Cython and C the tests run: a report in build/coverage
 #
-# Each creates its own virtual environment from PYTHON and installs this checkout into it. PYTEST holds
+# They share a virtual environment, made from PYTHON, and install this checkout into it. PYTEST holds
 # options for the tests, such as PYTEST='-k softmax'.
 
 PYTHON ?= python3
-VENV ?= .venv
+# Not .venv: an editable install in there would be replaced by a copy.
+VENV ?= .venv-make
 BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
@@ -77,4 +78,4 @@ $(VENV)/installed-%: $(SOURCES) | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf .venv* build dist src/*.egg-info src/isograd/_core.c src/isograd/_native.c src/isograd/*.so
+	rm -rf .venv-make build dist src/*.egg-info src/isograd/_core.c src/isograd/_native.c src/isograd/*.so
