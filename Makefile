@@ -46,13 +46,14 @@ SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.
 	tests/test_abuse.py tests/test_adam.py tests/test_no_grad.py tests/test_limits.py \
 	tests/test_run.py tests/test_native.py
 
+# A report goes to file descriptor 2 before the abort, where pytest must not hold it back.
 sanitize: $(VENV)/installed-test
 	ISOGRAD_SANITIZE=1 ISOGRAD_DEBUG=1 \
 		$(BIN)/python setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		PYTHONPATH=$(CURDIR)/build/sanitize/lib \
-		$(BIN)/python -m pytest -m "not undisturbed" $(SANITIZED) $(PYTEST)
+		$(BIN)/python -m pytest --capture=sys -m "not undisturbed" $(SANITIZED) $(PYTEST)
 
 # Runs no line of ours that the others do not, or in programs of its own.
 ELSEWHERE = --ignore tests/test_c_programs.py \
