@@ -6,8 +6,8 @@
 # make sanitize  the tests that need it, under AddressSanitizer and UndefinedBehaviorSanitizer
 # make coverage  which lines of Python, Cython and C the tests run: a report in build/coverage
 #
-# They share a virtual environment, made from PYTHON, and install this checkout into it. PYTEST holds
-# options for the tests, such as PYTEST='-k softmax'.
+# They share a virtual environment, made from PYTHON, and install this checkout into it; lint and format
+# read the checkout itself. PYTEST holds options for the tests, such as PYTEST='-k softmax'.
 
 PYTHON ?= python3
 # Not .venv: an editable install in there would be replaced by a copy.
@@ -16,7 +16,10 @@ BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
 
-.PHONY: demo test bench lint format sanitize coverage clean
+# One linter's complaint keeps no other from running.
+LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format check-c
+
+.PHONY: demo test bench lint format sanitize coverage clean $(LINTERS)
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
@@ -27,13 +30,30 @@ test: $(VENV)/installed-test
 bench: $(VENV)/installed-bench
 	$(BIN)/python bench/run.py
 
-lint: $(VENV)/installed-lint
+lint:
+	@$(MAKE) --no-print-directory --keep-going $(LINTERS)
+
+$(LINTERS): $(VENV)/installed-lint
+
+ruff-check:
 	$(BIN)/ruff check .
+
+ruff-format:
 	$(BIN)/ruff format --check .
+
+mypy:
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+
+lint-imports:
+	PYTHONPATH=src $(BIN)/lint-imports --no-logo
+
+cython-lint:
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src
+
+clang-format:
 	@find csrc tests/c -name "*.[ch]" | xargs $(BIN)/clang-format --dry-run --Werror
+
+check-c:
 	$(BIN)/python tools/check_c.py
 
 format: $(VENV)/installed-lint
@@ -76,6 +96,14 @@ $(VENV)/installed: $(SOURCES) | $(VENV)/bin/python
 
 $(VENV)/installed-%: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet ".[$*]"
+	touch $@
+
+# The linters and the packages that isograd imports. isograd itself would have to be compiled.
+LINT_PACKAGES = import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	print(*project["dependencies"], *project["optional-dependencies"]["lint"])
+
+$(VENV)/installed-lint: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $$($(BIN)/python -c '$(LINT_PACKAGES)')
 	touch $@
 
 clean:
