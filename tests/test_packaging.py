@@ -1,5 +1,6 @@
 """Building and importing the package: with the extension, without it, without a compiler."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import isograd
+from isograd._core import unary_methods
 
 ROOT = Path(__file__).parent.parent
 
@@ -84,6 +86,13 @@ def test_an_extension_that_does_not_load_is_an_error(pure, tmp_path):
     process = python("import isograd", PYTHONPATH=str(tmp_path))
     assert process.returncode == 1
     assert "a_library_that_is_not_there" in process.stderr.splitlines()[-1]
+
+
+def test_the_stub_has_every_method_of_one_operand():
+    stub = ast.parse((Path(isograd.__file__).parent / "_core.pyi").read_text("utf-8"))
+    [value] = [x for x in stub.body if isinstance(x, ast.ClassDef) and x.name == "Value"]
+    methods = {method.name for method in value.body if isinstance(method, ast.FunctionDef)}
+    assert not {*unary_methods} - methods
 
 
 def test_the_vector_unit_is_read_at_import():
