@@ -140,6 +140,18 @@ def test_a_build_without_a_compiler_says_what_to_do(build):
     assert sentence.endswith("ISOGRAD_PURE=1 pip install .")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere CC does not say which compiler to use")
+def test_a_build_with_an_error_in_c_points_at_the_compilers_message(build):
+    process = build(CC="false", ISOGRAD_PURE="")
+    assert process.returncode != 0
+    sentence = process.stderr.splitlines()[-1]
+    assert sentence.startswith(
+        "isograd: the C extension could not be built; see the compiler's message above"
+    )
+    assert "install a C compiler" not in sentence
+    assert sentence.endswith("ISOGRAD_PURE=1 pip install .")
+
+
 def test_the_pure_package_needs_no_compiler(build, tmp_path):
     process = build(CC="no-such-compiler", ISOGRAD_PURE="1")
     assert process.returncode == 0, process.stderr
