@@ -278,6 +278,76 @@ def test_the_callback_can_be_called_every_few_steps(tier, every, heard):
         isograd.train(new_model(tier), DOCS, 5, every=0)
 
 
+def test_a_function_can_say_how_many_steps_come_next(tier):
+    calls, numbers = [], iter([1, 3, 2**62])
+    losses = isograd.train(
+        new_model(tier), DOCS, 9, callback=lambda *call: calls.append(call), every=numbers.__next__
+    )
+    assert calls == [(step, losses[step - 1]) for step in [1, 4, 9]]
+    for number in [0, 1.0, None]:
+        model = new_model(tier)
+        with pytest.raises(ValueError, match="every must be a whole number from 1 on"):
+            isograd.train(model, DOCS, 5, callback=print, every=lambda n=number: n)
+        assert weights(model) == weights(new_model(tier))
+
+
+def second_run_is_refused(model):
+    state = isograd.TrainingState(model.num_params)
+    state.m[:] = state.v[:] = array("d", [0.5]) * model.num_params
+    before = weights(model), bits(state.m[0])
+    with pytest.raises(RuntimeError, match="this model is being trained"):
+        isograd.train(model, DOCS, 5, state=state)
+    assert (weights(model), bits(state.m[0])) == before
+
+
+def test_a_second_run_from_the_callback_is_refused_and_changes_nothing(tier):
+    model, same = new_model(tier), new_model(tier)
+    losses = isograd.train(model, DOCS, 6, callback=lambda *_: second_run_is_refused(model))
+    assert list(map(bits, losses)) == list(map(bits, isograd.train(same, DOCS, 6)))
+    assert weights(model) == weights(same)
+    isograd.train(model, DOCS, 1)  # it is free again
+
+
+def test_a_second_run_from_another_thread_is_refused_and_changes_nothing(tier):
+    model, same = new_model(tier), new_model(tier)
+    started, over, errors = threading.Event(), threading.Event(), []
+
+    def train_again():
+        started.wait()
+        try:
+            while not over.is_set():
+                with pytest.raises(RuntimeError, match="this model is being trained"):
+                    isograd.train(model, DOCS, 5)
+                errors.append(None)
+        except BaseException as error:
+            errors.append(error)
+
+    def callback(step, loss):
+        started.set()
+        if step == steps:
+            over.set()
+            thread.join()
+
+    steps, thread = 300, threading.Thread(target=train_again)
+    thread.start()
+    losses = isograd.train(model, DOCS, steps, callback=callback, every=100)
+    assert set(errors) == {None}
+    assert list(map(bits, losses)) == list(map(bits, isograd.train(same, DOCS, steps)))
+    assert weights(model) == weights(same)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StopIteration, ValueError])
+def test_a_run_that_failed_leaves_the_model_free(tier, error):
+    model = new_model(tier)
+
+    def callback(step, loss):
+        raise error
+
+    with pytest.raises(error):
+        isograd.train(model, DOCS, 3, callback=callback)
+    assert len(isograd.train(model, DOCS, 3)) == 3
+
+
 def train_until_ctrl_c(model, milliseconds):
     """Trains until Ctrl-C after some time; returns the last step that the callback heard of."""
     heard = [0]

@@ -130,6 +130,28 @@ def set_vector_unit(name):
         raise ValueError(f"this processor has no {name}")
 
 
+cdef class OneAtATime:
+    """Calls functions, and refuses a second one while the first has not returned.
+
+    Ctrl-C comes between no two statements in here, so it never leaves the mark behind.
+    """
+
+    cdef bint taken
+
+    def __call__(self, run):
+        """What `run()` returns. Raises RuntimeError, before it calls it, during another call."""
+        if self.taken:
+            raise RuntimeError("this model is being trained; another run has to wait for its end")
+        self.taken = True
+        try:
+            return run()
+        finally:
+            self.taken = False
+
+    def __reduce__(self):
+        return OneAtATime, ()  # a copy of a model is not being trained
+
+
 cdef class Memory:
     """Owns a GPT."""
 

@@ -16,6 +16,7 @@ from ._backend import (
     Adam,
     Matrix,
     NativeGPT,
+    OneAtATime,
     Value,
     backend,
     no_grad,
@@ -237,6 +238,7 @@ class GPT:
         self.tier = tier
         weights = NativeWeights if tier == "native" else GraphWeights
         self.weights: NativeWeights | GraphWeights = weights(config, rng, tier)
+        self.one_run = OneAtATime()  # trains it
 
     def state_dict(self) -> dict[str, Any]:
         """The weight matrices by name: no copies, so you can assign to them.
