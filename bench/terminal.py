@@ -1,8 +1,8 @@
 """What the live view and the files of `isograd train` cost: the command against the library.
 
-`python bench/terminal.py [--rounds 9] [--steps 60000]` prints Markdown. Both train the default model
-and invent 20 names. The command writes to a pseudo-terminal, which it takes for a real one; every
-run is a process of its own, and all kinds take turns. It fails if they print different names.
+`python bench/terminal.py [--rounds 9] [--steps 60000]` prints Markdown. Both train the default
+model and invent 20 names. The command writes to a pseudo-terminal and takes it for a real one;
+every run is a process of its own, and all kinds take turns. It fails if the names differ.
 """
 
 import argparse

@@ -415,6 +415,34 @@ def test_a_folder_that_is_gone_is_one_sentence(data, tmp_path, options, name):
     assert process.stderr == f"\nisograd: cannot write {str(path)!r}: {reason}\n"
 
 
+# Long documents
+
+
+@pytest.mark.undisturbed
+@NOT_WINDOWS
+@pytest.mark.skipif(isograd.model.DEFAULT_TIER != "native", reason="pure Python takes too long")
+@pytest.mark.parametrize("command", ["train", "eval"])
+def test_a_long_line_takes_what_its_bytes_take(tmp_path, command):
+    short, long, kept = tmp_path / "short.txt", tmp_path / "long.txt", tmp_path / "kept"
+    short.write_text("abcde " * 20 + "\nann\n")
+    long.write_text("abcde " * 2_000_000 + "\nann\n")
+    assert run("train", *TINY, "--data", short, "--checkpoint", kept).returncode == 0
+    arguments = ["eval", kept] if command == "eval" else ["train", *TINY, "--steps=50"]
+    before, after = (usage(*arguments, "--data", path) for path in [short, long])
+    # 12 MB: as a list of tokens alone these would be 96 MB.
+    megabyte = 1024 if sys.platform == "linux" else 1024**2
+    assert (after.ru_maxrss - before.ru_maxrss) / megabyte < 80
+    assert after.ru_utime - before.ru_utime < 2
+
+
+def usage(*arguments):
+    """What a command that succeeds takes of the machine."""
+    process = subprocess.Popen(isograd_command(*map(str, arguments)), stdout=subprocess.DEVNULL)
+    _, process.returncode, usage = os.wait4(process.pid, 0)
+    assert process.returncode == 0
+    return usage
+
+
 # Sampling and evaluating
 
 

@@ -120,6 +120,28 @@ def test_round_trip(docs):
     assert len(tokenizer.chars) == tokenizer.bos == tokenizer.vocab_size - 1
 
 
+@given(st.lists(st.text("abc", max_size=12)), st.integers(1, 12))
+def test_beginnings_are_what_a_model_makes_use_of(docs, block_size):
+    tokenizer = isograd.CharTokenizer(["abc"])
+    beginnings = tokenizer.encode_beginnings(docs, block_size)
+    assert max(map(len, beginnings), default=0) <= block_size + 2
+    for doc, tokens in zip(docs, beginnings, strict=True):
+        assert tokens[: block_size + 1] == tokenizer.encode(doc)[: block_size + 1]
+
+
+@pytest.mark.parametrize("block_size", [1, 3, 4, 5, 9])
+def test_a_character_outside_the_vocabulary_is_found_beyond_the_beginning(block_size):
+    tokenizer = isograd.CharTokenizer(["abc"])
+    with pytest.raises(ValueError, match="'abcxay' holds the character 'x', which"):
+        tokenizer.encode_beginnings(["a", "abcxay"], block_size)
+
+
+def test_a_long_document_is_not_repeated_whole_in_an_error():
+    with pytest.raises(ValueError, match=r"'a+\.\.\.' holds the character 'x'") as caught:
+        isograd.CharTokenizer(["a"]).encode("a" * 1000 + "x")
+    assert len(str(caught.value)) < 400
+
+
 @pytest.mark.parametrize("doc, char", [("cax", "x"), ("A", "A"), ("a\n", "\n"), ("🦊", "🦊")])
 def test_a_character_outside_the_vocabulary(doc, char):
     with pytest.raises(ValueError, match=re.escape(f"{doc!r} holds the character {char!r}")):

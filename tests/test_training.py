@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import threading
+import time
 from array import array
 
 import numpy as np
@@ -324,6 +325,8 @@ def test_a_second_run_from_another_thread_is_refused_and_changes_nothing(tier):
 
     def callback(step, loss):
         started.set()
+        while not errors:  # the other thread comes in between two steps
+            time.sleep(0.001)
         if step == steps:
             over.set()
             thread.join()

@@ -12,6 +12,8 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t
 
+from itertools import islice
+
 from .checks import check_documents, check_sizes, check_tokens
 from .reference.checks import check_adam
 
@@ -239,14 +241,17 @@ cdef view(Memory memory, double *data):
 
 
 cdef class Documents:
-    """Token lists in one flat array. Raises ValueError if there is one to learn nothing from."""
+    """Token lists in one flat array, of each at most the first `longest` tokens.
+
+    Raises ValueError if there is one to learn nothing from.
+    """
 
     cdef CDocuments c
     cdef int32_t *tokens
     cdef size_t *starts
 
-    def __cinit__(self, list docs, size_t vocab_size):
-        docs = [tuple(doc) for doc in docs]
+    def __cinit__(self, list docs, size_t vocab_size, size_t longest):
+        docs = [tuple(islice(doc, longest)) for doc in docs]
         cdef size_t n_tokens = sum(map(len, docs)), at = 0, i
         cdef Py_ssize_t token
         self.c.n = self.c.total = <size_t>len(docs)
@@ -318,7 +323,7 @@ cdef class NativeGPT:
 
     cdef evaluate(self, docs, bint with_gradients):
         cdef list listed = list(docs)
-        cdef Documents documents = Documents(listed, self.g.s.V)
+        cdef Documents documents = Documents(listed, self.g.s.V, self.g.s.block_size + 1)
         cdef double loss = 0
         cdef GptError error
         if documents.c.n == 0:
@@ -389,7 +394,7 @@ cdef class NativeGPT:
         # The product is taken only where it is at most `count`: elsewhere it may not fit.
         cdef size_t n_needed = n * batch_size if n <= count // batch_size else count
         needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
-        return Documents(needed, self.g.s.V)
+        return Documents(needed, self.g.s.V, self.g.s.block_size + 1)
 
     cdef take(self):
         if self.busy:

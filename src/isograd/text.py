@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+SHOWN = 200  # characters of a document at most in an error
 NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
 
 
@@ -36,7 +37,7 @@ class CharTokenizer:
     def __init__(self, docs: Iterable[str]) -> None:
         if isinstance(docs, str):
             raise TypeError("CharTokenizer takes a list of documents, not a single string")
-        self.chars: list[str] = sorted(set("".join(docs)))
+        self.chars: list[str] = sorted(set().union(*docs))
         if not self.chars:
             raise ValueError("a CharTokenizer needs at least one character in its documents")
         self._ids = {char: i for i, char in enumerate(self.chars)}
@@ -56,10 +57,27 @@ class CharTokenizer:
         try:
             return [self.bos, *map(self._ids.__getitem__, doc), self.bos]
         except KeyError as error:
-            raise ValueError(
-                f"{doc!r} holds the character {error.args[0]!r}, which is not among the "
-                f"{len(self.chars)} of the vocabulary"
-            ) from None
+            raise self._unknown(doc, error.args[0]) from None
+
+    def encode_beginnings(self, docs: Iterable[str], block_size: int) -> list[list[int]]:
+        """What `encode` gives, without what a model of `block_size` positions makes no use of.
+
+        A long document costs little more than its characters then. Raises ValueError for one that
+        holds a character, be it beyond that, which the tokenizer does not know.
+        """
+        tokens, known = [], self._ids.keys()
+        for doc in docs:
+            if len(doc) > block_size and not known >= (chars := set(doc)):
+                raise self._unknown(doc, next(char for char in doc if char in chars - known))
+            tokens.append(self.encode(doc[:block_size]))
+        return tokens
+
+    def _unknown(self, doc: str, char: str) -> ValueError:
+        beginning = doc if len(doc) <= SHOWN else doc[:SHOWN] + "..."
+        return ValueError(
+            f"{beginning!r} holds the character {char!r}, which is not among the "
+            f"{len(self.chars)} of the vocabulary"
+        )
 
     def decode(self, ids: Iterable[int]) -> str:
         """The characters of `ids` without BOS. Raises ValueError for an id that is no token."""

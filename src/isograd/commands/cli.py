@@ -163,7 +163,8 @@ def eval_command(checkpoint: str, data: str | None, tier: str) -> None:
 
     loaded = load(checkpoint, tier)
     with refusing_bad_input(data):
-        tokens = [loaded.tokenizer.encode(doc) for doc in load_docs(data)]
+        block_size = loaded.model.config.block_size
+        tokens = loaded.tokenizer.encode_beginnings(load_docs(data), block_size)
     with giving_up("the evaluation"):
         result = evaluate(loaded.model, tokens)
     print(f"documents: {result.documents}")

@@ -62,7 +62,8 @@ def train_to_the_end(run: Run, options: TrainOptions, files: Files) -> None:
     """Train with progress; ends the command where training is interrupted or diverges."""
     state, steps = run.state, options.steps
     needed = max(1, steps * options.batch_size)
-    tokens = [run.tokenizer.encode(doc) for doc in run.docs[:needed]]
+    block_size = run.model.config.block_size
+    tokens = run.tokenizer.encode_beginnings(run.docs[:needed], block_size)
     plain = options.plain or not (sys.stdout and sys.stdout.isatty())
     progress = (Progress if plain else LiveProgress)(steps, state.losses)
     pace, kept = Pace(state.steps), state.steps
