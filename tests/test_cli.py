@@ -162,6 +162,20 @@ def test_bad_options(data, option, words):
     assert words in complaint(run("train", "--data", data, *option.split()))
 
 
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        (["train", f"--{name}="], f"--{name}")
+        for name in ["data", "checkpoint", "resume", "history", "plot"]
+    ]
+    + [(["eval", ""], "CHECKPOINT"), (["sample", ""], "CHECKPOINT"), (["run", ""], "SCRIPT")]
+    + [(["eval", "missing", "--data="], "--data")],
+)
+def test_empty_paths(arguments, name):
+    words = f"Invalid value for '{name}': expected a path, not an empty one"
+    assert words in complaint(run(*arguments))
+
+
 @pytest.mark.parametrize("argument", ["tain", "--verbose"])
 def test_unknown_commands_and_options(argument):
     assert argument in complaint(run(argument))
