@@ -298,6 +298,12 @@ def test_other_numbers_than_doubles_are_refused(path, content):
     )
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")
+def test_a_device_is_no_checkpoint():
+    with pytest.raises(ValueError, match="'/dev/zero' is a device; expected a file"):
+        isograd.load_checkpoint("/dev/zero")
+
+
 def test_negative_second_moments_are_refused(path):
     checkpoint = new_checkpoint()
     checkpoint.state.v[5] = -1.0

@@ -138,6 +138,7 @@ BAD_OPTIONS = [
     ("--checkpoint=x.csv --history=./x.csv", "--history and --plot must be different files"),
     ("--resume=missing", "cannot read 'missing': No such file"),
     ("--resume=.", "cannot read '.': Is a directory"),
+    (f"--samples={2**64}", "samples must be a whole number below 2**63"),
     ("--samples=-1", "samples must be a whole number from 0 on, not -1"),
     ("--tier=gpu", "'gpu' is not one of 'native', 'fused', 'value', 'reference'"),
     ("--steps=many", "'many' is not a valid integer"),
@@ -150,6 +151,13 @@ for name in ["n_layer", "n_embd", "n_head", "block_size"]:
     for size in [0, -1]:
         option = f"--{name.replace('_', '-')}={size}"
         BAD_OPTIONS.append((option, f"{name} must be a whole number from 1 on, not {size}"))
+for name in ["n_embd", "n_layer", "block_size"]:
+    option = f"--{name.replace('_', '-')}=100000000000"
+    BAD_OPTIONS.append((option, "more memory than there is"))
+for name in ["n_embd", "n_layer", "n_head", "block_size", "batch_size", "steps", "threads"]:
+    for size in [2**64, 10**21]:
+        option = f"--{name.replace('_', '-')}={size}"
+        BAD_OPTIONS.append((option, f"{name} must be a whole number below 2**63"))
 for number in ["nan", "inf", "-inf", "-0.5"]:
     BAD_OPTIONS.append((f"--lr={number}", f"lr must be a finite number from 0 on, not {number}"))
 for number in ["-1.0", "nan", "inf"]:
@@ -179,6 +187,24 @@ def test_empty_paths(arguments, name):
 @pytest.mark.parametrize("argument", ["tain", "--verbose"])
 def test_unknown_commands_and_options(argument):
     assert argument in complaint(run(argument))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")
+@pytest.mark.parametrize("option", ["--data", "--resume"])
+def test_a_device(option):
+    assert "'/dev/zero' is a device; expected a file" in complaint(
+        run("train", option, "/dev/zero")
+    )
+
+
+@pytest.mark.skipif(isograd.model.DEFAULT_TIER != "native", reason="others take no memory at once")
+def test_memory_that_runs_out_in_training_is_one_sentence(data):
+    process = run("train", *TINY, "--data", data, "--batch-size", 10**15)
+    assert process.returncode == 1
+    assert process.stderr == (
+        "\nisograd: memory ran out in step 1 of 2: "
+        "batch_size 1000000000000000 and threads 1 need more than there is\n"
+    )
 
 
 def test_divergence_is_one_sentence(data):
@@ -702,6 +728,70 @@ def test_characters_that_the_outputs_encoding_lacks_are_one_sentence(data):
     process = run("train", *TINY, *options, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert process.returncode == 1
     assert process.stderr == "isograd: the output's encoding has no '\\xeb'\n"
+
+
+LOADING = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, *arguments):
+        if name == imported:
+            signal.raise_signal(signal.SIGINT)
+
+imported, *sys.argv = sys.argv[1:]
+sys.meta_path.insert(0, Finder())
+signal.signal(signal.SIGINT, getattr(signal, sys.argv.pop()))
+from isograd.commands.cli import main
+main()
+"""
+
+
+@NOT_WINDOWS
+@pytest.mark.parametrize("handler", ["default_int_handler", "SIG_IGN"])
+@pytest.mark.parametrize("imported", ["isograd._backend", "click", "isograd.commands.train"])
+def test_ctrl_c_while_the_command_loads_is_no_traceback(imported, handler):
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            LOADING,
+            imported,
+            "/usr/bin/isograd",
+            "train",
+            "--steps=0",
+            handler,
+        ],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert process.stderr == ""
+    if handler == "SIG_IGN":
+        assert process.returncode == 0
+    else:
+        assert process.returncode == (130 if imported.endswith("train") else -signal.SIGINT)
+
+
+@NOT_WINDOWS
+@pytest.mark.parametrize("script", ["/usr/bin/isograd", "/usr/bin/other", "-m", ""])
+def test_who_loads_the_package_for_another_purpose_keeps_its_signals(tmp_path, script):
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import signal, sys; sys.argv[0] = sys.argv.pop(); import isograd; "
+            "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)",
+            script,
+        ],
+        capture_output=True,
+        encoding="utf-8",
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout == f"{not script.endswith('isograd')}\n"
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    assert run("run", path).stdout == "True\n"
 
 
 def test_ctrl_c_before_there_is_anything_to_name():

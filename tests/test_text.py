@@ -1,7 +1,9 @@
 """Reading documents from files, and characters as tokens."""
 
 import hashlib
+import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,23 @@ def test_a_missing_file(tmp_path):
 def test_a_directory(tmp_path):
     with pytest.raises(OSError):
         isograd.load_docs(tmp_path)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_file_of_documents(path):
+    with pytest.raises(ValueError, match=f"'{path}' is a device; expected a file"):
+        isograd.load_docs(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes with names")
+def test_documents_may_come_through_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=["ann\nbob\n"])
+    writer.start()
+    assert isograd.load_docs(path) == ["ann", "bob"]
+    writer.join()
 
 
 def test_tokens_are_sorted_characters_and_bos():

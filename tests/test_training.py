@@ -61,6 +61,30 @@ def test_sizes_are_whole_numbers_from_1_on(name, size):
         isograd.GPTConfig(**{"vocab_size": 4, **SIZES, name: size})
 
 
+@pytest.mark.parametrize("name", ["vocab_size", "n_layer", "n_embd", "n_head", "block_size"])
+def test_sizes_have_an_end(name):
+    for size in [2**63, 10**22]:
+        with pytest.raises(ValueError, match=rf"{name} must be a whole number below 2\*\*63"):
+            isograd.GPTConfig(**{"vocab_size": 4, **SIZES, name: size})
+
+
+@pytest.mark.parametrize("size", [10**12, 2**62])
+@pytest.mark.parametrize("name", ["vocab_size", "n_layer", "n_embd", "block_size"])
+def test_a_model_that_no_memory_holds_is_one_sentence(tier, name, size):
+    config = isograd.GPTConfig(**{"vocab_size": 4, **SIZES, name: size})
+    words = rf"a model of .*{name} {size}.* takes [\d,]+ GB or more, which is more memory"
+    with pytest.raises(MemoryError, match=words):
+        isograd.GPT(config, rng=random.Random(1), tier=tier)
+
+
+@pytest.mark.skipif("native" not in TIERS, reason="the others do one document after the other")
+def test_a_batch_that_no_memory_holds_is_one_sentence():
+    model, same = new_model("native"), new_model("native")
+    with pytest.raises(MemoryError, match="batch_size 1000000000000000 and threads 1 need more"):
+        isograd.train(model, DOCS, 3, batch_size=10**15)
+    assert weights(model) == weights(same)
+
+
 @pytest.mark.parametrize("n_embd, n_head", [(16, 3), (4, 8), (1, 2)])
 def test_heads_share_the_features_evenly(n_embd, n_head):
     with pytest.raises(ValueError, match="n_embd must be divisible by n_head"):
@@ -214,6 +238,9 @@ BAD = [
     ({"batch_size": -2}, "batch_size must be a whole number from 1 on, not -2"),
     ({"batch_size": math.nan}, "batch_size must be a whole number from 1 on, not nan"),
     ({"batch_size": 3, "docs": [[3, 0, 3]] * 14 + [[3]]}, "document 14 has 1 tokens"),
+    ({"steps": 2**63}, r"steps must be a whole number below 2\*\*63"),
+    ({"batch_size": 2**64}, r"batch_size must be a whole number below 2\*\*63"),
+    ({"threads": 10**22}, r"threads must be a whole number below 2\*\*63"),
     ({"threads": 0}, "threads must be a whole number from 1 on, not 0"),
     ({"threads": True}, "threads must be a whole number from 1 on, not True"),
     ({"until": 6}, "until must be at most the number of steps, 5, not 6"),

@@ -378,6 +378,10 @@ cdef class NativeGPT:
                     error = gpt_train(self.g, &run)
                 for i in range(run.completed):
                     losses.append(step_losses[i])
+                if error == GPT_NO_MEMORY:
+                    raise MemoryError(
+                        f"batch_size {batch_size} and threads {threads} need more than there is"
+                    )
                 done += run.completed
                 run.first_step += run.completed
                 raise_error(error)

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 def check_whole(name: str, x: object, least: int) -> None:
-    """Raises ValueError naming `name` if `x` is no whole number from `least` on."""
+    """Raises ValueError naming `name` if `x` is no whole number from `least` to below 2**63."""
     if not isinstance(x, int) or isinstance(x, bool) or x < least:
         raise ValueError(f"{name} must be a whole number from {least} on, not {x!r}")
+    if x >= 2**63:  # which C cannot count to, and no program lives to see
+        raise ValueError(f"{name} must be a whole number below 2**63")
 
 
 def check_sizes(sizes: Mapping[str, int]) -> None:

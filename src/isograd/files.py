@@ -11,7 +11,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 POSIX = sys.platform != "win32"
 if POSIX:
@@ -39,6 +39,13 @@ def write_atomically(path: "str | os.PathLike[str]", content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def check_end(file: IO[Any]) -> None:
+    """Raises ValueError if the open file is a device, such as /dev/zero, whose bytes never end."""
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not file.isatty()):
+        raise ValueError(f"{os.fspath(file.name)!r} is a device; expected a file")
 
 
 def check_writable(path: "str | os.PathLike[str]") -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from .files import check_end
+
 SHOWN = 200  # characters of a document at most in an error
 NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
 
@@ -13,11 +15,13 @@ def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
     """Read the documents in a UTF-8 text file: its lines, stripped, without the empty ones.
 
     Without `path`, these are the 32,033 names that come with the package, in the file's order.
-    Raises OSError if the file cannot be read, ValueError if it is not UTF-8 or holds no document.
+    Raises OSError if the file cannot be read, ValueError if it is not UTF-8, holds no document or
+    is a device.
     """
     path = NAMES if path is None else path
     try:
         with open(path, encoding="utf-8") as file:
+            check_end(file)
             docs = [line.strip() for line in file]
     except UnicodeDecodeError:
         raise ValueError(f"{os.fspath(path)!r} is not UTF-8 text") from None

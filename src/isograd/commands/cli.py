@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 from click.core import ParameterSource
 
-from .. import __version__
+from .. import __version__, _start
 from .._backend import backend, compiler, vector_unit
 from ..checks import check_temperature, check_whole
 from ..model import DEFAULT_TIER, GPT, TIERS
@@ -226,6 +226,7 @@ def print_samples(
 def main() -> None:
     """Run the command line and end the process with its status."""
     with ending_the_process():
+        _start.loaded()
         rest = cli.main(standalone_mode=False)
     if callable(rest):  # a script: it ends in its own way, not in one of ours
         rest()
