@@ -764,7 +764,7 @@ def test_ctrl_c_while_the_command_loads_is_no_traceback(imported, handler):
         capture_output=True,
         encoding="utf-8",
     )
-    assert process.stderr == ""
+    assert process.stderr.strip() == ""
     if handler == "SIG_IGN":
         assert process.returncode == 0
     else:
