@@ -6,16 +6,20 @@
 # make sanitize  the tests that need it, under AddressSanitizer and UndefinedBehaviorSanitizer
 # make coverage  which lines of Python, Cython and C the tests run: a report in build/coverage
 #
-# Each creates its own virtual environment from PYTHON and installs this checkout into it. PYTEST holds
-# options for the tests, such as PYTEST='-k softmax'.
+# They share a virtual environment, made from PYTHON, and install this checkout into it; lint and format
+# read the checkout itself. PYTEST holds options for the tests, such as PYTEST='-k softmax'.
 
 PYTHON ?= python3
-VENV ?= .venv
+# Not .venv: an editable install in there would be replaced by a copy.
+VENV ?= .venv-make
 BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
 
-.PHONY: demo test bench lint format sanitize coverage clean
+# One linter's complaint keeps no other from running.
+LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format check-c
+
+.PHONY: demo test bench lint format sanitize coverage clean $(LINTERS)
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
@@ -26,13 +30,30 @@ test: $(VENV)/installed-test
 bench: $(VENV)/installed-bench
 	$(BIN)/python bench/run.py
 
-lint: $(VENV)/installed-lint
+lint:
+	@$(MAKE) --no-print-directory --keep-going $(LINTERS)
+
+$(LINTERS): $(VENV)/installed-lint
+
+ruff-check:
 	$(BIN)/ruff check .
+
+ruff-format:
 	$(BIN)/ruff format --check .
+
+mypy:
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+
+lint-imports:
+	PYTHONPATH=src $(BIN)/lint-imports --no-logo
+
+cython-lint:
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src
+
+clang-format:
 	@find csrc tests/c -name "*.[ch]" | xargs $(BIN)/clang-format --dry-run --Werror
+
+check-c:
 	$(BIN)/python tools/check_c.py
 
 format: $(VENV)/installed-lint
@@ -45,13 +66,14 @@ SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.
 	tests/test_abuse.py tests/test_adam.py tests/test_no_grad.py tests/test_limits.py \
 	tests/test_run.py tests/test_native.py
 
+# A report goes to file descriptor 2 before the abort, where pytest must not hold it back.
 sanitize: $(VENV)/installed-test
 	ISOGRAD_SANITIZE=1 ISOGRAD_DEBUG=1 \
 		$(BIN)/python setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		PYTHONPATH=$(CURDIR)/build/sanitize/lib \
-		$(BIN)/python -m pytest -m "not undisturbed" $(SANITIZED) $(PYTEST)
+		$(BIN)/python -m pytest --capture=sys -m "not undisturbed" $(SANITIZED) $(PYTEST)
 
 # Runs no line of ours that the others do not, or in programs of its own.
 ELSEWHERE = --ignore tests/test_c_programs.py \
@@ -76,5 +98,13 @@ $(VENV)/installed-%: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet ".[$*]"
 	touch $@
 
+# The linters and the packages that isograd imports. isograd itself would have to be compiled.
+LINT_PACKAGES = import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	print(*project["dependencies"], *project["optional-dependencies"]["lint"])
+
+$(VENV)/installed-lint: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $$($(BIN)/python -c '$(LINT_PACKAGES)')
+	touch $@
+
 clean:
-	rm -rf .venv* build dist src/*.egg-info src/isograd/_core.c src/isograd/_native.c src/isograd/*.so
+	rm -rf .venv-make build dist src/*.egg-info src/isograd/_core.c src/isograd/_native.c src/isograd/*.so

@@ -8,6 +8,7 @@ Switches, all environment variables:
 """
 
 import os
+import subprocess
 import sys
 from copy import copy
 from pathlib import Path
@@ -17,9 +18,16 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
 HELP = (
-    "isograd: the C extension could not be built ({}); install a C compiler and the headers of "
-    "this Python (Debian: gcc python3-dev; macOS: xcode-select --install; Windows: Visual Studio "
-    "Build Tools), or get the pure-Python package with: ISOGRAD_PURE=1 pip install ."
+    "isograd: the C extension could not be built{}, or get the pure-Python package with: "
+    "ISOGRAD_PURE=1 pip install ."
+)
+NO_COMPILER = (
+    " ({}); install a C compiler and the headers of this Python (Debian: gcc python3-dev; "
+    "macOS: xcode-select --install; Windows: Visual Studio Build Tools)"
+)
+COMPILER_FAILED = (
+    "; see the compiler's message above (if Python.h is missing, install the headers of this "
+    "Python; Debian: python3-dev)"
 )
 
 # Bits before speed: no contraction into fused multiply-adds, and libm's pow and friends as they
@@ -51,7 +59,17 @@ class BuildExact(build_ext):
         try:
             super().build_extensions()
         except (CCompilerError, BaseError) as error:
-            sys.exit(HELP.format(str(error).splitlines()[0]))
+            sys.exit(HELP.format(what_to_do(error)))
+
+
+def what_to_do(error):
+    """Tells a compiler that failed from one that is not there."""
+    reason = error
+    while reason is not None:
+        if isinstance(reason, subprocess.CalledProcessError):
+            return COMPILER_FAILED
+        reason = reason.__context__
+    return NO_COMPILER.format(str(error).splitlines()[0])
 
 
 def flags(compiler):

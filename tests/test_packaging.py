@@ -1,5 +1,6 @@
 """Building and importing the package: with the extension, without it, without a compiler."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import isograd
+from isograd._core import unary_methods
 
 ROOT = Path(__file__).parent.parent
 
@@ -86,6 +88,13 @@ def test_an_extension_that_does_not_load_is_an_error(pure, tmp_path):
     assert "a_library_that_is_not_there" in process.stderr.splitlines()[-1]
 
 
+def test_the_stub_has_every_method_of_one_operand():
+    stub = ast.parse((Path(isograd.__file__).parent / "_core.pyi").read_text("utf-8"))
+    [value] = [x for x in stub.body if isinstance(x, ast.ClassDef) and x.name == "Value"]
+    methods = {method.name for method in value.body if isinstance(method, ast.FunctionDef)}
+    assert not {*unary_methods} - methods
+
+
 def test_the_vector_unit_is_read_at_import():
     process = python("import isograd._core as c; print(c.vector_unit)", ISOGRAD_VECTOR_UNIT="plain")
     assert process.stdout == "plain C\n"
@@ -128,6 +137,18 @@ def test_a_build_without_a_compiler_says_what_to_do(build):
     sentence = process.stderr.splitlines()[-1]
     assert sentence.startswith("isograd: the C extension could not be built (")
     assert "install a C compiler" in sentence
+    assert sentence.endswith("ISOGRAD_PURE=1 pip install .")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere CC does not say which compiler to use")
+def test_a_build_with_an_error_in_c_points_at_the_compilers_message(build):
+    process = build(CC="false", ISOGRAD_PURE="")
+    assert process.returncode != 0
+    sentence = process.stderr.splitlines()[-1]
+    assert sentence.startswith(
+        "isograd: the C extension could not be built; see the compiler's message above"
+    )
+    assert "install a C compiler" not in sentence
     assert sentence.endswith("ISOGRAD_PURE=1 pip install .")
 
 

@@ -95,7 +95,13 @@ def test_tokens_are_sorted_characters_and_bos():
     assert tokenizer.decode([4, 3, 1, 2, 4]) == "cab"
     assert tokenizer.decode([3, 4, 1]) == "ca"
     assert tokenizer.decode([]) == ""
-    assert repr(tokenizer) == "CharTokenizer(' abc')"
+    assert repr(tokenizer) == "CharTokenizer([' abc'])"
+
+
+@pytest.mark.parametrize("chars", [" abc", "'\"", "\n\\", "zoë日本🦊", "\ud800"])
+def test_the_repr_makes_the_same_tokenizer(chars):
+    text = repr(isograd.CharTokenizer(list(chars)))
+    assert eval(text, dict(vars(isograd))).chars == sorted(chars)
 
 
 def test_documents_may_come_from_any_iterable():

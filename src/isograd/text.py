@@ -70,4 +70,4 @@ class CharTokenizer:
         return "".join(self.chars[i] for i in ids if i != self.bos)
 
     def __repr__(self) -> str:
-        return f"CharTokenizer({''.join(self.chars)!r})"
+        return f"CharTokenizer([{''.join(self.chars)!r}])"
