@@ -47,11 +47,17 @@ cdef extern from "gpt/gpt.h" nogil:
     GptError gpt_loss(GPT *g, const CDocuments *docs, double *loss)
     GptError gpt_backward(GPT *g, const CDocuments *docs, double *loss)
 
+cdef extern from "gpt/pace.h" nogil:
+    ctypedef struct Pace:
+        pass
+    Pace pace_start(int cautious)
+
 cdef extern from "gpt/train.h" nogil:
     ctypedef struct TrainingRun:
         CDocuments docs
         size_t first_step, n_steps, schedule_steps, batch_size, n_threads
         double lr, beta1, beta2, eps, seconds
+        Pace *pace
         double *losses
         size_t completed
     GptError gpt_train(GPT *g, TrainingRun *run)
@@ -263,6 +269,8 @@ cdef class NativeGPT:
     cdef Memory memory
     cdef GPT *g
     cdef bint busy
+    cdef Pace pace  # of the team that it belongs to
+    cdef tuple team
     cdef readonly object weights, gradients, first_moments, second_moments
     cdef readonly size_t num_params
 
@@ -314,12 +322,14 @@ cdef class NativeGPT:
         return loss
 
     def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, betas=(0.85, 0.99),
-              double eps=1e-8, size_t batch_size=1, size_t threads=1, list losses not None):
+              double eps=1e-8, size_t batch_size=1, size_t threads=1, bint cautious=False,
+              list losses not None):
         """Run `n` steps from number `step` (from 0) on, of a schedule of `steps`; returns n.
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
         rate lr * (1 - i / steps), and appends its loss to `losses`. The moments go on from what
-        they are.
+        they are. At most `threads` threads work together, as long as one alone is not faster;
+        `cautious` lets one begin alone, otherwise they begin together.
 
         Raises ValueError for what cannot be, before it changes anything. Raises OverflowError,
         ValueError and ZeroDivisionError from Python's arithmetic, and KeyboardInterrupt on Ctrl-C;
@@ -342,6 +352,7 @@ cdef class NativeGPT:
         run.docs = documents.c
         run.first_step, run.schedule_steps, run.batch_size = step, steps, batch_size
         run.n_threads, run.seconds = threads, PATIENCE
+        run.pace = self.pace_of(threads, cautious) if threads > 1 else NULL
         run.lr, run.beta1, run.beta2, run.eps = lr, beta1, beta2, eps
         self.take()
         try:
@@ -358,6 +369,12 @@ cdef class NativeGPT:
         finally:
             self.busy = False
         return done
+
+    cdef Pace *pace_of(self, size_t threads, bint cautious):
+        if self.team != (threads, cautious):
+            self.team = (threads, cautious)
+            self.pace = pace_start(cautious)
+        return &self.pace
 
     cdef Documents documents_of(self, docs, size_t step, size_t n, size_t batch_size):
         """What `n` steps from number `step` on learn from: each document once, the first first."""
