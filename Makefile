@@ -83,7 +83,7 @@ coverage: $(VENV)/installed-coverage
 	rm -rf build/coverage
 	ISOGRAD_COVERAGE=1 ISOGRAD_DEBUG=1 \
 		$(BIN)/python setup.py --quiet build --build-base build/coverage --build-lib build/coverage/lib
-	PYTHONPATH=$(CURDIR)/build/coverage/lib COVERAGE_FILE=$(CURDIR)/build/coverage/data \
+	ISOGRAD_COVERAGE=1 PYTHONPATH=$(CURDIR)/build/coverage/lib COVERAGE_FILE=$(CURDIR)/build/coverage/data \
 		$(BIN)/python -m coverage run -m pytest -m "not undisturbed" $(ELSEWHERE) $(PYTEST)
 	$(BIN)/python tools/report_coverage.py build/coverage
 
