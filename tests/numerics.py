@@ -29,9 +29,8 @@ def build(folder):
     compiler = new_compiler()
     customize_compiler(compiler)
     msvc = compiler.compiler_type == "msvc"
-    counting = ["--coverage"] if "ISOGRAD_COVERAGE" in os.environ else []
-    if counting:
-        folder = ROOT / "build" / "coverage" / "numerics"  # where gcov's counts are looked for
+    counting = ["--coverage"] if "GCOV_FOLDER" in os.environ else []  # `make coverage` sets it
+    folder = Path(os.environ.get("GCOV_FOLDER", folder))
     objects = compiler.compile(
         SOURCES,
         output_dir=str(folder),
