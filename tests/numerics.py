@@ -29,15 +29,19 @@ def build(folder):
     compiler = new_compiler()
     customize_compiler(compiler)
     msvc = compiler.compiler_type == "msvc"
+    counting = ["--coverage"] if "GCOV_FOLDER" in os.environ else []  # `make coverage` sets it
+    folder = Path(os.environ.get("GCOV_FOLDER", folder))
     objects = compiler.compile(
         SOURCES,
         output_dir=str(folder),
         include_dirs=[str(ROOT / "csrc")],
-        extra_postargs=MSVC_FLAGS if msvc else UNIX_FLAGS,
+        extra_postargs=MSVC_FLAGS if msvc else UNIX_FLAGS + counting,
     )
     path = str(folder / ("numerics.dll" if os.name == "nt" else "numerics.so"))
     libraries = [] if msvc else ["m"]
-    compiler.link_shared_object(objects, path, libraries=libraries, export_symbols=VECTOR)
+    compiler.link_shared_object(
+        objects, path, libraries=libraries, export_symbols=VECTOR, extra_postargs=counting
+    )
     library = ctypes.CDLL(path)
     library.vector_unit_init.restype = ctypes.c_char_p
     library.adam_update.restype = ctypes.c_size_t

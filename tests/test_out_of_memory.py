@@ -150,6 +150,7 @@ OPERATIONS = {
     "cross_entropy": (nothing, on_vectors(lambda fn, v: [fn.cross_entropy(v, 3)])),
     "add": (nothing, on_vectors(lambda fn, v: fn.add(v, v[::-1]))),
     "relu": (nothing, on_vectors(lambda fn, v: fn.relu(v))),
+    "children of a constant": (lambda fn, v: [v[0] * 2.5], use(lambda a: a._children)),
     "backward": (loss, use(lambda a: a.backward())),
     "backward again": (swept_loss, use(lambda a: a.backward())),
     "backward of many vectors": (many_vectors, use(lambda a: a.backward())),
