@@ -14,7 +14,7 @@ UNIX_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off"]
 UNIX_FLAGS += ["-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 VECTOR = ["vector_unit_init", "vector_unit", "vector_unit_set", "adam_update", "adam_error"]
-VECTOR += ["exp_many", "pow_many"]
+VECTOR += ["exp_many", "pow_many", "add_scaled"]
 UNITS = ["plain", "avx2", "avx512"]
 BEST = ["plain C", "AVX2", "AVX-512"].index(vector_unit)
 HERE = UNITS[: BEST + 1]  # those that this machine has

@@ -177,6 +177,14 @@ def test_adam_strange_rates(library, options):
             check_update(library, *columns, v, rates_of(step, **{**RATES, **options}))
 
 
+@pytest.mark.parametrize("name", ["correction1", "correction2"])
+def test_adam_before_the_first_step(library, name):
+    """A correction is 0 then, and Python divides by it."""
+    rates = rates_of(1, **RATES)
+    setattr(rates, name, 0.0)
+    check_update(library, [1.0] * 9, [0.5] * 9, [0.0] * 9, [0.0] * 9, rates)
+
+
 def test_adam_zeros_of_either_sign(library):
     """All sixteen combinations, as whole groups and mixed."""
     signs = (0.0, -0.0)
@@ -370,6 +378,33 @@ def test_adam_hundreds_of_steps_from_faint_moments(library, options):
         scale = np.where(rng.random(n) < 0.1, 2.0 ** rng.integers(-560, -440, n), 1.0)
         rates = rates_of(step, **{**RATES, **options})
         w, m, v = check_update(library, w, np.where(quiet, 0.0, g * scale), m, v, rates)
+
+
+@pytest.mark.parametrize("length", range(21))
+@pytest.mark.parametrize("is_one_sum", [False, True], ids=["two sums", "one sum"])
+def test_scaled_vectors_are_added(library, length, is_one_sum):
+    rng = np.random.default_rng(length)
+    for offset in range(8):
+        sums, vectors = (
+            [
+                unaligned(x, (offset + 3 * k) % 8)
+                for k, x in enumerate(rng.normal(0, 1, (2, length)))
+            ]
+            for _ in range(2)
+        )
+        if is_one_sum:
+            sums[1] = sums[0]
+        scale = rng.normal()
+        expected = [x.copy() for x in sums]
+        for k, x in enumerate(vectors):
+            total = expected[0 if is_one_sum else k]
+            total[:] = [a + b * scale for a, b in zip(total.tolist(), x.tolist())]
+        library.add_scaled(
+            *map(pointer, (sums[0], vectors[0], sums[1], vectors[1])),
+            ctypes.c_double(scale),
+            ctypes.c_size_t(length),
+        )
+        assert same(expected[0], sums[0]) and (is_one_sum or same(expected[1], sums[1]))
 
 
 def check_exp(library, x, offset=0):

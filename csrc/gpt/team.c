@@ -41,6 +41,7 @@ _Static_assert(sizeof(Station) == 64, "no two stations' counters share a cache l
 struct Team {
     size_t n;
     unsigned arrived, generation, taken; /* atomic */
+    int is_called_off;                   /* atomic */
     unsigned departed_before;            /* what each station counted at the last team_wait() */
     unsigned long long nanoseconds_lost; /* atomic */
     void (*work)(void *context, Team *team, size_t thread);
@@ -105,6 +106,12 @@ void team_wait(Team *team) {
         wait_until(team, &team->generation, generation + 1);
 }
 
+void team_call_off(Team *team) { __atomic_store_n(&team->is_called_off, 1, __ATOMIC_RELAXED); }
+
+int team_is_called_off(const Team *team) {
+    return __atomic_load_n(&team->is_called_off, __ATOMIC_RELAXED);
+}
+
 double team_lost(const Team *team) {
     const unsigned long long lost = __atomic_load_n(&team->nanoseconds_lost, __ATOMIC_RELAXED);
     return 1e-9 * (double)lost / (double)team->n;
@@ -131,14 +138,19 @@ void team_leave(Team *team, size_t station, size_t task) {
 
 struct Team {
     size_t n, taken;
+    int is_called_off;
 };
 
 void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t thread),
               void *context) {
-    Team team = {1, 0};
+    Team team = {1, 0, 0};
     (void)n_threads;
     work(context, &team, 0);
 }
+
+void team_call_off(Team *team) { team->is_called_off = 1; }
+
+int team_is_called_off(const Team *team) { return team->is_called_off; }
 
 double team_lost(const Team *team) {
     (void)team;

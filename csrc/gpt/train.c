@@ -124,7 +124,7 @@ static void train(void *context, Team *team, size_t thread) {
     Documents docs = run->docs;
     docs.n = run->batch_size;
     for (size_t i = run->completed; i < run->n_steps; i++) {
-        const BatchResult result = batch_run(&(Batch){training->g, &docs, 1, me});
+        const BatchResult result = batch_run(&(Batch){training->g, &docs, 1, run->is_unwanted, me});
         GptError error = result.error;
         if (!error)
             error = update_weights(training, run->first_step + i, result.gradient_bound, team);

@@ -12,10 +12,11 @@ typedef struct {
     Documents docs;
     size_t first_step, n_steps, schedule_steps, batch_size, n_threads;
     double lr, beta1, beta2, eps;
-    Pace *pace;       /* decides when threads work together; NULL: always */
-    double seconds;   /* stop after the first step that ends later than this */
-    double *losses;   /* out: of each step completed */
-    size_t completed; /* out */
+    int (*is_unwanted)(void); /* as in batch.h */
+    Pace *pace;               /* decides when threads work together; NULL: always */
+    double seconds;           /* stop after the first step that ends later than this */
+    double *losses;           /* out: of each step completed */
+    size_t completed;         /* out */
 } TrainingRun;
 
 /* After an error, weights and moments are those of the last completed step. */

@@ -28,6 +28,7 @@ cdef extern from "gpt/model.h" nogil:
     ctypedef enum GptError:
         GPT_OK
         GPT_NO_MEMORY
+        GPT_INTERRUPTED
         GPT_LOG_DOMAIN
         GPT_POW_RANGE
         GPT_POW_COMPLEX
@@ -57,6 +58,7 @@ cdef extern from "gpt/train.h" nogil:
         CDocuments docs
         size_t first_step, n_steps, schedule_steps, batch_size, n_threads
         double lr, beta1, beta2, eps, seconds
+        int (*is_unwanted)() noexcept nogil
         Pace *pace
         double *losses
         size_t completed
@@ -91,7 +93,7 @@ if complaint != NULL:
 UNITS = {"plain": PLAIN, "avx2": AVX2, "avx512": AVX512}
 
 cdef enum:
-    AT_ONCE = 4096  # the most steps between two looks for Ctrl-C
+    AT_ONCE = 4096  # the most steps, and documents, between two looks for Ctrl-C
 
 # The seconds after which a run looks for Ctrl-C.
 cdef double PATIENCE = 0.02
@@ -107,6 +109,8 @@ cdef int raise_error(GptError error) except -1:
     """Raises what Python's arithmetic raises in the same place; nothing for GPT_OK."""
     if error == GPT_OK:
         return 0
+    if error == GPT_INTERRUPTED:
+        return -1  # whoever interrupted has raised it
     if error == GPT_NO_MEMORY:
         raise MemoryError
     if error == GPT_LOG_DOMAIN:
@@ -120,6 +124,14 @@ cdef int raise_error(GptError error) except -1:
     if error == GPT_TOTAL_ZERO:
         raise ValueError("Total of weights must be greater than zero")
     raise ValueError("Total of weights must be finite")
+
+
+cdef extern from "Python.h":
+    int check_signals "PyErr_CheckSignals"() noexcept
+
+cdef int is_interrupted() noexcept with gil:
+    """Whether a signal handler has raised something, which then is still to be raised here."""
+    return check_signals() < 0
 
 
 def vector_unit():
@@ -230,8 +242,13 @@ cdef class Documents:
     cdef size_t *starts
 
     def __cinit__(self, list docs, size_t vocab_size):
-        docs = [tuple(doc) for doc in docs]
-        cdef size_t n_tokens = sum(map(len, docs)), at = 0, i
+        docs = docs[:]
+        cdef size_t n_tokens = 0, at = 0, i
+        for i in range(<size_t>len(docs)):
+            if i % AT_ONCE == 0:
+                PyErr_CheckSignals()
+            docs[i] = tuple(docs[i])
+            n_tokens += <size_t>len(<tuple>docs[i])
         cdef Py_ssize_t token
         self.c.n = self.c.total = <size_t>len(docs)
         self.tokens = <int32_t *>PyMem_RawMalloc(n_tokens * sizeof(int32_t))
@@ -239,6 +256,8 @@ cdef class Documents:
         if self.tokens == NULL or self.starts == NULL:
             raise MemoryError
         for i in range(self.c.n):
+            if i % AT_ONCE == 0:
+                PyErr_CheckSignals()
             self.starts[i] = at
             doc = <tuple>docs[i]
             if len(doc) < 2:
@@ -352,6 +371,7 @@ cdef class NativeGPT:
         run.docs = documents.c
         run.first_step, run.schedule_steps, run.batch_size = step, steps, batch_size
         run.n_threads, run.seconds = threads, PATIENCE
+        run.is_unwanted = is_interrupted
         run.pace = self.pace_of(threads, cautious) if threads > 1 else NULL
         run.lr, run.beta1, run.beta2, run.eps = lr, beta1, beta2, eps
         self.take()
