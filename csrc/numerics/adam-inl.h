@@ -169,12 +169,12 @@ typedef struct {
 INLINE Lanes decayed(Lanes beta, Lanes moments) {
     const Lanes unit = splat(0x1p52);
     Mask subnormal = no_exponent(moments);
-    Bits bits = bits_of(moments), sign = bits_of(beta), one = bits_of(unit);
+    Bits number = bits_of(moments), sign = bits_of(beta), one = bits_of(unit);
     EACH_PART {
-        sign.part[i] = (sign.part[i] ^ bits.part[i]) & 1ull << 63;
-        bits.part[i] = (bits.part[i] & ~(1ull << 63)) | one.part[i];
+        sign.part[i] = (sign.part[i] ^ number.part[i]) & 1ull << 63;
+        number.part[i] = (number.part[i] & ~(1ull << 63)) | one.part[i];
     }
-    Bits product = bits_of(mul_add(magnitude(beta), sub(doubles_of(bits), unit), unit));
+    Bits product = bits_of(mul_add(magnitude(beta), sub(doubles_of(number), unit), unit));
     EACH_PART product.part[i] = (product.part[i] - one.part[i]) | sign.part[i];
     return select(subnormal, doubles_of(product), mul(beta, zero_where(subnormal, moments)));
 }
