@@ -58,36 +58,43 @@ INLINE BlockKind kind_of(const View *view, size_t block) {
     return block + 1 == view->n_blocks ? LAST_BLOCK : block == 0 ? FIRST_BLOCK : MIDDLE_BLOCK;
 }
 
-/* Consecutive blocks of a view with the same mask. */
+/* Consecutive blocks of a view, which go through the loops below at once. */
 typedef struct {
     size_t from, to;     /* blocks */
     size_t n_rows;       /* in them, without those past the last position */
-    const int64_t *mask; /* (8, 8): of each of them; NULL if it lets everything through */
+    const int64_t *mask; /* (8 blocks, 8); NULL if it lets everything through */
 } Span;
 
-/* The blocks of one kind, which may be none. */
-INLINE Span span_of(const View *view, BlockKind kind) {
-    const size_t last = view->n_blocks - 1, second = last > 0;
-    Span span = {last, view->n_blocks, view->n_rows - last * LANES, NULL};
-    if (kind != LAST_BLOCK) {
-        span.from = kind == FIRST_BLOCK ? 0 : second;
-        span.to = kind == FIRST_BLOCK ? second : last;
-        span.n_rows = (span.to - span.from) * LANES;
-    }
-    if (!view->is_full[kind])
-        span.mask = view->mask + kind * LANES * LANES;
-    return span;
+/* One or two blocks are one span: the masks of the first and the last lie next to each other. Of
+ * more, the first and the last are one each, and those between together if nothing is masked. */
+INLINE size_t n_spans(const View *view) {
+    if (view->n_blocks <= 2)
+        return 1;
+    return view->is_full[MIDDLE_BLOCK] ? 3 : view->n_blocks;
 }
+
+INLINE Span span_at(const View *view, size_t i, size_t n) {
+    const size_t block = LANES * LANES, last = view->n_blocks - 1;
+    const int64_t *first_mask = view->mask + FIRST_BLOCK * block;
+    if (n == 1) /* whether it is full is not worth asking */
+        return (Span){0, last + 1, view->n_rows, last ? first_mask : first_mask + block};
+    if (i == 0)
+        return (Span){0, 1, LANES, view->is_full[FIRST_BLOCK] ? NULL : first_mask};
+    if (i == n - 1)
+        return (Span){last, last + 1, view->n_rows - last * LANES, first_mask + block};
+    if (view->is_full[MIDDLE_BLOCK])
+        return (Span){1, last, (last - 1) * LANES, NULL};
+    return (Span){i, i + 1, LANES, view->mask + MIDDLE_BLOCK * block};
+}
+
+_Static_assert(LAST_BLOCK == FIRST_BLOCK + 1, "two blocks have their masks one after the other");
 
 /* Runs the statement for the spans of a view, in ascending or descending order of their rows: each
  * time with a `mask` that the compiler knows to be NULL, or not. */
 #define FOR_SPANS(span, view, direction, ...)                                                      \
-    for (int at_ = 0; at_ < BLOCK_KINDS; at_++) {                                                  \
-        const Span span =                                                                          \
-            span_of(view, (BlockKind)((direction) == ASCENDING ? at_ : BLOCK_KINDS - 1 - at_));    \
-        if (span.from == span.to)                                                                  \
-            continue;                                                                              \
-        if (span.mask) {                                                                           \
+    for (size_t at_ = 0, n_ = n_spans(view); at_ < n_; at_++) {                                    \
+        const Span span = span_at(view, (direction) == ASCENDING ? at_ : n_ - 1 - at_, n_);        \
+        if (LIKELY(span.mask != NULL)) {                                                           \
             const int64_t *const mask = span.mask;                                                 \
             __VA_ARGS__                                                                            \
         } else {                                                                                   \
@@ -96,9 +103,9 @@ INLINE Span span_of(const View *view, BlockKind kind) {
         }                                                                                          \
     }
 
-/* a where the mask lets it through, else 0.0. `row` counts in rows of the blocks that it is for. */
+/* a where the mask lets it through, else 0.0. */
 INLINE Lanes keep_seen(const int64_t *mask, size_t row, Lanes a) {
-    return mask ? keep(mask + row % LANES * LANES, a) : a;
+    return mask ? keep(mask + row * LANES, a) : a;
 }
 
 /* ---- kernels ---- */
@@ -133,7 +140,7 @@ typedef struct {
 typedef struct {
     const double *weights; /* (n, 8) */
     size_t n;
-    const int64_t *mask; /* (8, 8), for each 8 of them; NULL: all count */
+    const int64_t *mask; /* (n, 8); NULL: all count */
 } MaskedRows;
 
 /* out is (R, 8): out[j][lane] = the sum over rows of feature j there times the row's weight, times
@@ -196,7 +203,8 @@ static void attention_scores(const Pass *p, const View *view, double *scores, co
     Lanes max = splat(-INFINITY), inverse_root = splat(p->inverse_root_of_D);
     FOR_SPANS(span, view, ASCENDING, {
         for (size_t b = span.from; b < span.to; b++)
-            max = score_block(scores + b * block, keys + b * stride, q, D, inverse_root, mask, max);
+            max = score_block(scores + b * block, keys + b * stride, q, D, inverse_root,
+                              mask ? mask + (b - span.from) * block : NULL, max);
     })
     Lanes minus_max = mul(max, splat(-1.0));
     FOR_SPANS(span, view, ASCENDING, {
@@ -337,10 +345,10 @@ static NOINLINE void attention_backward_keys_values(const Pass *p, const Layer *
  * hands on to the keys and values that it sees, while its dscores are in the cache. */
 static void attention_backward(const Pass *p, const Layer *layer, const double *dheads,
                                Range heads) {
-    for (size_t h = heads.from; h < heads.to; h++) {
-        double *dscores = p->dscores + h * p->most_seen * LANES * LANES;
-        for (size_t panel = p->n_panels; panel-- > 0;) {
-            const View view = view_of(p, panel);
+    double *dscores = p->dscores + heads.from * p->most_seen * LANES * LANES;
+    for (size_t panel = p->n_panels; panel-- > 0;) {
+        const View view = view_of(p, panel);
+        for (size_t h = heads.from; h < heads.to; h++) {
             attention_backward_queries(p, layer, &view, dheads, dscores, panel, h);
             attention_backward_keys_values(p, layer, &view, dheads, dscores, panel, h);
         }

@@ -57,7 +57,7 @@ typedef struct {
     double largest_dy, largest_x; /* magnitudes, after the backward stage; NaN is left out */
 } Outcome;
 
-typedef enum { FIRST_BLOCK, MIDDLE_BLOCK, LAST_BLOCK, BLOCK_KINDS } BlockKind;
+typedef enum { MIDDLE_BLOCK, FIRST_BLOCK, LAST_BLOCK, BLOCK_KINDS } BlockKind;
 
 typedef struct Pass {
     Sizes s;
