@@ -126,6 +126,7 @@ BAD_OPTIONS = [
     ("--batch-size=-1", "batch_size must be a whole number from 1 on, not -1"),
     ("--batch-size=nan", "'nan' is not a valid integer"),
     ("--threads=0", "threads must be a whole number from 1 on, not 0"),
+    ("--threads=many", "'many' is neither a whole number nor auto."),
     ("--checkpoint-every=5", "--checkpoint-every says how often, --checkpoint which file"),
     (
         "--checkpoint-every=0 --checkpoint=x",

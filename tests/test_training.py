@@ -242,6 +242,7 @@ BAD = [
     ({"batch_size": 2**64}, r"batch_size must be a whole number below 2\*\*63"),
     ({"threads": 10**22}, r"threads must be a whole number below 2\*\*63"),
     ({"threads": 0}, "threads must be a whole number from 1 on, not 0"),
+    ({"threads": "many"}, "threads must be a whole number from 1 on or 'auto', not 'many'"),
     ({"threads": True}, "threads must be a whole number from 1 on, not True"),
     ({"until": 6}, "until must be at most the number of steps, 5, not 6"),
     ({"until": -1}, "until must be a whole number from 0 on, not -1"),
@@ -430,7 +431,7 @@ def test_a_batch_is_the_mean_of_its_documents_losses(tier, batch_size):
 def test_batches_and_threads_give_the_same_bits_on_every_tier(batch_size):
     runs = []
     for tier in TIERS:
-        for threads in [1, 2]:
+        for threads in [1, 2, 50, "auto"]:
             model = new_model(tier)
             losses = isograd.train(model, DOCS, 4, 0.03, batch_size=batch_size, threads=threads)
             runs.append(([bits(loss) for loss in losses], weights(model)))

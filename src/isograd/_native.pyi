@@ -50,6 +50,7 @@ class NativeGPT:
         eps: float = ...,
         batch_size: int = ...,
         threads: int = ...,
+        cautious: bool = ...,
         losses: list[float],
     ) -> int: ...
     def decoder(self) -> Decoder: ...

@@ -10,6 +10,7 @@ cannot happen in part. Keeping the numbers takes 12 us a step for 4,192 weights.
 from __future__ import annotations
 
 import math
+import os
 from array import array
 from collections.abc import Callable, MutableSequence, Sequence
 from random import Random
@@ -61,7 +62,7 @@ def train(
     *,
     every: int | Callable[[], int] = 1,
     batch_size: int = 1,
-    threads: int = 1,
+    threads: int | str = 1,
     state: TrainingState | None = None,
     until: int | None = None,
 ) -> list[float]:
@@ -72,8 +73,11 @@ def train(
     over `steps`. Calls `callback(step, loss)` after `every` steps and after the last, with the
     number of the step, counted from 1; asks `every()` each time how many steps come next, if that
     is a function, so a caller can go by the clock. Cuts documents off after `block_size`
-    predictions. No bit depends on `threads`, or on the tier; the tiers that build graphs use one
-    thread.
+    predictions.
+
+    Uses at most `threads` threads, at most one for each processor, and only as long as they are
+    faster together than one alone; "auto" begins with one, and goes on with whatever proves faster.
+    No bit depends on it, or on the tier; the tiers that build graphs use one thread.
 
     Goes on from `state`, if one is given, and keeps it up to date; stops at the step `until`, if
     that is not the last. The rest of a run depends on the weights and the state alone, so a run can
@@ -132,7 +136,14 @@ class Schedule(NamedTuple):
     steps: int
     lr: float
     batch_size: int
-    threads: int
+    threads: int | str
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def new_engine(
@@ -165,7 +176,8 @@ class NativeEngine:
             steps=steps,
             lr=lr,
             batch_size=batch_size,
-            threads=threads,
+            threads=min(processors(), threads) if isinstance(threads, int) else processors(),
+            cautious=threads == "auto",
             losses=self.state.losses,
         )
 

@@ -66,6 +66,14 @@ def path(name: str) -> str:
     return name
 
 
+def threads(number: str) -> int | str:
+    """How many threads: a whole number or "auto"."""
+    try:
+        return number if number == "auto" else int(number)
+    except ValueError:
+        raise click.BadParameter(f"{number!r} is neither a whole number nor auto.") from None
+
+
 def tier_option(command: Any) -> Any:
     """The option --tier, which several commands have."""
     kind = click.Choice(list(TIERS))
@@ -93,7 +101,7 @@ def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[
 @click.option("--batch-size", default=1, show_default=True, help="documents in a step")
 @click.option("--seed", default=42, show_default=True, help="of the random number generator")
 @tier_option
-@click.option("--threads", default=1, show_default=True, help="at most; no bit depends on it")
+@click.option("--threads", default=1, show_default=True, type=threads, help="at most, or auto")
 @click.option("--n-layer", default=1, show_default=True, help="transformer layers")
 @click.option("--n-embd", default=16, show_default=True, help="features")
 @click.option("--n-head", default=4, show_default=True, help="attention heads")
