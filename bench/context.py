@@ -7,11 +7,12 @@ is a process of its own.
 import argparse
 import resource
 import sys
+from random import Random
 from statistics import median
 
 from pyperf import perf_counter
 from report import announced, fresh, machine, note, table
-from task import Task
+from task import SEED, Task
 
 from isograd import GPT, train
 
@@ -22,7 +23,7 @@ HEADS = 4
 def step(size):
     """Seconds of a step on `size` positions, and the bytes that this process has had at most."""
     task = Task(16, block_size=size, steps=4)
-    model, docs = GPT(task.config), task.docs()
+    model, docs = GPT(task.config, rng=Random(SEED)), task.docs()
     start = perf_counter()
     train(model, docs, 2)
     steps = max(2, int(2 * SECONDS / (perf_counter() - start)))

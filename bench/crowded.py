@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from random import Random
 
 from pyperf import perf_counter
 from report import announced, fresh, machine, note, ratio, table
-from task import Task
+from task import SEED, Task
 
 from isograd import GPT, train
 
@@ -30,7 +31,7 @@ CASES = {
 
 def microseconds(task, threads):
     """Of a step of `task`, over a run of about a second."""
-    model, docs = GPT(task.config), task.docs()
+    model, docs = GPT(task.config, rng=Random(SEED)), task.docs()
     start = perf_counter()
     train(model, docs, 10, batch_size=task.batch_size)
     steps = max(10, int(10 * SECONDS / (perf_counter() - start)))

@@ -44,7 +44,7 @@ def main():
     arguments = parser.parse_args()
     machine()
     rows = [("seed", "first 1,000", "slowest tenth", "slowest / first", "all tenths")]
-    for i, seed in zip(announced(len(arguments.seeds), "long"), arguments.seeds):
+    for _, seed in zip(announced(len(arguments.seeds), "long"), arguments.seeds):
         first, *rest = fresh(tenths, seed, arguments.steps)
         figures = f"{first:.1f}", f"{max(rest):.1f}", f"{max(rest) / first:.2f}"
         rows.append((str(seed), *figures, " ".join(f"{x:.1f}" for x in rest)))
