@@ -423,6 +423,107 @@ def test_what_only_the_scripts_own_class_can_hold_ends_the_run(tmp_path, line):
     assert f"line {len(PRELUDE.splitlines()) + 3} of" in err and len(err.splitlines()) == 1
 
 
+FUNCTIONS = FLAT[FLAT.index("def linear") : FLAT.index("def gpt")]
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line",
+    [
+        "b = Value(2**40); (Value(0) * b * b).backward()",
+        "Value(5, (Value(2),), (2**60,))",
+        "Value(5, (Value(2),), [2.5, True, -(2**53)])",
+        "a = Value(3); a.grad = 2**53 - 1; a.backward(); (a * (2**52 + 1)).backward()",
+        "a = Value(1); a.grad = 2**53 - 1; (a + 0).backward()",
+        "a = Value(1); a.grad = 2**53 - 1; Value(3, (a,), (1,)).backward()",
+        "rmsnorm([Value(2**27 + 1), Value(3), Value(1)])",
+        "rmsnorm([Value(2**27 + 1), Value(3), Value(1.5)])",
+        "linear([Value(2**27 + 1)] * 2, [[Value(2**27)] * 2])",
+        "linear([Value(2**26)] * 4, [[Value(2**26)] * 4])",
+        "linear([Value(2**27), Value(2), Value(0.5)], [[Value(2**27), Value(1), Value(1)]] * 4)",
+        "v = linear([Value(2**40)], [[Value(2)]])[0]; Value(1, (v,), [2**13]).backward()",
+        "softmax([Value(2**53 - 1), Value(-3)])",
+        "x, y = [Value(2**27 + 1), Value(1.5)], [Value(2**27), Value(1)]; "
+        "sum(a * b for a, b in zip(x, y))",
+        "x, y = [Value(2**53 - 1), Value(1)], [Value(1), Value(1)]; [a + b for a, b in zip(x, y)]",
+        "x = [Value(2**26 + 1)] * 5; x = linear(x, [x]); x[0].backward()",
+    ],
+    ids=itertools.count(),
+)
+def test_an_int_that_leaves_2_to_the_53_ends_the_run(tmp_path, line):
+    """In data, gradients and local gradients, and in what the vector functions add up."""
+    script = written(tmp_path, f"{PRELUDE}{FUNCTIONS}\n{line}\nprint('no')")
+    assert outcome(str(script))[:2] == (0, b"docs 8\nno\n")
+    status, out, err = outcome("-m", "isograd", "run", str(script))
+    assert (status, out) == (2, b"docs 8\n")
+    assert err.endswith("plain python can\n") and len(err.splitlines()) == 1
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a = Value(1); a.grad = 2**53 - 1; (a * -1).backward(); print(a.grad)",
+        "b = Value(2**26); (b * b).backward(); print(b.data, b.grad)",
+        "a = Value(2**52, (), ()); print((a + (2**52 - 1)).data, (a + -(2**53 - 1)).data)",
+        "a = Value(2**52); print(Value(7, (a,), (2**53 - 1,)).data, (a * 2.0).data)",
+        "x = linear([Value(1.5), Value(2**27 + 1)], [[Value(2), Value(2**27)]]); print(x[0].data)",
+        "x = [Value(2**26), Value(3)]; y = rmsnorm(x); sum(y).backward(); print(x[0].grad)",
+        "x = [Value(2**53 - 1), Value(1)]; y = softmax(x); y[0].backward(); print(x[0].grad)",
+    ],
+    ids=itertools.count(),
+)
+def test_ints_below_2_to_the_53_are_ints(tmp_path, line):
+    both(written(tmp_path, f"{PRELUDE}{FUNCTIONS}\n{line}"))
+
+
+@compiled_only
+def test_adam_leaves_squares_of_large_ints_to_the_script(tmp_path):
+    source = changed(
+        FLAT,
+        ("loss.backward()", "loss.backward(); params[5].grad = params[9].grad = 2**40 + 3"),
+        ("tiny = 0.01, 0.85, 0.99, 1e-8", "tiny = 0.01, 0.85, -2, 1e-8"),
+    )
+    both(written(tmp_path, source), "1")
+
+
+CAUGHT = [
+    "try:\n    {}\nexcept BaseException:\n    print('no')\nprint('no')",
+    "try:\n    {}\nexcept:\n    print('no')",
+    "try:\n    {}\nfinally:\n    print('no')",
+    "import contextlib\nwith contextlib.suppress(BaseException):\n    {}\nprint('no')",
+    "import atexit\natexit.register(print, 'no')\n{}",
+    "class Last:\n    def __del__(self):\n        print('no')\n\nlast = Last()\n{}",
+    "class Last:\n    def __del__(self):\n        {}\n        print('no')\n\nLast()\nprint('no')",
+    "import atexit\n@atexit.register\ndef last():\n    {}\n    print('no')",
+    "def values():\n  try:\n    yield {}\n  finally:\n    print('no')\n\nnext(values())",
+    "class Text:\n    def __repr__(self):\n        print('no')\n\nValue(1).data = [] or Text()",
+    "class Out:\n    def write(self, text): pass\n    def flush(self): sys.stderr.write('no')\n\n"
+    "import contextlib\nwith contextlib.redirect_stdout(Out()):\n    {}",
+]
+
+
+@compiled_only
+@pytest.mark.parametrize("way", CAUGHT, ids=itertools.count())
+@pytest.mark.parametrize("line", ["Value(2**60)", "Value(2**30) * 2**30"])
+def test_nothing_of_the_script_runs_after_the_stop(tmp_path, way, line):
+    script = written(tmp_path, PRELUDE + way.format(line))
+    status, out, err = outcome("-m", "isograd", "run", str(script))
+    assert (status, out) == (2, b"docs 8\n")
+    assert err.startswith("isograd: line ") and len(err.splitlines()) == 1
+
+
+@compiled_only
+def test_what_was_written_before_the_stop(tmp_path):
+    lines = "log = open('log.txt', 'w')\nlog.write('a')\nraw = open('raw.txt', 'wb')\n"
+    lines += "raw.write(b'b')\nopen('shut.txt', 'w').close()\nprint('c', end='')\n"
+    script = written(tmp_path, f"{PRELUDE}{lines}Value(10**5000)\n")
+    status, out, err = outcome("-m", "isograd", "run", str(script), cwd=tmp_path)
+    assert (status, out) == (2, b"docs 8\nc")
+    assert "makes a Value of " in err and len(err.splitlines()) == 1
+    assert ((tmp_path / "log.txt").read_text(), (tmp_path / "raw.txt").read_text()) == ("a", "b")
+
+
 @compiled_only
 def test_the_first_of_two_names_that_do_not_exist(tmp_path):
     for order in ("a * b", "b * a"):

@@ -11,6 +11,7 @@
 #include "graph/vector.h"
 #include "graph/vector_linear.h"
 #include "numerics/compiler.h"
+#include "script_stop.h"
 
 /* ---- functions ---- */
 
@@ -52,9 +53,12 @@ static PyObject *function_call(PyObject *self, PyObject *const *args, size_t nar
     Function *f = (Function *)self;
     if (keywords == NULL && PyVectorcall_NARGS(nargsf) == f->n_args) {
         PyObject *result = f->compiled(args);
-        if (LIKELY(result && result != Py_NotImplemented))
+        if (LIKELY(result && result != Py_NotImplemented)) {
+            script_keep_ints();
             return result;
+        }
         Py_XDECREF(result);
+        number_lost_int = 0.0;
         if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
             return NULL;
         PyErr_Clear();
@@ -130,9 +134,12 @@ PyObject *script_function(PyObject *original, const char *kind) {
 /* ---- expressions ---- */
 
 static PyObject *result_or_none(PyObject *result) {
-    if (result && result != Py_NotImplemented)
+    if (result && result != Py_NotImplemented) {
+        script_keep_ints();
         return result;
+    }
     Py_XDECREF(result);
+    number_lost_int = 0.0;
     if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
         return NULL;
     PyErr_Clear();

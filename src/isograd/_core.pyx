@@ -187,6 +187,9 @@ cdef extern from "run/script_functions.h":
     object script_add(object a, object b)
     object script_relu(object a)
 
+cdef extern from "run/script_stop.h":
+    void script_keep_ints()
+
 cdef extern from "run/script_adam.h":
     Py_ssize_t script_adam_count(PyObject **params, const double *v, Py_ssize_t n)
 
@@ -269,7 +272,8 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
     cdef AdamRates c_rates
     (c_rates.lr, c_rates.beta1, c_rates.beta2, c_rates.rest1, c_rates.rest2, c_rates.correction1,
      c_rates.correction2, c_rates.eps) = rates
-    if not (c_rates.correction1 > 0 and c_rates.correction2 > 0 and c_rates.eps > 0):
+    if not (c_rates.correction1 > 0 and c_rates.correction2 > 0 and c_rates.eps > 0 and
+            c_rates.beta2 >= 0 and c_rates.rest2 >= 0):
         return 0
     cdef Py_ssize_t n = script_adam_count(PySequence_Fast_ITEMS(params), v_doubles.data.as_doubles,
                                           len(params) - 1)
@@ -277,6 +281,7 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
                        v_doubles.data.as_doubles, n, &c_rates)
     if zero:
         params_zero_grad(PySequence_Fast_ITEMS(params), n)
+        script_keep_ints()
     if m_doubles is not m:
         m[:n] = m_doubles[:n].tolist()
     if v_doubles is not v:
@@ -289,4 +294,5 @@ def zero_grad_but_last(tuple params):
     if not params or not are_values(params):
         return 0
     params_zero_grad(PySequence_Fast_ITEMS(params), len(params) - 1)
+    script_keep_ints()
     return len(params) - 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Iterator
 from typing import NoReturn
 
 HERE = os.path.dirname(__file__)
@@ -47,29 +46,6 @@ def discount_our_frames() -> None:
 
 
 # ---- how a script ends ----
-
-
-class CannotHold(BaseException):
-    """The script's class would hold a number that ours cannot. Not for the script to catch."""
-
-
-def give_up(error: CannotHold, path: str, file: str) -> NoReturn:
-    """Ends the process because of `error` in the script `file`, which was called by `path`."""
-    sys.stdout.flush()
-    lines = [line for frame, line in frames(error) if frame.f_code.co_filename == file]
-    print(
-        f"isograd: line {lines[-1] if lines else '?'} of {path} makes a Value of "
-        f"{error.args[0]!r}, which the compiled class cannot hold; plain python can",
-        file=sys.stderr,
-    )
-    sys.exit(2)
-
-
-def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
-    entry = error.__traceback__
-    while entry:
-        yield entry.tb_frame, entry.tb_lineno
-        entry = entry.tb_next
 
 
 def end_with(error: BaseException) -> NoReturn:

@@ -16,14 +16,8 @@ from typing import NoReturn
 
 from .._backend import backend
 from .plan import Plan, left_alone
-from .process import (
-    CannotHold,
-    discount_our_frames,
-    end_with,
-    forget_shadowed_modules,
-    give_up,
-    keep,
-)
+from .process import discount_our_frames, end_with, forget_shadowed_modules, keep
+from .stop import Stop
 
 if backend == "c":
     from .recognise import recognise
@@ -56,8 +50,6 @@ class Script:
             exec(code, main.__dict__)
         except SystemExit as leaving:
             raise leaving.with_traceback(None) from None
-        except CannotHold as error:
-            give_up(error, self.path, self.file)
         except BaseException as error:
             end_with(error)
         raise SystemExit(0)
@@ -88,7 +80,7 @@ class Script:
                 print(f"isograd: {finding}", file=sys.stderr)
         if not plan.replaces:
             return code
-        provide(plan, main)
+        provide(plan, main, Stop(self.path, self.file))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they have been given
             return compile(plan.tree, self.file, "exec", dont_inherit=True)

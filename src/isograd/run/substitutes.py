@@ -14,14 +14,14 @@ from typing import Any
 
 from .. import _core
 from .plan import Plan
-from .process import CannotHold
 from .rewriting import name_of_ours
+from .stop import Stop
 
 
-def provide(plan: Plan, main: types.ModuleType) -> None:
+def provide(plan: Plan, main: types.ModuleType, stop: Stop) -> None:
     """Puts what the changed tree names among the builtins."""
     provided: dict[str, Callable[..., object]] = {
-        "class": lambda original: adopt(original, plan, main.__dict__),
+        "class": lambda original: adopt(original, plan, main.__dict__, stop),
         "adam": adam,
         "zero": zero,
         "moments": moments,
@@ -39,20 +39,21 @@ def provide(plan: Plan, main: types.ModuleType) -> None:
 # ---- the class ----
 
 
-def adopt(original: type, plan: Plan, variables: dict[str, Any]) -> type:
+def adopt(original: type, plan: Plan, variables: dict[str, Any], stop: Stop) -> type:
     """The compiled class in the place of `original`, with what that has beyond it."""
     methods = {name: original.__dict__[name] for name in plan.extra}
-    replay = Replay(original, variables)
-    _core.adopt_class(original.__name__, plan.absent, methods, replay, CannotHold)
+    replay = Replay(original, variables, stop)
+    _core.adopt_class(original.__name__, plan.absent, methods, replay, stop)
     return _core.Value
 
 
 class Replay:
     """Does an operation once more, with the script's own class, to raise what that raises."""
 
-    def __init__(self, original: type, variables: dict[str, Any]) -> None:
+    def __init__(self, original: type, variables: dict[str, Any], stop: Stop) -> None:
         self.original = original
         self.variables = variables
+        self.stop = stop
 
     def __call__(
         self, name: str, args: tuple[Any, ...], keywords: dict[str, Any] | None
@@ -66,8 +67,7 @@ class Replay:
         except Exception as error:
             own_frame = error.__traceback__
             return error.with_traceback(own_frame.tb_next if own_frame else None)
-        data = getattr(result, "data", result)
-        raise CannotHold(data)
+        self.stop(getattr(result, "data", result))
 
     def own_class(self) -> type:
         """The script's class again, whose methods mean it by its name."""
