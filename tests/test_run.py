@@ -20,7 +20,8 @@ import pytest
 import isograd
 from isograd import _core
 from isograd.reference import Value
-from isograd.run import known
+from isograd.run import Script, known
+from isograd.run.depth import with_room
 from isograd.run.meaning import Meaning
 from isograd.run.modules import is_harmless_module
 from isograd.run.normal_form import OURS
@@ -658,6 +659,120 @@ def test_ctrl_c_ends_as_under_plain_python(tmp_path):
         process.send_signal(signal.SIGINT)
         ends.append((*process.communicate(timeout=20), process.returncode))
     assert ends[0] == ends[1] and ends[0][2] == -signal.SIGINT
+
+
+# ---- how deep ----
+
+
+DEEP = [
+    "x = Value(1.5)\nprint(({}).data)".format(" + ".join(["x"] * 340)),
+    "x = 7\nif x == 0: pass\n" + "".join(f"elif x == {i}: print({i})\n" for i in range(400)),
+    "print({!r}{})".format("ab", ".replace('a', 'b')" * 400),
+    "x = " + "[" * 90 + "1" + "]" * 90 + "\nprint(x)",
+    "print({})".format("-" * 900 + "Value(2).data"),
+    "print(" + " or ".join(["(0 and 1)"] * 900) + ")",
+    "x = 1\nprint({})".format(" + ".join(["x"] * 2500)),
+]
+
+
+@compiled_only
+@pytest.mark.parametrize("lines", DEEP, ids=itertools.count())
+def test_a_deep_script_is_looked_through(tmp_path, lines):
+    assert both(written(tmp_path, f"{PRELUDE}{lines}\n"))[0] == ["class Value: compiled"]
+
+
+@compiled_only
+def test_a_script_too_deep_to_be_looked_through_runs_as_written(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("isograd.run.depth.FRAMES", sys.getrecursionlimit())
+    monkeypatch.setattr("sys.argv", [])
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    script = written(tmp_path, f"{PRELUDE}{DEEP[0]}\n")
+    with pytest.raises(SystemExit):
+        Script(str(script), ()).run(explain=True)
+    out, errors = capfd.readouterr()
+    assert out == "docs 8\n510.0\n"
+    assert "the script: left alone, it is nested too deeply to be looked through" in errors
+
+
+def test_room_without_a_thread(monkeypatch):
+    def no_thread(function, args):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("_thread.start_new_thread", no_thread)
+    limit = sys.getrecursionlimit()
+    assert with_room(sys.getrecursionlimit) == limit == sys.getrecursionlimit()
+    with pytest.raises(ZeroDivisionError):
+        with_room(lambda: 1 / 0)
+
+
+def test_room_for_many_frames():
+    def down(n):
+        return down(n - 1) + 1 if n else 0
+
+    limit = sys.getrecursionlimit()
+    assert with_room(lambda: down(50_000)) == 50_000
+    assert sys.getrecursionlimit() == limit
+
+
+RECURSION = """import sys
+def down(n):
+    try:
+        return down(n + 1)
+    except RecursionError:
+        return n
+
+class Up:
+    def __del__(self):
+        print(down(0), sys.getrecursionlimit())
+
+print(down(0), sys.getrecursionlimit())
+for limit in (500, 50, 2000):
+    sys.setrecursionlimit(limit)
+    print(down(0), [down(0) for i in [0]], list(map(down, [0])), sys.getrecursionlimit())
+try:
+    sys.setrecursionlimit(1)
+except RecursionError as error:
+    print(error)
+def f(n): return eval("f(n + 1)") if n else repr(f)
+import atexit
+up = Up()
+atexit.register(lambda: print(down(0)))
+for n in (95, 5000):
+    try:
+        print(len(str(eval("(" * n + ")" * n))))
+    except (MemoryError, RecursionError, SyntaxError) as error:
+        print(type(error))
+low = int(sys.argv[1])
+if low:
+    sys.setrecursionlimit(low)
+down("as one cannot add to this")
+"""
+
+
+@compiled_only
+@pytest.mark.parametrize("low", ["0", "60", "200"])
+def test_a_script_recurs_as_deep_as_under_plain_python(tmp_path, low):
+    both(written(tmp_path, RECURSION), low)
+
+
+FIRST_TOO_DEEP = """
+import bisect
+def is_too_deep(n):
+    try:
+        compile("+".join(["x"] * n), "sum", "exec")
+    except RecursionError:
+        return True
+print(bisect.bisect_left(range(12_000), True, key=lambda n: bool(is_too_deep(n))))
+"""
+
+
+@compiled_only
+def test_what_plain_python_compiles_is_compiled_and_no_more(tmp_path):
+    first = int(outcome("-c", FIRST_TOO_DEEP)[1])
+    for n in range(first - 2, first + 10):
+        script = written(tmp_path, f"x = 1\nprint({' + '.join(['x'] * n)})")
+        both(script)
 
 
 # ---- what the compiled functions leave to the script ----

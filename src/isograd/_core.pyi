@@ -1,6 +1,7 @@
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
+from types import CodeType
 from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
 
 _Number: TypeAlias = float | SupportsFloat | SupportsIndex
@@ -75,6 +76,8 @@ def attention(
 def add(a: Sequence[Value], b: Sequence[Value]) -> list[Value]: ...
 def relu(x: Sequence[Value]) -> list[Value]: ...
 def cross_entropy(logits: Sequence[Value], target: int) -> Value: ...
+def compile_script(source: bytes, file: str) -> CodeType: ...
+def execute_script(code: CodeType, variables: dict[str, Any]) -> None: ...
 def adopt_class(
     name: str,
     absent: tuple[str, ...],

@@ -181,6 +181,10 @@ cdef extern from "run/script_class.h":
     int script_adopt(object name, object absent, object methods, object replay,
                      object stop) except -1
 
+cdef extern from "run/script_depth.h":
+    object script_compile(bytes source, object file)
+    int script_execute(object code, dict variables) except -1
+
 cdef extern from "run/script_functions.h":
     object script_function(object original, const char *kind)
     object script_dot(object a, object b, object n, object column)
@@ -192,6 +196,16 @@ cdef extern from "run/script_stop.h":
 
 cdef extern from "run/script_adam.h":
     Py_ssize_t script_adam_count(PyObject **params, const double *v, Py_ssize_t n)
+
+
+def compile_script(bytes source, str file):
+    """The code of a script, compiled as deep as `python SCRIPT` would."""
+    return compile(source, file, "exec") if b"\0" in source else script_compile(source, file)
+
+
+def execute_script(code, dict variables):
+    """Run the code of a script, as deep as `python SCRIPT` would."""
+    script_execute(code, variables)
 
 
 def adopt_class(str name, tuple absent, dict methods, replay, stop):

@@ -4,7 +4,8 @@ Read it in this order: `script` (one script, from reading to its end), `recognis
 for in it, and in which order), `programs` (what is known), `meaning` (when a definition is one of
 these); then what each finding needs: `value_class`, `safety`, `functions`, `loops`, `expressions`.
 `rewriting` changes the tree, `substitutes` is what the changed script calls, `process` how it
-begins and ends, and `stop` how it ends early. Only the command imports this package.
+begins and ends, `depth` how deep it recurs, and `stop` how it ends early. Only the command imports
+this package.
 """
 
 from .script import Script

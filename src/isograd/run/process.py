@@ -1,4 +1,4 @@
-"""The process as `python SCRIPT` would have it: modules and recursion before, the end after.
+"""The process as `python SCRIPT` would have it: modules before, the end after.
 
 Frames of this package and of the extension are kept out of what the script shows.
 """
@@ -34,15 +34,6 @@ def forget_shadowed_modules(folder: str) -> None:
             if origin not in ("built-in", "frozen"):
                 keep.append(module)
                 del sys.modules[name]
-
-
-def discount_our_frames() -> None:
-    """Raises the recursion limit until a script can recur as deep as without us below it."""
-    limit, probe = sys.getrecursionlimit(), {"n": 0}
-    try:
-        exec("def recur():\n global n\n n += 1\n recur()\nrecur()", probe)
-    except RecursionError:
-        sys.setrecursionlimit(2 * limit - 2 - probe["n"])
 
 
 # ---- how a script ends ----
