@@ -661,6 +661,95 @@ def test_ctrl_c_ends_as_under_plain_python(tmp_path):
     assert ends[0] == ends[1] and ends[0][2] == -signal.SIGINT
 
 
+# ---- how a script ends ----
+
+ENDS = """import atexit
+class Last:
+    def __init__(self, *held):
+        self.held = held
+    def __del__(self):
+        print("last", *[x.data for x in self.held], self.held[0].doubled().data)
+        try:
+            1 / Value(0)
+        except ZeroDivisionError as error:
+            print(error, Value(2))
+
+def scale(x):
+    return softmax(x)
+
+last = Last(Value(2), *softmax([Value(1), Value(2.5)]))
+atexit.register(print, "atexit")
+def work():
+    mine = Last(Value(3))
+    {}
+
+work()
+"""
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line",
+    ["pass", "1 / 0", "Value(1) / 0", "sys.exit(3)", "raise KeyboardInterrupt", "sys.exit(mine)"],
+)
+def test_destructors_run_when_they_do_under_plain_python(tmp_path, line):
+    """At the end of work(), or after atexit functions with the frames that a traceback holds."""
+    own = "    def doubled(self): return self * 2\n    def __repr__(self): return f'{self.data}'\n"
+    klass = changed(PRELUDE, ("    def log(self)", f"{own}    def log(self)"))
+    script = written(tmp_path, klass + FUNCTIONS + ENDS.format(line))
+    if line == "sys.exit(mine)":  # shows an address
+        assert outcome("-m", "isograd", "run", str(script))[:2] == outcome(str(script))[:2]
+    else:
+        said, out = both(script)
+        assert said[0] == "class Value: compiled, with its own doubled, __repr__"
+        assert out.count("last") == 2 and "negative power" in out
+
+
+HANDED_OVER = """
+import gc, weakref
+from isograd import _core
+class Replay:
+    def __call__(self, *about): return TypeError("own")
+replay = Replay()
+gone = weakref.ref(replay)
+def doubled(self): return self * 2
+_core.adopt_class("Own", (), {"doubled": doubled, "one": 1}, replay, print)
+def refused(operation):
+    try:
+        operation()
+    except (AttributeError, RuntimeError, TypeError) as error:
+        print(error)
+refused(lambda: _core.Value([]))
+members = _core.hand_over_members()
+refused(_core.hand_over_members)
+print(_core.Value(3).doubled().data, _core.Value.doubled is doubled, _core.Value(3).one)
+del replay
+members = [members]
+members.append(members)
+del members
+gc.collect()
+print(gone())
+refused(lambda: _core.Value([]))
+refused(lambda: _core.Value(1).doubled)
+print("Own object at" in repr(_core.Value(3)))
+"""
+
+
+@compiled_only
+def test_the_scripts_own_methods_die_with_their_owner():
+    status, out, errors = outcome("-c", HANDED_OVER)
+    assert (status, errors) == (0, "")
+    assert out.decode().splitlines() == [
+        "own",
+        "there is no script's class, or it is handed over",
+        "6 True 1",
+        "None",
+        "the script's class is no more",
+        "doubled",
+        "True",
+    ]
+
+
 # ---- how deep ----
 
 

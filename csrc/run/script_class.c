@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "graph/unary_methods.h"
 #include "numerics/compiler.h"
+#include "script_members.h"
 #include "script_stop.h"
 
 enum { ADD_OP, SUB_OP, MUL_OP, DIV_OP, N_BINARY };
@@ -23,9 +24,9 @@ static const char *const binary_names[N_BINARY] = {"add", "sub", "mul", "truediv
 enum { UNARY_METHODS(INDEX) N_UNARY };
 #undef INDEX
 
-/* The state of `isograd run` in C, but for what ends the process.
+/* The state of `isograd run` in C, but for what ends the process and the script's own methods.
  *
- * holds     Value's slots and methods as they were, and what came with the script's class
+ * holds     Value's slots and methods as they were, and what the script's class lacks
  * changes   once, when script_adopt fills it; before, it is empty. Nothing takes it back: Value
  *           stands for the class until the process ends
  * read by   the wrappers below, which are in Value's slots from then on, and script_adopt, which
@@ -39,8 +40,7 @@ static struct {
     PyCFunction unary[N_UNARY], backward;
     int forward_absent[N_BINARY], reflected_absent[N_BINARY]; /* a.__sub__ and a.__rsub__, say */
     int has_dict;                                             /* instances take any attribute */
-    PyObject *name, *replay;                                  /* as script_adopt got them, owned */
-    PyObject *repr, *str;                                     /* the script's own, owned, or NULL */
+    PyObject *name;                                           /* as script_adopt got it, owned */
 } adopted;
 
 /* ---- what Value cannot do ---- */
@@ -73,12 +73,13 @@ static inline int is_operand(PyObject *o) {
 /* Raises what the script's class raises. Takes over `args`, or NULL with MemoryError set, and
  * `kwargs`, which may be NULL. Returns NULL. */
 static PyObject *replay(const char *name, PyObject *args, PyObject *kwargs) {
-    PyObject *error = NULL;
+    PyObject *error = NULL, *ask = script_members_replay();
     number_lost_int = 0.0; /* the script's class decides */
-    if (args) {
+    if (args && ask) {
         PyErr_Clear();
-        error = PyObject_CallFunction(adopted.replay, "sOO", name, args, kwargs ? kwargs : Py_None);
-    }
+        error = PyObject_CallFunction(ask, "sOO", name, args, kwargs ? kwargs : Py_None);
+    } else if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_TypeError, "the script's class is no more");
     Py_XDECREF(args);
     Py_XDECREF(kwargs);
     if (error)
@@ -230,13 +231,15 @@ static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
 }
 
 static PyObject *represent(PyObject *self) {
-    if (adopted.repr)
-        return PyObject_CallOneArg(adopted.repr, self);
+    PyObject *own = script_member("__repr__");
+    if (own)
+        return PyObject_CallOneArg(own, self);
     return PyUnicode_FromFormat("<__main__.%U object at %p>", adopted.name, self);
 }
 
 static PyObject *as_text(PyObject *self) {
-    return adopted.str ? PyObject_CallOneArg(adopted.str, self) : PyObject_Repr(self);
+    PyObject *own = script_member("__str__");
+    return own ? PyObject_CallOneArg(own, self) : PyObject_Repr(self);
 }
 
 /* ---- adopting ---- */
@@ -263,6 +266,18 @@ static int wrap_method(PyObject *type_dict, PyMethodDef *wrapper, PyCFunction *w
     PyObject *descriptor = PyDescr_NewMethod(&Value_Type, wrapper);
     int status = descriptor ? PyDict_SetItemString(type_dict, wrapper->ml_name, descriptor) : -1;
     Py_XDECREF(descriptor);
+    return status;
+}
+
+static int put_stand_ins(PyObject *type_dict, PyObject *methods) {
+    PyObject *name, *method;
+    Py_ssize_t i = 0;
+    int status = 0;
+    while (status == 0 && PyDict_Next(methods, &i, &name, &method)) {
+        PyObject *stand_in = script_member_stand_in(name);
+        status = stand_in ? PyDict_SetItem(type_dict, name, stand_in) : -1;
+        Py_XDECREF(stand_in);
+    }
     return status;
 }
 
@@ -297,17 +312,16 @@ int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *
         return -1;
     }
     Py_INCREF(adopted.name = name);
-    Py_INCREF(adopted.replay = replay);
     script_stop_by(stop);
-    Py_XINCREF(adopted.repr = PyDict_GetItemString(methods, "__repr__"));
-    Py_XINCREF(adopted.str = PyDict_GetItemString(methods, "__str__"));
+    if (script_members_keep(replay, methods) < 0)
+        return -1;
     PyObject *type_dict = Value_Type.tp_dict;
     for (int index = 0; index < N_UNARY; index++)
         if (wrap_method(type_dict, &unary_methods[index], &adopted.unary[index], absent) < 0)
             return -1;
     if (wrap_method(type_dict, &backward_method, &adopted.backward, absent) < 0)
         return -1;
-    if (PyDict_Update(type_dict, methods) < 0)
+    if (put_stand_ins(type_dict, methods) < 0)
         return -1;
     Value_Type.tp_name = text; /* lives as long as adopted.name */
     wrap_slots(absent);

@@ -18,7 +18,7 @@
  *           cannot; ends the process (script_stop.h)
  *
  * 0, or -1 with an exception set: RuntimeError if Value stands for a class already. Keeps
- * references to all but `absent`. */
+ * references to all but `absent`; script_members.h says how to let go of methods and replay. */
 int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *replay,
                  PyObject *stop);
 

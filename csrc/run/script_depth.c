@@ -69,6 +69,15 @@ static void leave_the_bottom(Depth depth) {
     set_depth(depth);
 }
 
+void script_deepen(int more) {
+    PyThreadState *thread = PyThreadState_Get();
+#if COUNTS_C
+    thread->c_recursion_remaining += more;
+#else
+    (void)thread, (void)more; /* sys.setrecursionlimit() is enough */
+#endif
+}
+
 PyObject *script_compile(PyObject *source, PyObject *file) {
     PyCompilerFlags flags = {PyCF_SOURCE_IS_UTF8, PY_MINOR_VERSION};
     Depth depth;

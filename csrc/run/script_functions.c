@@ -82,16 +82,23 @@ static PyObject *function_repr(PyObject *self) {
     return PyObject_Repr(((Function *)self)->original);
 }
 
+static int function_traverse(PyObject *self, visitproc visit, void *arg) {
+    Py_VISIT(((Function *)self)->original);
+    return 0;
+}
+
 static void function_dealloc(PyObject *self) {
-    Py_XDECREF(((Function *)self)->original);
-    PyObject_Free(self);
+    PyObject_GC_UnTrack(self);
+    Py_DECREF(((Function *)self)->original);
+    PyObject_GC_Del(self);
 }
 
 static PyTypeObject Function_Type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "function",
     .tp_basicsize = sizeof(Function),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_HAVE_GC,
+    .tp_traverse = function_traverse,
     .tp_vectorcall_offset = offsetof(Function, call),
     .tp_call = PyVectorcall_Call,
     .tp_getattro = function_attribute,
@@ -120,7 +127,7 @@ PyObject *script_function(PyObject *original, const char *kind) {
     }
     if (PyType_Ready(&Function_Type) < 0)
         return NULL;
-    Function *f = PyObject_New(Function, &Function_Type);
+    Function *f = PyObject_GC_New(Function, &Function_Type);
     if (f == NULL)
         return NULL;
     Py_INCREF(original);
@@ -128,6 +135,7 @@ PyObject *script_function(PyObject *original, const char *kind) {
     f->call = function_call;
     f->compiled = kinds[i].compiled;
     f->n_args = kinds[i].n_args;
+    PyObject_GC_Track((PyObject *)f);
     return (PyObject *)f;
 }
 

@@ -181,9 +181,13 @@ cdef extern from "run/script_class.h":
     int script_adopt(object name, object absent, object methods, object replay,
                      object stop) except -1
 
+cdef extern from "run/script_members.h":
+    object script_members_hand_over()
+
 cdef extern from "run/script_depth.h":
     object script_compile(bytes source, object file)
     int script_execute(object code, dict variables) except -1
+    void script_deepen(int more)
 
 cdef extern from "run/script_functions.h":
     object script_function(object original, const char *kind)
@@ -208,9 +212,19 @@ def execute_script(code, dict variables):
     script_execute(code, variables)
 
 
+def deepen(int more):
+    """Let C code recur `more` times more often on this thread, which has the stack for it."""
+    script_deepen(more)
+
+
 def adopt_class(str name, tuple absent, dict methods, replay, stop):
     """Let Value stand for a script's class `name`, for the rest of the process."""
     script_adopt(name, absent, methods, replay, stop)
+
+
+def hand_over_members():
+    """The object on which the life of the script's methods and of `replay` depends from now on."""
+    return script_members_hand_over()
 
 
 def compiled_function(original, str kind):

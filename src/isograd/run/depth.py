@@ -37,13 +37,17 @@ def with_room(work: Callable[[], Result]) -> Result:
         finally:
             done.release()
 
+    def call_deep() -> None:
+        deepen(FRAMES)
+        call()
+
     limit = sys.getrecursionlimit()
     done.acquire()
     try:
         stack = _thread.stack_size(STACK)
         try:
             sys.setrecursionlimit(FRAMES)
-            _thread.start_new_thread(call, ())
+            _thread.start_new_thread(call_deep, ())
         finally:
             _thread.stack_size(stack)
     except (RuntimeError, ValueError):  # no thread, or none with such a stack
@@ -68,12 +72,15 @@ def discount_our_frames() -> None:
 
 
 if TYPE_CHECKING or backend == "c":
-    from .._core import compile_script, execute_script
+    from .._core import compile_script, deepen, execute_script
 else:
 
     def compile_script(source: bytes, file: str) -> CodeType:
         """The code of a script."""
         return compile(source, file, "exec", dont_inherit=True)
+
+    def deepen(more: int) -> None:
+        """Does nothing: what the pure twins need is not deep."""
 
     def execute_script(code: CodeType, variables: dict[str, Any]) -> None:
         """Runs the code of a script, nearly as deep as `python SCRIPT`: the limit is higher."""

@@ -42,11 +42,18 @@ def forget_shadowed_modules(folder: str) -> None:
 def end_with(error: BaseException) -> NoReturn:
     """Shows an exception as the interpreter shows one that nobody catches, and ends."""
     error.__traceback__ = without_ours(error.__traceback__)
+    # Their frames live on until the end of the program, and what these hold with them.
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
     sys.excepthook(type(error), error, error.__traceback__)
     if isinstance(error, KeyboardInterrupt):
         # To be seen by the interpreter, which ends the process by the signal.
         sys.excepthook = lambda *shown: None
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # or it would hold the frame that holds it
     sys.exit(1)
 
 

@@ -72,7 +72,7 @@ class Script:
         return main
 
     def compile(self, main: types.ModuleType, explain: bool) -> types.CodeType:
-        """The code to run. Puts what it calls of ours among the builtins."""
+        """The code to run. Puts what it calls of ours among its variables."""
         code = compile_script(self.source, self.file)
         try:
             plan, changed = with_room(self.plan)
@@ -83,7 +83,7 @@ class Script:
                 print(f"isograd: {finding}", file=sys.stderr)
         if changed is None:
             return code
-        provide(plan, main, Stop(self.path, self.file))
+        provide(plan, main.__dict__, Stop(self.path, self.file))
         return changed
 
     def plan(self) -> tuple[Plan, types.CodeType | None]:

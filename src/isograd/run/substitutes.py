@@ -6,7 +6,6 @@ Whatever ours cannot do, the script's own code is asked to do, so errors are its
 from __future__ import annotations
 
 import array
-import builtins
 import operator
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +17,10 @@ from .rewriting import name_of_ours
 from .stop import Stop
 
 
-def provide(plan: Plan, main: types.ModuleType, stop: Stop) -> None:
-    """Puts what the changed tree names among the builtins."""
+def provide(plan: Plan, variables: dict[str, Any], stop: Stop) -> None:
+    """Puts what the changed tree names among the script's `variables`."""
     provided: dict[str, Callable[..., object]] = {
-        "class": lambda original: adopt(original, plan, main.__dict__, stop),
+        "class": lambda original: adopt(original, plan, stop),
         "adam": adam,
         "zero": zero,
         "moments": moments,
@@ -33,17 +32,23 @@ def provide(plan: Plan, main: types.ModuleType, stop: Stop) -> None:
     for kind in ("linear", "linear_swapped", "softmax", "rmsnorm"):
         provided[kind] = lambda original, kind=kind: _core.compiled_function(original, kind)
     for kind, function in provided.items():
-        setattr(builtins, name_of_ours(kind), function)
+        variables[name_of_ours(kind)] = function
 
 
 # ---- the class ----
 
 
-def adopt(original: type, plan: Plan, variables: dict[str, Any], stop: Stop) -> type:
-    """The compiled class in the place of `original`, with what that has beyond it."""
+def adopt(original: Any, plan: Plan, stop: Stop) -> type:
+    """The compiled class in the place of `original`, with what that has beyond it.
+
+    The script's variables own what refers to them, as they do its own class: at the end of the
+    program all are freed together, and destructors run.
+    """
+    variables = original.__init__.__globals__
     methods = {name: original.__dict__[name] for name in plan.extra}
     replay = Replay(original, variables, stop)
     _core.adopt_class(original.__name__, plan.absent, methods, replay, stop)
+    variables[name_of_ours("members")] = _core.hand_over_members()
     return _core.Value
 
 
@@ -65,8 +70,7 @@ class Replay:
         try:
             result = function(*args, **(keywords or {}))
         except Exception as error:
-            own_frame = error.__traceback__
-            return error.with_traceback(own_frame.tb_next if own_frame else None)
+            return without_first_frame(error)
         self.stop(getattr(result, "data", result))
 
     def own_class(self) -> type:
@@ -89,6 +93,12 @@ class Replay:
         own = own_class(arg.data)
         own.grad = arg.grad
         return own
+
+
+def without_first_frame(error: BaseException) -> BaseException:
+    """The error, less where it was caught: no variable there may hold the frame that holds it."""
+    entry = error.__traceback__
+    return error.with_traceback(entry.tb_next if entry else None)
 
 
 def copied(function: types.FunctionType, variables: dict[str, Any]) -> types.FunctionType:
