@@ -28,6 +28,10 @@ from isograd.run.normal_form import OURS
 from isograd.run.process import forget_shadowed_modules, keep
 from isograd.run.recognise import recognise
 from isograd.run.scopes import Names
+from isograd.run.stop import SayWhy
+
+if isograd.backend == "c":
+    from isograd.run.substitutes import Replay
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PROGRAM = Path(__file__).parent / "programs" / "names_gpt.py"
@@ -704,6 +708,80 @@ def test_destructors_run_when_they_do_under_plain_python(tmp_path, line):
         said, out = both(script)
         assert said[0] == "class Value: compiled, with its own doubled, __repr__"
         assert out.count("last") == 2 and "negative power" in out
+
+
+def test_why_a_run_stops(capfd):
+    say = SayWhy("script.py", __file__)
+    say(2.0**53)
+    say([])
+    line = inspect.currentframe().f_lineno
+    say(10**5000)
+    SayWhy("script.py", "nowhere")(1j)
+    text = "isograd: line {} of script.py makes a Value of {}, which the compiled class cannot hold"
+    shown = [(line - 2, 2.0**53), (line - 1, "<list>"), (line + 1, "an int of many digits")]
+    if not hasattr(sys, "get_int_max_str_digits"):
+        shown[2] = (line + 1, 10**5000)
+    said = [text.format(*about) for about in [*shown, ("?", "1j")]]
+    assert capfd.readouterr().err.splitlines() == [f"{t}; plain python can" for t in said]
+
+
+@compiled_only
+def test_what_the_scripts_own_class_holds_is_shown_before_the_stop(monkeypatch):
+    def stop(held):
+        raise OverflowError(held)
+
+    monkeypatch.setattr("isograd._core.stop_script", stop)
+    replay = Replay(Value, Value.__init__.__globals__)
+    with pytest.raises(OverflowError, match=str(2**60)):
+        replay("mul", (isograd.Value(2**30), 2**30), None)
+    assert isinstance(replay("truediv", (isograd.Value(1), 0), None), ZeroDivisionError)
+
+
+ADOPTED_WITHOUT_MEMORY = """
+import os, sys, _testcapi
+from isograd import _core
+for k in range(30):
+    if os.fork() == 0:
+        try:
+            _testcapi.set_nomemory(k, k + 1)
+            _core.adopt_class("Own", ("log",), {"one": 1}, int, int)
+        except MemoryError:
+            pass
+        finally:
+            _testcapi.remove_mem_hooks()
+        sys.exit()
+    assert os.wait()[1] == 0
+code = compile("1", "one", "exec")
+for k in range(4):
+    for work, *args in ((_core.compile_script, b"1", "one"), (_core.execute_script, code, {})):
+        try:
+            _testcapi.set_nomemory(k, k + 1)
+            work(*args)
+        except (MemoryError, SystemError):  # the latter where CPython forgets to raise
+            pass
+        finally:
+            _testcapi.remove_mem_hooks()
+_core.execute_script(_core.compile_script(b"print(1)", "one"), {})
+"""
+
+
+@compiled_only
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+def test_no_memory_to_take_the_place_of_a_class():
+    pytest.importorskip("_testcapi")
+    status, out, errors = outcome("-c", ADOPTED_WITHOUT_MEMORY)
+    assert (status, out, errors) == (0, b"1\n", "")
+
+
+@compiled_only
+def test_a_stop_that_python_does_not_survive_to_explain():
+    source = "from isograd import _core; Value = _core.Value\n"
+    lost = "Value(2**40, (Value(1),), (2**40,)).backward(); linear = {}; linear([Value(1)])\n"
+    adopt = "_core.adopt_class('Own', (), {}, int, lambda held: [print(held, flush=True), 1 / 0])\n"
+    norm = "_core.compiled_function(print, 'rmsnorm')"
+    source += lost.format(norm) + f"{norm}([Value(2**30)])\n" + adopt + f"{norm}([Value(2**30)])\n"
+    status, out, errors = outcome("-c", source)
+    assert (status, out, errors) == (2, b"1.152921504606847e+18\n", "")
 
 
 HANDED_OVER = """

@@ -303,7 +303,7 @@ static void wrap_slots(PyObject *absent) {
 }
 
 int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *replay,
-                 PyObject *stop) {
+                 PyObject *say) {
     const char *text = PyUnicode_AsUTF8(name);
     if (text == NULL)
         return -1;
@@ -312,7 +312,7 @@ int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *
         return -1;
     }
     Py_INCREF(adopted.name = name);
-    script_stop_by(stop);
+    script_stop_after(say);
     if (script_members_keep(replay, methods) < 0)
         return -1;
     PyObject *type_dict = Value_Type.tp_dict;

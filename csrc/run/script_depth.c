@@ -1,5 +1,5 @@
 /* Depth as CPython counts it; see the header. Each thread counts how deep it is, or how much of the
- * limit is left. A thread that has just begun has the numbers with which a program begins.
+ * limit is left.
  */
 #include "script_depth.h"
 
@@ -45,19 +45,31 @@ static void set_depth(Depth depth) {
 #endif
 }
 
-/* Counts the running thread anew and says in *depth how deep it was. 0, or -1 with MemoryError set.
- */
-static int enter_at_the_bottom(Depth *depth) {
-    PyThreadState *thread = PyThreadState_Get();
-    PyThreadState *begun = PyThreadState_New(PyThreadState_GetInterpreter(thread));
+/* The depth at which a program begins. 0, or -1 with MemoryError set. */
+static int depth_at_the_bottom(Depth *depth) {
+    *depth = (Depth){0, 0};
+#if COUNTS_C
+    /* How much C code may call itself is not told otherwise: releases differ. */
+    PyThreadState *begun = PyThreadState_New(PyInterpreterState_Get());
     if (begun == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    *depth = depth_of(thread);
-    set_depth(depth_of(begun));
+    *depth = depth_of(begun);
     PyThreadState_Clear(begun);
     PyThreadState_Delete(begun);
+#endif
+    return 0;
+}
+
+/* Counts the running thread anew and says in *depth how deep it was. 0, or -1 with MemoryError set.
+ */
+static int enter_at_the_bottom(Depth *depth) {
+    Depth bottom;
+    if (depth_at_the_bottom(&bottom) < 0)
+        return -1;
+    *depth = depth_of(PyThreadState_Get());
+    set_depth(bottom);
     return 0;
 }
 

@@ -8,13 +8,14 @@
 #include "graph/number.h"
 #include "numerics/compiler.h"
 
-/* Lets `stop` end the process from now on: called as stop(number), it does not return. */
-void script_stop_by(PyObject *stop);
+/* From now on the process ends as soon as it must; before it does, say(number) tells why. */
+void script_stop_after(PyObject *say);
 
-/* Ends the process; `held` is what the script's class would hold. */
+/* Ends the process, with status 2; `held` is what the script's class would hold. Only after
+ * script_stop_after. */
 _Noreturn void script_stop(PyObject *held);
 
-/* script_keep_ints where some int has been lost. Does nothing but forget it before script_stop_by. */
+/* script_keep_ints where some int has been lost. Does nothing but forget it before script_stop_after. */
 NOINLINE void script_lost_int(void);
 
 /* Ends the process if an int has been lost in whatever was computed last. To be called before the

@@ -2,7 +2,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
 from types import CodeType
-from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
+from typing import Any, NoReturn, SupportsFloat, SupportsIndex, TypeAlias
 
 _Number: TypeAlias = float | SupportsFloat | SupportsIndex
 
@@ -84,8 +84,9 @@ def adopt_class(
     absent: tuple[str, ...],
     methods: dict[str, Any],
     replay: Callable[..., BaseException],
-    stop: Callable[[Any], object],
+    say: Callable[[Any], object],
 ) -> None: ...
+def stop_script(held: object) -> NoReturn: ...
 def hand_over_members() -> object: ...
 def compiled_function(original: Any, kind: str) -> Any: ...
 def dot_or_none(a: Any, b: Any, n: Any = None, column: Any = None) -> Value | None: ...

@@ -179,7 +179,7 @@ def cross_entropy(logits, Py_ssize_t target):
 
 cdef extern from "run/script_class.h":
     int script_adopt(object name, object absent, object methods, object replay,
-                     object stop) except -1
+                     object say) except -1
 
 cdef extern from "run/script_members.h":
     object script_members_hand_over()
@@ -197,6 +197,7 @@ cdef extern from "run/script_functions.h":
 
 cdef extern from "run/script_stop.h":
     void script_keep_ints()
+    void script_stop(object held)
 
 cdef extern from "run/script_adam.h":
     Py_ssize_t script_adam_count(PyObject **params, const double *v, Py_ssize_t n)
@@ -217,9 +218,14 @@ def deepen(int more):
     script_deepen(more)
 
 
-def adopt_class(str name, tuple absent, dict methods, replay, stop):
+def adopt_class(str name, tuple absent, dict methods, replay, say):
     """Let Value stand for a script's class `name`, for the rest of the process."""
-    script_adopt(name, absent, methods, replay, stop)
+    script_adopt(name, absent, methods, replay, say)
+
+
+def stop_script(held):
+    """End the process at once: the adopted class would hold the number `held`."""
+    script_stop(held)
 
 
 def hand_over_members():

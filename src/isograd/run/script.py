@@ -18,7 +18,7 @@ from .._backend import backend
 from .depth import compile_script, execute_script, with_room
 from .plan import Plan, left_alone
 from .process import end_with, forget_shadowed_modules, keep
-from .stop import Stop
+from .stop import SayWhy
 
 if backend == "c":
     from .recognise import recognise
@@ -83,7 +83,7 @@ class Script:
                 print(f"isograd: {finding}", file=sys.stderr)
         if changed is None:
             return code
-        provide(plan, main.__dict__, Stop(self.path, self.file))
+        provide(plan, main.__dict__, SayWhy(self.path, self.file))
         return changed
 
     def plan(self) -> tuple[Plan, types.CodeType | None]:

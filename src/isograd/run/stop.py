@@ -9,31 +9,26 @@ from __future__ import annotations
 
 import gc
 import io
-import os
 import sys
-from typing import NoReturn
 
 PLAIN = (bool, int, float, complex, str, type(None))  # whose repr() is not the script's code
 
 
-class Stop:
-    """Called with that number, ends the process and says where: in which line of the script."""
+class SayWhy:
+    """Called with that number before C ends the process, says in which line of the script."""
 
     def __init__(self, path: str, file: str) -> None:
         self.path = path  # as the script was called
         self.file = file  # as its code names it
 
-    def __call__(self, held: object) -> NoReturn:
-        try:
-            flush_files()
-            print(
-                f"isograd: line {self.line()} of {self.path} makes a Value of {shown(held)}, "
-                "which the compiled class cannot hold; plain python can",
-                file=sys.__stderr__,
-                flush=True,
-            )
-        finally:
-            os._exit(2)
+    def __call__(self, held: object) -> None:
+        flush_files()
+        print(
+            f"isograd: line {self.line()} of {self.path} makes a Value of {shown(held)}, "
+            "which the compiled class cannot hold; plain python can",
+            file=sys.__stderr__,
+            flush=True,
+        )
 
     def line(self) -> int | str:
         """The line of the script that runs now."""

@@ -14,13 +14,13 @@ from typing import Any
 from .. import _core
 from .plan import Plan
 from .rewriting import name_of_ours
-from .stop import Stop
+from .stop import SayWhy
 
 
-def provide(plan: Plan, variables: dict[str, Any], stop: Stop) -> None:
+def provide(plan: Plan, variables: dict[str, Any], say: SayWhy) -> None:
     """Puts what the changed tree names among the script's `variables`."""
     provided: dict[str, Callable[..., object]] = {
-        "class": lambda original: adopt(original, plan, stop),
+        "class": lambda original: adopt(original, plan, say),
         "adam": adam,
         "zero": zero,
         "moments": moments,
@@ -38,7 +38,7 @@ def provide(plan: Plan, variables: dict[str, Any], stop: Stop) -> None:
 # ---- the class ----
 
 
-def adopt(original: Any, plan: Plan, stop: Stop) -> type:
+def adopt(original: Any, plan: Plan, say: SayWhy) -> type:
     """The compiled class in the place of `original`, with what that has beyond it.
 
     The script's variables own what refers to them, as they do its own class: at the end of the
@@ -46,8 +46,8 @@ def adopt(original: Any, plan: Plan, stop: Stop) -> type:
     """
     variables = original.__init__.__globals__
     methods = {name: original.__dict__[name] for name in plan.extra}
-    replay = Replay(original, variables, stop)
-    _core.adopt_class(original.__name__, plan.absent, methods, replay, stop)
+    replay = Replay(original, variables)
+    _core.adopt_class(original.__name__, plan.absent, methods, replay, say)
     variables[name_of_ours("members")] = _core.hand_over_members()
     return _core.Value
 
@@ -55,10 +55,9 @@ def adopt(original: Any, plan: Plan, stop: Stop) -> type:
 class Replay:
     """Does an operation once more, with the script's own class, to raise what that raises."""
 
-    def __init__(self, original: type, variables: dict[str, Any], stop: Stop) -> None:
+    def __init__(self, original: type, variables: dict[str, Any]) -> None:
         self.original = original
         self.variables = variables
-        self.stop = stop
 
     def __call__(
         self, name: str, args: tuple[Any, ...], keywords: dict[str, Any] | None
@@ -71,7 +70,7 @@ class Replay:
             result = function(*args, **(keywords or {}))
         except Exception as error:
             return without_first_frame(error)
-        self.stop(getattr(result, "data", result))
+        _core.stop_script(getattr(result, "data", result))
 
     def own_class(self) -> type:
         """The script's class again, whose methods mean it by its name."""
