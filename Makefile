@@ -83,7 +83,8 @@ coverage: $(VENV)/installed-coverage
 	rm -rf build/coverage
 	ISOGRAD_COVERAGE=1 ISOGRAD_DEBUG=1 \
 		$(BIN)/python setup.py --quiet build --build-base build/coverage --build-lib build/coverage/lib
-	PYTHONPATH=$(CURDIR)/build/coverage/lib COVERAGE_FILE=$(CURDIR)/build/coverage/data \
+	GCOV_FOLDER=$(CURDIR)/build/coverage/numerics COVERAGE_FILE=$(CURDIR)/build/coverage/data \
+		PYTHONPATH=$(CURDIR)/build/coverage/lib \
 		$(BIN)/python -m coverage run -m pytest -m "not undisturbed" $(ELSEWHERE) $(PYTEST)
 	$(BIN)/python tools/report_coverage.py build/coverage
 

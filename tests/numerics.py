@@ -14,7 +14,7 @@ UNIX_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off"]
 UNIX_FLAGS += ["-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 VECTOR = ["vector_unit_init", "vector_unit", "vector_unit_set", "adam_update", "adam_error"]
-VECTOR += ["exp_many", "pow_many"]
+VECTOR += ["exp_many", "pow_many", "add_scaled"]
 UNITS = ["plain", "avx2", "avx512"]
 BEST = ["plain C", "AVX2", "AVX-512"].index(vector_unit)
 HERE = UNITS[: BEST + 1]  # those that this machine has
@@ -29,15 +29,19 @@ def build(folder):
     compiler = new_compiler()
     customize_compiler(compiler)
     msvc = compiler.compiler_type == "msvc"
+    counting = ["--coverage", "-O0"] if "GCOV_FOLDER" in os.environ else []  # `make coverage` sets it
+    folder = Path(os.environ.get("GCOV_FOLDER", folder))
     objects = compiler.compile(
         SOURCES,
         output_dir=str(folder),
         include_dirs=[str(ROOT / "csrc")],
-        extra_postargs=MSVC_FLAGS if msvc else UNIX_FLAGS,
+        extra_postargs=MSVC_FLAGS if msvc else UNIX_FLAGS + counting,
     )
     path = str(folder / ("numerics.dll" if os.name == "nt" else "numerics.so"))
     libraries = [] if msvc else ["m"]
-    compiler.link_shared_object(objects, path, libraries=libraries, export_symbols=VECTOR)
+    compiler.link_shared_object(
+        objects, path, libraries=libraries, export_symbols=VECTOR, extra_postargs=counting
+    )
     library = ctypes.CDLL(path)
     library.vector_unit_init.restype = ctypes.c_char_p
     library.adam_update.restype = ctypes.c_size_t

@@ -12,8 +12,10 @@ ROOMS = {
     "test_numerics": ["numerics"],
     "test_gpt": ["gpt", "numerics"],
     "test_memory": ["gpt", "numerics"],
+    "test_pace": ["gpt", "numerics"],
 }
-BARE = ["test_numerics", "test_gpt"]  # which need nothing put before them
+BARE = ["test_numerics", "test_gpt", "test_pace"]  # which need nothing put before them
+WITH_LIBM = ["test_numerics", "test_gpt"]
 
 
 def check_program(name, folder, *more, sanitizers="address,undefined"):
@@ -51,7 +53,7 @@ def test_threads_do_not_race(tmp_path):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", BARE)
+@pytest.mark.parametrize("name", WITH_LIBM)
 def test_with_an_unknown_libm_its_word_is_final(name, tmp_path):
     odd = ROOT / "tests" / "c" / "odd_libm"
     check_program(name, tmp_path, "-DKNOWN_LIBM=0", "-include", f"{odd}.h", odd.with_suffix(".c"))

@@ -473,3 +473,40 @@ def test_ctrl_c_ends_training_at_once_after_a_completed_step():
     again, same = twins(config, 1)[2], []
     again.train([[26, 0, 1, 26]], len(losses), step=0, steps=steps, lr=0.01, losses=same)
     assert same == losses and bytes(again.weights) == bytes(model.weights)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_interrupting_a_batch_that_takes_seconds(threads):
+    """Between two of its pieces; nothing of the step is left."""
+    config = isograd.GPTConfig(vocab_size=5, n_layer=1, n_embd=16, n_head=4, block_size=16)
+    _, _, model = twins(config, 3)
+    docs, called, losses = [[0, 1, 2, 3, 4] * 3] * 400_000, [], []
+
+    def interrupt(number, frame):
+        called.append(time.perf_counter())
+        raise LookupError("by the handler")
+
+    model.train(docs[:1], 1, step=0, steps=2, lr=0.01, losses=losses)
+    before = model.weights.tolist(), model.first_moments.tolist(), model.second_moments.tolist()
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(LookupError, match="by the handler"):
+            model.train(
+                docs,
+                1,
+                step=1,
+                steps=2,
+                lr=0.01,
+                losses=losses,
+                threads=threads,
+                batch_size=len(docs),
+            )
+        took = time.perf_counter() - called[0]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    after = model.weights.tolist(), model.first_moments.tolist(), model.second_moments.tolist()
+    assert after == before and len(losses) == 1
+    assert took < 1.0  # some 20 ms where the machine has nothing else to do

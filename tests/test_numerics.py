@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import operator
 import os
 import random
 import sys
@@ -9,6 +10,8 @@ import sys
 import numerics
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numerics import ERRORS, HERE, UNITS, first_difference, pointer, same
 
 pytestmark = pytest.mark.once
@@ -174,6 +177,14 @@ def test_adam_strange_rates(library, options):
             check_update(library, *columns, v, rates_of(step, **{**RATES, **options}))
 
 
+@pytest.mark.parametrize("name", ["correction1", "correction2"])
+def test_adam_before_the_first_step(library, name):
+    """A correction is 0 then, and Python divides by it."""
+    rates = rates_of(1, **RATES)
+    setattr(rates, name, 0.0)
+    check_update(library, [1.0] * 9, [0.5] * 9, [0.0] * 9, [0.0] * 9, rates)
+
+
 def test_adam_zeros_of_either_sign(library):
     """All sixteen combinations, as whole groups and mixed."""
     signs = (0.0, -0.0)
@@ -304,6 +315,96 @@ def test_adam_long_run(library):
         python_update(expected[0], g.tolist(), *expected[1:], rates)
         if step % 100 == 0 and not all(map(same, expected, (w, m, v))):
             pytest.fail(f"by step {step}, " + first_difference("wmv", expected, (w, m, v)))
+
+
+def signed(magnitudes):
+    return st.one_of(magnitudes, magnitudes.map(operator.neg))
+
+
+# From what is subnormal and stuck, since 0.85 times it rounds to itself, to what is ordinary.
+FAINT = st.one_of(
+    st.integers(0, 20).map(lambda k: k * TINY),
+    st.builds(math.ldexp, st.floats(0.5, 1.0), st.integers(-1074, -480)),
+)
+ORDINARY = st.floats(1e-12, 10.0)
+SCARCE = st.one_of(st.just(0.0), st.just(0.0), FAINT, ORDINARY)
+PARAMETER = st.tuples(
+    signed(st.one_of(ORDINARY, ORDINARY, FAINT, st.just(0.0))),
+    signed(SCARCE),
+    signed(st.one_of(FAINT, ORDINARY)),
+    st.one_of(FAINT, FAINT, ORDINARY),
+)
+FAINT_RATES = [
+    {},
+    {"lr": 1e-320},
+    {"lr": 0.0},
+    {"lr": 1e17},
+    {"eps": 1e-12},
+    {"eps": 1e-13},
+    {"eps": 1e-80},
+    {"eps": 0.0},
+    {"beta1": 0.999999, "beta2": 0.5},
+    {"beta1": 0.1, "beta2": 0.999999},
+    {"beta1": 1.0009, "beta2": 1.0009},
+    {"beta1": -0.85},
+]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(PARAMETER, min_size=1, max_size=24),
+    st.sampled_from(FAINT_RATES),
+    st.sampled_from([1, 3, 250, 100_000]),
+)
+def test_adam_faint_moments(library, parameters, options, step):
+    rates = rates_of(step, **{**RATES, **options})
+    columns = [list(column) for column in zip(*parameters)]
+    for _ in range(3):
+        w, m, v = check_update(library, *columns, rates)
+        columns = [w, columns[1], m, v]
+
+
+@pytest.mark.parametrize("options", FAINT_RATES, ids=str)
+def test_adam_hundreds_of_steps_from_faint_moments(library, options):
+    """Lanes that are quiet for a while, for ever, or never, from states of long runs."""
+    rng = np.random.default_rng(7)
+    n = 203
+    w, g = rng.normal(0, 0.08, n), rng.normal(0, 1, n)
+    m = np.ldexp(rng.normal(0, 1, n), rng.integers(-1080, -480, n))
+    v = np.ldexp(rng.random(n), rng.integers(-1080, -200, n))
+    m[::9], v[::7], w[::31] = 3 * TINY, 50 * TINY, 0.0
+    for step in range(60_000, 60_300):
+        quiet = rng.random(n) < np.resize([1.0, 1.0, 0.99, 0.0, 1.0, 0.8, 1.0], n)
+        scale = np.where(rng.random(n) < 0.1, 2.0 ** rng.integers(-560, -440, n), 1.0)
+        rates = rates_of(step, **{**RATES, **options})
+        w, m, v = check_update(library, w, np.where(quiet, 0.0, g * scale), m, v, rates)
+
+
+@pytest.mark.parametrize("length", range(21))
+@pytest.mark.parametrize("is_one_sum", [False, True], ids=["two sums", "one sum"])
+def test_scaled_vectors_are_added(library, length, is_one_sum):
+    rng = np.random.default_rng(length)
+    for offset in range(8):
+        sums, vectors = (
+            [
+                unaligned(x, (offset + 3 * k) % 8)
+                for k, x in enumerate(rng.normal(0, 1, (2, length)))
+            ]
+            for _ in range(2)
+        )
+        if is_one_sum:
+            sums[1] = sums[0]
+        scale = rng.normal()
+        expected = [x.copy() for x in sums]
+        for k, x in enumerate(vectors):
+            total = expected[0 if is_one_sum else k]
+            total[:] = [a + b * scale for a, b in zip(total.tolist(), x.tolist())]
+        library.add_scaled(
+            *map(pointer, (sums[0], vectors[0], sums[1], vectors[1])),
+            ctypes.c_double(scale),
+            ctypes.c_size_t(length),
+        )
+        assert same(expected[0], sums[0]) and (is_one_sum or same(expected[1], sums[1]))
 
 
 def check_exp(library, x, offset=0):

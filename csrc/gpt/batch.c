@@ -3,6 +3,7 @@
  * team_enter(). */
 #include "batch.h"
 
+#include "clock.h"
 #include "documents.h"
 #include "numerics/vector_unit.h"
 #include "pieces.h"
@@ -13,8 +14,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define LEAST_RANGE 1024    /* weights, for gradients: some microseconds for a piece */
-#define LARGE_PIECE 60000.0 /* positions times n_embd**2: 4 positions at n_embd 128 */
+#define BETWEEN_QUESTIONS 0.02 /* seconds */
+#define LEAST_RANGE 1024       /* weights, for gradients: some microseconds for a piece */
+#define LARGE_PIECE 60000.0    /* positions times n_embd**2: 4 positions at n_embd 128 */
 
 /* ---- memory ---- */
 
@@ -157,10 +159,24 @@ static void add_gradients(GPT *g, const Pass *p, size_t range, size_t n, int fro
 
 /* ---- all pieces ---- */
 
+/* Whether the caller wants no more, as thread 0 finds out for all. */
+static int is_called_off(const Batch *batch) {
+    Workspace *workspace = batch->g->workspace;
+    if (batch->is_unwanted && batch->me.number == 0) {
+        const double now = seconds_now(), passed = now - workspace->asked;
+        if (!(passed >= 0.0 && passed < BETWEEN_QUESTIONS)) { /* or the clock was put back */
+            workspace->asked = now;
+            if (batch->is_unwanted())
+                team_call_off(batch->me.team);
+        }
+    }
+    return team_is_called_off(batch->me.team);
+}
+
 static const Worker alone = {NULL, 0, 1};
 
 /* Each thread takes pieces of its own. Forward knows but one kind of error, so it does not matter
- * whose is found first. */
+ * whose is found first; nor does it beside an interruption. */
 static BatchResult run_in_turn(const Batch *batch) {
     GPT *g = batch->g;
     Team *team = batch->me.team;
@@ -170,6 +186,8 @@ static BatchResult run_in_turn(const Batch *batch) {
     Pieces pieces = pieces_of(&g->s, batch->docs, workspace->passes[0]->capacity, n_threads);
     BatchResult mine = {GPT_OK, 0.0};
     for (size_t i = team_next(team); go_to_piece(&pieces, i); i = team_next(team)) {
+        if (!mine.error && is_called_off(batch))
+            mine.error = GPT_INTERRUPTED;
         if (!mine.error) {
             run_piece(batch, p, pieces.piece, &alone);
             mine.error = pass_error(p);
@@ -205,8 +223,10 @@ static BatchResult run_together(const Batch *batch) {
             run_piece(batch, p, pieces.piece, &batch->me);
         else if (team_next(team) == 0)
             run_piece(batch, p, pieces.piece, &alone);
+        if (batch->me.number == 0)
+            is_called_off(batch);
         team_wait(team);
-        result.error = pass_error(p);
+        result.error = team_is_called_off(team) ? GPT_INTERRUPTED : pass_error(p);
         result.gradient_bound += pass_gradient_bound(p);
         if (!result.error && batch->with_gradients)
             for (size_t range; (range = team_next(team)) <= n_ranges;)

@@ -28,6 +28,7 @@ typedef struct Workspace {
     double *losses; /* (n_losses): of a batch's documents */
     size_t n_losses;
     BatchResult results[MOST_THREADS]; /* what each thread found */
+    double asked;                      /* when the caller was last asked whether to go on */
 } Workspace;
 
 /* Empty, one allocation; NULL without memory. */
@@ -43,7 +44,9 @@ typedef struct {
     GPT *g; /* with room reserved */
     const Documents *docs;
     int with_gradients;
-    Worker me; /* of the team, alone too */
+    int (*is_unwanted)(void); /* NULL, or whether to stop: asked by thread 0 every few hundredths of
+                               * a second, between pieces; then the error is GPT_INTERRUPTED */
+    Worker me;                /* of the team, alone too */
 } Batch;
 
 /* To be called by all threads of the team: fills the losses, and g->gradients if asked for, which

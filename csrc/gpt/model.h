@@ -37,6 +37,7 @@ typedef struct GPT {
 typedef enum {
     GPT_OK = 0,
     GPT_NO_MEMORY,
+    GPT_INTERRUPTED,    /* by the caller, who knows why */
     GPT_LOG_DOMAIN,     /* ValueError: math domain error */
     GPT_POW_RANGE,      /* OverflowError: (34, 'Numerical result out of range') */
     GPT_POW_COMPLEX,    /* ValueError: a root of a negative number */

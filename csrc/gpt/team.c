@@ -11,7 +11,10 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "clock.h"
+
 #define SPINS 1000
+#define LONG_WAIT 3e-4 /* seconds */
 
 /* Leaves the core to the thread that shares it, if there is one. */
 static void pause_briefly(void) {
@@ -38,24 +41,37 @@ _Static_assert(sizeof(Station) == 64, "no two stations' counters share a cache l
 struct Team {
     size_t n;
     unsigned arrived, generation, taken; /* atomic */
+    int is_called_off;                   /* atomic */
     unsigned departed_before;            /* what each station counted at the last team_wait() */
+    unsigned long long nanoseconds_lost; /* atomic */
     void (*work)(void *context, Team *team, size_t thread);
     void *context;
     Member members[MOST_THREADS];
     Station stations[MOST_STATIONS];
 };
 
-static void wait_until(const unsigned *number, unsigned value) {
-    for (unsigned spins = 0; __atomic_load_n(number, __ATOMIC_ACQUIRE) != value; spins++)
-        if (spins < SPINS)
-            pause_briefly();
-        else
-            sched_yield();
+static int is_reached(const unsigned *number, unsigned value) {
+    return __atomic_load_n(number, __ATOMIC_ACQUIRE) == value;
+}
+
+static void wait_until(Team *team, const unsigned *number, unsigned value) {
+    for (unsigned spins = 0; spins < SPINS; spins++) {
+        if (is_reached(number, value))
+            return;
+        pause_briefly();
+    }
+    const double start = seconds_now();
+    while (!is_reached(number, value))
+        sched_yield();
+    const double waited = seconds_now() - start;
+    if (waited > LONG_WAIT)
+        __atomic_fetch_add(&team->nanoseconds_lost, (unsigned long long)(1e9 * waited),
+                           __ATOMIC_RELAXED);
 }
 
 static void *run_member(void *argument) {
     Member *member = argument;
-    wait_until(&member->team->generation, 1);
+    wait_until(member->team, &member->team->generation, 1);
     member->team->work(member->team->context, member->team, member->number);
     return NULL;
 }
@@ -87,7 +103,18 @@ void team_wait(Team *team) {
         team->departed_before = __atomic_load_n(&team->stations[0].departed, __ATOMIC_RELAXED);
         __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
     } else
-        wait_until(&team->generation, generation + 1);
+        wait_until(team, &team->generation, generation + 1);
+}
+
+void team_call_off(Team *team) { __atomic_store_n(&team->is_called_off, 1, __ATOMIC_RELAXED); }
+
+int team_is_called_off(const Team *team) {
+    return __atomic_load_n(&team->is_called_off, __ATOMIC_RELAXED);
+}
+
+double team_lost(const Team *team) {
+    const unsigned long long lost = __atomic_load_n(&team->nanoseconds_lost, __ATOMIC_RELAXED);
+    return 1e-9 * (double)lost / (double)team->n;
 }
 
 size_t team_next(Team *team) { return __atomic_fetch_add(&team->taken, 1, __ATOMIC_RELAXED); }
@@ -95,7 +122,7 @@ size_t team_next(Team *team) { return __atomic_fetch_add(&team->taken, 1, __ATOM
 void team_enter(Team *team, size_t station, size_t task) {
     assert(station < MOST_STATIONS);
     if (team->n > 1)
-        wait_until(&team->stations[station].departed, team->departed_before + (unsigned)task);
+        wait_until(team, &team->stations[station].departed, team->departed_before + (unsigned)task);
 }
 
 void team_leave(Team *team, size_t station, size_t task) {
@@ -111,13 +138,23 @@ void team_leave(Team *team, size_t station, size_t task) {
 
 struct Team {
     size_t n, taken;
+    int is_called_off;
 };
 
 void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t thread),
               void *context) {
-    Team team = {1, 0};
+    Team team = {1, 0, 0};
     (void)n_threads;
     work(context, &team, 0);
+}
+
+void team_call_off(Team *team) { team->is_called_off = 1; }
+
+int team_is_called_off(const Team *team) { return team->is_called_off; }
+
+double team_lost(const Team *team) {
+    (void)team;
+    return 0.0;
 }
 
 void team_wait(Team *team) { team->taken = 0; }

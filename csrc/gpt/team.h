@@ -17,6 +17,15 @@ void team_run(size_t n_threads, void (*work)(void *context, Team *team, size_t t
 
 size_t team_size(const Team *team);
 
+/* Tells all threads of the team that what they are doing is not wanted any more, and asks whether one
+ * has been told so. */
+void team_call_off(Team *team);
+int team_is_called_off(const Team *team);
+
+/* The seconds that the average thread has lost so far: waits that are longer than any stage, for a
+ * thread that the system has put aside. */
+double team_lost(const Team *team);
+
 /* Returns once every thread of the team has come here; what they wrote before is seen after. */
 void team_wait(Team *team);
 

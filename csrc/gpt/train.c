@@ -8,27 +8,14 @@
 
 #include <assert.h>
 #include <math.h>
-#include <time.h>
 
 #include "batch.h"
+#include "clock.h"
 #include "numerics/adam_update.h"
+#include "pieces.h"
 #include "team.h"
 
 #define LEAST_TASK 2048 /* weights for Adam: some microseconds */
-
-/* ---- when to stop ---- */
-
-static double now(void) {
-    struct timespec time;
-    timespec_get(&time, TIME_UTC);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* A clock that was put back ends the time, too. */
-static int is_over(double start, double seconds) {
-    const double passed = now() - start;
-    return !(passed >= 0.0 && passed <= seconds);
-}
 
 /* ---- Adam ---- */
 
@@ -81,6 +68,8 @@ typedef struct {
     TrainingRun *run;
     int odd_moments; /* some second moment is negative */
     double start;    /* of the run, in seconds */
+    double last;     /* when the last step ended */
+    double lost;     /* by the team in this stretch until then */
     int stop;
     GptError error;
 } Training;
@@ -109,23 +98,45 @@ static GptError update_weights(const Training *training, size_t step, double gra
 
 /* ---- the run ---- */
 
+/* What the step that is over means for the pace: now it took from the last one's end to `now`. */
+static void note_pace(Training *training, const Documents *docs, const Team *team, double now) {
+    Pace *pace = training->run->pace;
+    if (pace == NULL)
+        return;
+    const double lost = team_lost(team);
+    const Range all = {0, docs->n};
+    const double positions = (double)positions_in(&training->g->s, docs, all);
+    pace_add(pace, now - training->last, positions, lost - training->lost);
+    training->lost = lost;
+}
+
+/* A clock that was put back ends the time, too. */
+static int is_over(const Training *training, double now) {
+    const double passed = now - training->start;
+    return !(passed >= 0.0 && passed <= training->run->seconds);
+}
+
+/* Steps until they are done, the time is up, or it is another pace's turn. */
 static void train(void *context, Team *team, size_t thread) {
     Training *training = context;
     TrainingRun *run = training->run;
     const Worker me = {team, thread, team_size(team)};
     Documents docs = run->docs;
     docs.n = run->batch_size;
-    for (size_t i = 0; i < run->n_steps; i++) {
-        const BatchResult result = batch_run(&(Batch){training->g, &docs, 1, me});
+    for (size_t i = run->completed; i < run->n_steps; i++) {
+        const BatchResult result = batch_run(&(Batch){training->g, &docs, 1, run->is_unwanted, me});
         GptError error = result.error;
         if (!error)
             error = update_weights(training, run->first_step + i, result.gradient_bound, team);
         if (thread == 0) {
             training->error = error;
             if (!error) {
+                const double now = seconds_now();
                 run->losses[i] = batch_loss(training->g->workspace, docs.n);
                 run->completed = i + 1;
-                training->stop = is_over(training->start, run->seconds);
+                note_pace(training, &docs, team, now);
+                training->last = now;
+                training->stop = is_over(training, now) || (run->pace && pace_is_over(run->pace));
             }
         }
         if (error)
@@ -137,14 +148,30 @@ static void train(void *context, Team *team, size_t thread) {
     }
 }
 
+/* One stretch of the run, together or alone. */
+static void train_stretch(Training *training, size_t n_threads) {
+    TrainingRun *run = training->run;
+    const size_t before = run->completed;
+    training->stop = 0;
+    training->lost = 0.0;
+    training->last = seconds_now();
+    team_run(n_threads, train, training);
+    const size_t n_docs = (run->completed - before) * run->batch_size;
+    run->docs.first = (run->docs.first + n_docs) % run->docs.total;
+    if (run->pace)
+        pace_choose(run->pace);
+}
+
 GptError gpt_train(GPT *g, TrainingRun *run) {
     const size_t n_threads = run->n_threads < MOST_THREADS ? run->n_threads : MOST_THREADS;
-    Training training = {.g = g, .run = run, .start = now()};
+    Training training = {.g = g, .run = run, .start = seconds_now()};
     run->completed = 0;
     training.odd_moments = any_negative(g->second_moments, g->n_params);
     training.error = workspace_reserve(g->workspace, &g->s, n_threads, &run->docs, run->batch_size);
-    if (!training.error)
-        team_run(n_threads, train, &training);
-    run->docs.first = (run->docs.first + run->completed * run->batch_size) % run->docs.total;
+    if (training.error)
+        return training.error;
+    do
+        train_stretch(&training, run->pace && !run->pace->is_together ? 1 : n_threads);
+    while (!training.error && run->completed < run->n_steps && !is_over(&training, training.last));
     return training.error;
 }

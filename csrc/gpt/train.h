@@ -4,6 +4,7 @@
 
 #include "documents.h"
 #include "model.h"
+#include "pace.h"
 
 /* Steps first_step .. first_step + n_steps - 1 of a schedule of schedule_steps in all. Each learns
  * from the next batch_size documents; docs.first goes along, docs.n is not used. */
@@ -11,9 +12,11 @@ typedef struct {
     Documents docs;
     size_t first_step, n_steps, schedule_steps, batch_size, n_threads;
     double lr, beta1, beta2, eps;
-    double seconds;   /* stop after the first step that ends later than this */
-    double *losses;   /* out: of each step completed */
-    size_t completed; /* out */
+    int (*is_unwanted)(void); /* as in batch.h */
+    Pace *pace;               /* decides when threads work together; NULL: always */
+    double seconds;           /* stop after the first step that ends later than this */
+    double *losses;           /* out: of each step completed */
+    size_t completed;         /* out */
 } TrainingRun;
 
 /* After an error, weights and moments are those of the last completed step. */

@@ -33,9 +33,9 @@
  * holds at powers of two as well, as u is the ulp of g*g. So pow(g, 2.0) is s or s2, and if v comes
  * out the same from both, pow is not asked.
  *     e is exact for |g| >= 2**-450. Below, g*g and both candidates are under 2**-899, and
- * rest2 <= 2**60 times that under 2**-838. As the new v is at least 2**-256, beta2*v is as well, to
- * within that, and adding so little to it gives beta2*v itself, for s, s2 and pow alike. If s or s2
- * is infinite, v is out of range; if only s2 is, the two outcomes differ.
+ * rest2 <= 2**60 times that under 2**-838. If the new v is at least 2**ABSORBING_V, beta2*v is as
+ * well, to within that, and adding so little to it gives beta2*v itself, for s, s2 and pow alike. If
+ * s or s2 is infinite, v is out of range; if only s2 is, the two outcomes differ.
  *
  * Step. Let r be the smaller candidate for the root, and R the larger, its neighbour or r itself.
  * The step q = fl(lr*m_hat / d) comes from d = fl(r + eps), and Q from D = fl(R + eps). Q is not
@@ -43,17 +43,31 @@
  * how c follows from eps. Rounding is monotonic: if w - q and w - q*(1 - c * 2**-52) round to the
  * same double, then so does w - Q, and pow is not asked.
  *
- * Range. Lanes go on if their new v is from 2**LOWEST_V up to 2**-LOWEST_V, and their new m, but
- * for its sign, from 2**LOWEST_M up to 2**524. With the bounds on the rates (adam_update.c) nothing
- * above overflows or becomes subnormal then: q is below 2**(524 + 60 + 60 + 300), and
- * v / correction2, of which the root is taken, is from 2**-316 to 2**316. The root is from 2**-158
- * to 2**158, and NEAR_POW_MARGIN is pow's.
- *     Lanes with m = +0 go on, too: q is 0 whatever the root is. So do lanes with v = +0 from
- * g = 0, where the root is 0 and d = eps: they take about 2**-450 for the root, which
- * eps >= 2**-300 absorbs. A group of lanes where g, m and v are all +0, such as the embedding of a
- * token not yet seen, is left alone: m and v stay +0, q is +0 because neither lr nor eps is
- * negative, and w - 0 is w, also for w = -0. NaN, infinities, the other zeros and tiny numbers are
- * for the plain path.
+ * Range. Lanes go on as they are if their new v is from 2**LOWEST_V up to 2**-LOWEST_V, and their
+ * new m, but for its sign, from 2**LOWEST_M up to 2**524. With the bounds on the rates
+ * (adam_update.c) nothing above overflows or becomes subnormal then: q is below
+ * 2**(524 + 60 + 60 + 300), and v / correction2, of which the root is taken, is from 2**-316 to
+ * 2**316. The root is from 2**-158 to 2**158, and NEAR_POW_MARGIN is pow's. A group of lanes where
+ * g, m and v are all +0, such as the embedding of a token not yet seen, is left alone: m and v stay
+ * +0, q is +0 because neither lr nor eps is negative, and w - 0 is w, also for w = -0.
+ *
+ * Faint moments. A weight without gradients keeps its place, while m and v decay: m by 0.85 a step,
+ * so that after 2,100 steps it is below 2**LOWEST_M, and after 4,400 subnormal. Long runs are full
+ * of them, one lane here and two there: rare tokens, late positions, hidden units that have died.
+ * So these lanes go on, too, if three things hold. New moments are exact in any case, as the
+ * processor rounds subnormal numbers as Python does; only m for the step and v for the root are
+ * replaced.
+ *     Step: |m| < 2**LOWEST_M, and |w| >= least_w, which is 2**60 times the largest |q| that such an
+ * m can lead to, where d >= eps. Then |q| is less than half the distance from w to its neighbours,
+ * w - q is w, and +0 for m gives that. (w = 0 is less than least_w: -0 - -0 would be +0.) With
+ * m = +0 itself w may be anything.
+ *     Root: v < 2**LOWEST_V, and eps >= 2**LEAST_EPS. The root is less than 2**(LOWEST_V/2 + 31),
+ * which is less than half the distance from eps to its neighbours. The root of any other such v
+ * leads to the same d, that of ABSORBED_V, say, which stands for v = 0 and subnormal v. For v = 0
+ * from g = 0, eps >= 2**-300 is enough, as ABSORBED_V itself has the root 2**-450.
+ *     Square: if |g| is less than 2**-450, but not 0, and v not so large that it absorbs the square,
+ * pow is asked. For g = 0 the square is 0; pow says so, too.
+ * What else is out of range, such as NaN and infinities, is for the plain path.
  *
  * Division by the invariant c (Markstein 1990). Let z = fl(1/c) and z2 = fl(1/c - z).
  * q0 = fl(x*z + fl(x*z2)) rounds a value within 2**-104 of x/c, relatively, thus q0 is one of the
@@ -76,8 +90,11 @@
 #define AHEAD (2048 / sizeof(double)) /* where the next numbers are fetched */
 #define AT_ONCE 128                   /* doubtful groups are settled at a time; */
 #define MOST_DOUBTS (AT_ONCE + 3)     /* three more are on their way when the loop ends */
-#define LOWEST_M (-500)
+#define LOWEST_M FAINT_M
 #define LOWEST_V (-256)
+#define ABSORBING_V (-780) /* adding a square below 2**-838 does not change it */
+#define LEAST_EPS (-40)    /* a root below 2**(LOWEST_V/2 + 31) does not change it */
+#define LOWEST_SQUARED (-450)
 #define ABSORBED_V 0x1p-900
 #define MAX_SQUARE 0x1p+900 /* pow does not overflow below */
 #define SECOND_CANDIDATE (0.5 / (0.5 - POW_MARGIN))
@@ -88,9 +105,11 @@ typedef struct {
 } Divisor;
 
 typedef struct {
-    Lanes lr, beta1, beta2, rest1, rest2, eps, narrower;
+    Lanes lr, beta1, beta2, rest1, rest2, eps, narrower, least_w;
     Divisor correction1, correction2;
 } Rates;
+
+_Static_assert(LOWEST_V / 2 + 31 < LEAST_EPS - 53, "eps absorbs the root of a faint v");
 
 INLINE Divisor divisor_of(double c) {
     double high = 1.0 / c;
@@ -132,6 +151,7 @@ INLINE Rates rates_of(const AdamRates *r) {
         .rest2 = splat(r->rest2),
         .eps = splat(r->eps),
         .narrower = splat(narrower_of(r->eps)),
+        .least_w = splat(adam_least_weight(r)),
         .correction1 = divisor_of(r->correction1),
         .correction2 = divisor_of(r->correction2),
     };
@@ -144,15 +164,30 @@ typedef struct {
     Lanes square, m, v, other_v;
 } Moments;
 
-INLINE Moments moments_of(Lanes g, Lanes m, Lanes v, const Rates *k) {
+/* beta * moments, where some are subnormal: decayed() of adam_update.c, but a fused multiply-add
+ * rounds |beta| * k to an integer at once, beside 2**52. 0 is no exception. */
+INLINE Lanes decayed(Lanes beta, Lanes moments) {
+    const Lanes unit = splat(0x1p52);
+    Mask subnormal = no_exponent(moments);
+    Bits number = bits_of(moments), sign = bits_of(beta), one = bits_of(unit);
+    EACH_PART {
+        sign.part[i] = (sign.part[i] ^ number.part[i]) & 1ull << 63;
+        number.part[i] = (number.part[i] & ~(1ull << 63)) | one.part[i];
+    }
+    Bits product = bits_of(mul_add(magnitude(beta), sub(doubles_of(number), unit), unit));
+    EACH_PART product.part[i] = (product.part[i] - one.part[i]) | sign.part[i];
+    return select(subnormal, doubles_of(product), mul(beta, zero_where(subnormal, moments)));
+}
+
+/* decayed_m is beta1 * m, decayed_v is beta2 * v. */
+INLINE Moments moments_of(Lanes g, Lanes decayed_m, Lanes decayed_v, const Rates *k) {
     Lanes square = mul(g, g), residue = mul_sub(g, g, square);
     Lanes other = mul_add(residue, splat(SECOND_CANDIDATE), square);
-    Lanes decayed = mul(k->beta2, v);
     return (Moments){
         .square = square,
-        .m = add(mul(k->beta1, m), mul(k->rest1, g)),
-        .v = add(decayed, mul(k->rest2, square)),
-        .other_v = add(decayed, mul(k->rest2, other)),
+        .m = add(decayed_m, mul(k->rest1, g)),
+        .v = add(decayed_v, mul(k->rest2, square)),
+        .other_v = add(decayed_v, mul(k->rest2, other)),
     };
 }
 
@@ -180,13 +215,32 @@ INLINE Mask outside(Lanes m, Lanes v) {
 
 INLINE Mask plus_0(Lanes a) { return no_bits(bits_of(a)); }
 
+/* Whether |a| < 2**exponent, or NaN. */
+INLINE Mask below_power(Lanes a, int exponent) {
+    return beyond(splat(ldexp(1.0, exponent)), magnitude(a));
+}
+
+/* Whether |a| > 2**exponent, or NaN. */
+INLINE Mask beyond_power(Lanes a, int exponent) {
+    return beyond(magnitude(a), splat(ldexp(1.0, exponent)));
+}
+
 /* Lanes that only the plain path can take. */
-INLINE Mask strange(Lanes g, Moments new) {
-    const Lanes one = splat(1.0);
-    Mask m = without(outside(new.m, one), plus_0(new.m));
-    Mask v = without(outside(one, new.v), without(plus_0(new.v), unequal(g, splat(0.0))));
-    Mask huge = both(unequal(new.v, new.other_v), beyond(new.square, splat(MAX_SQUARE)));
-    return either(either(m, v), huge);
+INLINE Mask strange(Moments new, Lanes w, const Rates *k) {
+    Mask large = either(beyond_power(new.m, LOWEST_M + 1023), beyond_power(new.v, -LOWEST_V - 1));
+    Mask overflowing = both(unequal(new.v, new.other_v), beyond(new.square, splat(MAX_SQUARE)));
+    Mask negative_v = beyond(splat(0.0), new.v);
+    Mask m = without(below_power(new.m, LOWEST_M), plus_0(new.m));
+    Mask v = without(below_power(new.v, LOWEST_V), plus_0(new.v));
+    Mask moved = both(m, beyond(k->least_w, magnitude(w)));
+    Mask rooted = both(v, beyond(splat(ldexp(1.0, LEAST_EPS)), k->eps));
+    return either(either(either(large, overflowing), negative_v), either(moved, rooted));
+}
+
+/* Lanes whose new v depends on a square that `moments_of` has not found. */
+INLINE Mask unsquared(Lanes g, Lanes new_v) {
+    Mask faint = both(below_power(g, LOWEST_SQUARED), below_power(new_v, ABSORBING_V));
+    return both(faint, unequal(g, splat(0.0)));
 }
 
 /* Puts pow's square into the new v of the doubtful lanes. On arrays and out of line: with a vector
@@ -348,30 +402,42 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
         prefetch(w + i, AHEAD);
         Lanes grad = load_anywhere(g + i), old_m = load_anywhere(m + i);
         Lanes old_v = load_anywhere(v + i);
-        Moments new = moments_of(grad, old_m, old_v, &k);
-        Lanes new_v = new.v;
+        Lanes decayed_m, decayed_v;
+        if (UNLIKELY(any(no_exponent(old_m)))) {
+            decayed_m = decayed(k.beta1, old_m);
+            decayed_v = decayed(k.beta2, old_v);
+        } else {
+            decayed_m = mul(k.beta1, old_m);
+            decayed_v = mul(k.beta2, old_v);
+        }
+        Moments new = moments_of(grad, decayed_m, decayed_v, &k);
+        Lanes step_m = new.m, root_v = new.v;
         Mask doubtful = unequal(new.v, new.other_v);
         if (UNLIKELY(any(either(doubtful, outside(new.m, new.v))))) {
             if (lanes_in(both(both(plus_0(grad), plus_0(old_m)), plus_0(old_v))) == ALL_LANES)
                 continue;
-            if (any(strange(grad, new))) {
+            if (any(strange(new, load_anywhere(w + i), &k))) {
                 done = adam_update_plain(w + i, g + i, m + i, v + i, LANES, rates);
                 if (done < LANES)
                     break;
                 continue;
             }
-            double settled[LANES];
-            store_anywhere(settled, new.v);
-            settle_v(lanes_in(doubtful), settled, g + i, v + i, rates);
-            new.v = load_anywhere(settled);
-            new_v = larger(new.v, splat(ABSORBED_V));
+            doubtful = either(doubtful, unsquared(grad, new.v));
+            if (any(doubtful)) {
+                double settled[LANES];
+                store_anywhere(settled, new.v);
+                settle_v(lanes_in(doubtful), settled, g + i, v + i, rates);
+                new.v = load_anywhere(settled);
+            }
+            step_m = zero_where(below_power(new.m, LOWEST_M), new.m);
+            root_v = larger(new.v, splat(ABSORBED_V));
         }
         store_anywhere(v + i, new.v);
         store_anywhere(m + i, new.m);
         finish(roots, w, &k, &doubts);
         roots = roots_of(guess);
         guess = guess_of(group);
-        group = corrected(i, new.m, new_v, &k, divide_m);
+        group = corrected(i, step_m, root_v, &k, divide_m);
     }
     if (n < LANES)
         return adam_update_plain(w, g, m, v, n, rates);

@@ -28,6 +28,11 @@ _Static_assert(sizeof(AdamRates) == 8 * sizeof(double), "the tests lay it out li
 size_t adam_update(double *restrict w, const double *restrict g, double *restrict m,
                    double *restrict v, size_t n, const AdamRates *rates);
 
+/* A first moment below 2**FAINT_M moves no weight from adam_least_weight() on, whatever v is: the
+ * step is less than 2**-60 of the weight. For ordinary rates; else the least weight is infinite. */
+#define FAINT_M (-500)
+double adam_least_weight(const AdamRates *rates);
+
 /* Its paths. Those of the vector units are only for a known libm and ordinary rates: such that the
  * proofs in adam-inl.h hold. */
 int adam_rates_are_ordinary(const AdamRates *rates);

@@ -103,6 +103,11 @@ INLINE Mask no_bits(Bits a) {
     return _mm512_testn_epi64_mask((__m512i)a.part[0], (__m512i)a.part[0]);
 }
 
+/* Whether a is 0 or subnormal. */
+INLINE Mask no_exponent(Lanes a) {
+    return _mm512_testn_epi64_mask((__m512i)a.part[0], _mm512_set1_epi64(0x7ff0000000000000));
+}
+
 INLINE Mask both(Mask a, Mask b) { return a & b; }
 
 INLINE Mask either(Mask a, Mask b) { return a | b; }
@@ -110,6 +115,16 @@ INLINE Mask either(Mask a, Mask b) { return a | b; }
 INLINE Mask without(Mask a, Mask b) { return (Mask)(a & ~b); }
 
 INLINE int any(Mask a) { return a != 0; }
+
+/* 0.0 where the mask says so, a elsewhere. */
+INLINE Lanes zero_where(Mask m, Lanes a) {
+    return (Lanes){{_mm512_maskz_mov_pd((Mask)~m, a.part[0])}};
+}
+
+/* a where the mask says so, b elsewhere. */
+INLINE Lanes select(Mask m, Lanes a, Lanes b) {
+    return (Lanes){{_mm512_mask_mov_pd(b.part[0], m, a.part[0])}};
+}
 
 /* As a bit for each lane. */
 INLINE unsigned lanes_in(Mask a) { return a; }
@@ -144,6 +159,12 @@ INLINE Mask no_bits(Bits a) {
     return m;
 }
 
+INLINE Mask no_exponent(Lanes a) {
+    Mask m;
+    EACH_PART m.part[i] = (bits)(((bits)a.part[i] & 0x7ff0000000000000) == 0);
+    return m;
+}
+
 INLINE Mask both(Mask a, Mask b) {
     EACH_PART a.part[i] &= b.part[i];
     return a;
@@ -156,6 +177,16 @@ INLINE Mask either(Mask a, Mask b) {
 
 INLINE Mask without(Mask a, Mask b) {
     EACH_PART a.part[i] &= ~b.part[i];
+    return a;
+}
+
+INLINE Lanes zero_where(Mask m, Lanes a) {
+    EACH_PART a.part[i] = (vec)((bits)a.part[i] & ~m.part[i]);
+    return a;
+}
+
+INLINE Lanes select(Mask m, Lanes a, Lanes b) {
+    EACH_PART a.part[i] = _mm256_blendv_pd(b.part[i], a.part[i], (vec)m.part[i]);
     return a;
 }
 
