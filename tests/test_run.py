@@ -503,6 +503,7 @@ CAUGHT = [
     "class Last:\n    def __del__(self):\n        {}\n        print('no')\n\nLast()\nprint('no')",
     "import atexit\n@atexit.register\ndef last():\n    {}\n    print('no')",
     "def values():\n  try:\n    yield {}\n  finally:\n    print('no')\n\nnext(values())",
+    "def down(n):\n    try:\n        down(n + 1)\n    except:\n        {}\n\ndown(0)\nprint('no')",
     "class Text:\n    def __repr__(self):\n        print('no')\n\nValue(1).data = [] or Text()",
     "class Out:\n    def write(self, text): pass\n    def flush(self): sys.stderr.write('no')\n\n"
     "import contextlib\nwith contextlib.redirect_stdout(Out()):\n    {}",

@@ -81,6 +81,12 @@ static void leave_the_bottom(Depth depth) {
     set_depth(depth);
 }
 
+void script_end_at_the_bottom(void) {
+    Depth depth;
+    if (enter_at_the_bottom(&depth) < 0)
+        PyErr_Clear();
+}
+
 void script_deepen(int more) {
     PyThreadState *thread = PyThreadState_Get();
 #if COUNTS_C

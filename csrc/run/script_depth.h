@@ -15,6 +15,9 @@ PyObject *script_compile(PyObject *source, PyObject *file);
 /* Runs the code in the dict `variables`. 0, or -1 with the exception set that ended it. */
 int script_execute(PyObject *code, PyObject *variables);
 
+/* The process ends soon: what is called until then finds itself at that depth. */
+void script_end_at_the_bottom(void);
+
 /* Lets C code that calls itself do so `more` times more often than CPython allows on this thread,
  * whose stack the caller knows to be large enough. */
 void script_deepen(int more);

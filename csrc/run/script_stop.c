@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "script_depth.h"
+
 #ifdef ISOGRAD_COVERAGE
 void __gcov_dump(void);
 #endif
@@ -20,6 +22,7 @@ void script_stop_after(PyObject *say) {
 void script_stop(PyObject *held) {
     assert(say_why);
     PyErr_Clear();
+    script_end_at_the_bottom();
     Py_XDECREF(PyObject_CallOneArg(say_why, held));
 #ifdef ISOGRAD_COVERAGE
     __gcov_dump(); /* what has been counted, which is written only where a process ends orderly */

@@ -23,12 +23,12 @@ class SayWhy:
 
     def __call__(self, held: object) -> None:
         flush_files()
-        print(
+        why = (
             f"isograd: line {self.line()} of {self.path} makes a Value of {shown(held)}, "
-            "which the compiled class cannot hold; plain python can",
-            file=sys.__stderr__,
-            flush=True,
+            "which the compiled class cannot hold; plain python can"
         )
+        if sys.__stderr__:
+            print(why, file=sys.__stderr__, flush=True)
 
     def line(self) -> int | str:
         """The line of the script that runs now."""
