@@ -23,6 +23,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from isograd.run import Script, known
+
 SECONDS = 10  # of the processor, for one script
 
 # ---- the class ----
@@ -394,41 +396,54 @@ class Runner:
         line = [sys.executable, __file__, "serve"]
         self.server = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def __call__(self, how: str, path: Path) -> Outcome:
+    def __call__(self, path: Path, *ways: str) -> list[Outcome]:
+        """How a script ends in each of the `ways`, "plain" or "ours", which run at once."""
         assert self.server.stdin and self.server.stdout
-        self.server.stdin.write(f"{how} {path}\n".encode())
+        self.server.stdin.write(f"{','.join(ways)} {path}\n".encode())
         self.server.stdin.flush()
-        status = int(self.server.stdout.readline())
-        out, errors = path.with_suffix(".out"), path.with_suffix(".err")
-        return Outcome(status, out.read_bytes(), errors.read_text(errors="replace"))
+        statuses = self.server.stdout.readline().split()
+        return [
+            Outcome(
+                int(status), written(path, way, 1).read_bytes(), written(path, way, 2).read_text()
+            )
+            for way, status in zip(ways, statuses)
+        ]
 
     def close(self) -> None:
         self.server.communicate()
 
 
-def serve() -> None:
-    """For each line `how path` of standard input runs the script and answers with its status."""
-    from isograd.run import Script, known
+def written(path: Path, way: str, fd: int) -> Path:
+    """The file with what a script has written."""
+    return path.with_suffix(f".{way}{fd}")
 
-    known.methods()
+
+def start(path: Path, way: str) -> int:
+    """The number of a child that runs the script; in the child, does not return."""
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        for fd in (1, 2):
+            os.dup2(os.open(written(path, way, fd), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), fd)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if way == "plain":
+            os.execv(sys.executable, [sys.executable, "-I", "-S", str(path)])
+        Script(str(path), ()).run()
+    return child
+
+
+def serve() -> None:
+    """For each line `ways path` of standard input runs the script and answers with its statuses."""
     for ways in [*known.methods().values(), *known.functions().values()]:
         for way in ways:
             way.meaning  # noqa: B018  kept from here on
     answers = os.dup(1)
-    for line in iter(lambda: sys.stdin.buffer.raw.readline(), b""):
-        how, path = os.fsdecode(line.rstrip(b"\n")).split(" ", 1)
-        child = os.fork()
-        if child == 0:
-            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-            for fd, suffix in ((1, ".out"), (2, ".err")):
-                os.dup2(os.open(Path(path).with_suffix(suffix), 0o1101, 0o600), fd)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.close(answers)
-            if how == "plain":
-                os.execv(sys.executable, [sys.executable, "-I", "-S", path])
-            Script(path, ()).run()
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        os.write(answers, b"%d\n" % status)
+    os.set_inheritable(answers, False)
+    for line in iter(sys.stdin.buffer.raw.readline, b""):
+        ways, path = os.fsdecode(line.rstrip(b"\n")).split(" ", 1)
+        children = [start(Path(path), way) for way in ways.split(",")]
+        ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        os.write(answers, f"{' '.join(map(str, ends))}\n".encode())
 
 
 def difference(number: int, run: Runner, folder: Path) -> tuple[str, str]:
@@ -436,10 +451,9 @@ def difference(number: int, run: Runner, folder: Path) -> tuple[str, str]:
     source, watched = Writer(number).script()
     path = folder / f"script{number}.py"
     path.write_text(source)
-    plain = run("plain", path)
+    plain, ours = run(path, "plain", "ours")
     if plain.status < 0:
         return "slow", ""
-    ours = run("ours", path)
     if (ours.status, ours.out) == (plain.status, plain.out):
         return "equal", ""
     if ours.status == plain.status:
@@ -449,7 +463,8 @@ def difference(number: int, run: Runner, folder: Path) -> tuple[str, str]:
     if not plain.out.startswith(ours.out):
         return "different", "printed something else before it stopped"
     path.write_text(watched)
-    if "not for ours" not in run("plain", path).errors:
+    (plain,) = run(path, "plain")
+    if "not for ours" not in plain.errors:
         return "different", "stopped for no reason"
     return "stopped", ""
 
@@ -479,11 +494,14 @@ def main() -> None:
         print(Writer(int(sys.argv[2])).script()[0])
         return
     n, first = (int(arg) for arg in [*sys.argv[1:3], "0"][:2])
-    ends, wrong = compare(range(first, first + n))
-    print(dict(ends))
-    for number, why in wrong.items():
-        print(f"script {number}: {why}")
-    sys.exit(bool(wrong))
+    total: Counter[str] = Counter()
+    for some in range(first, first + n, 500):
+        ends, wrong = compare(range(some, min(some + 500, first + n)))
+        total += ends
+        for number, why in wrong.items():
+            print(f"script {number}: {why}")
+        print(f"up to {some + ends.total()}:", dict(total), flush=True)
+    sys.exit(total["different"] > 0)
 
 
 if __name__ == "__main__":
