@@ -23,20 +23,11 @@ cdef extern from "gpt/model.h" nogil:
     ctypedef struct GPT:
         Sizes s
         size_t n_params
-        double *weights
-        double *gradients
-        double *first_moments
-        double *second_moments
+        double *weights, *gradients
+        double *first_moments, *second_moments
     ctypedef enum GptError:
-        GPT_OK
-        GPT_NO_MEMORY
-        GPT_INTERRUPTED
-        GPT_LOG_DOMAIN
-        GPT_POW_RANGE
-        GPT_POW_COMPLEX
-        GPT_DIVISION
-        GPT_TOTAL_ZERO
-        GPT_TOTAL_INFINITE
+        GPT_OK, GPT_NO_MEMORY, GPT_INTERRUPTED, GPT_LOG_DOMAIN, GPT_POW_RANGE, GPT_POW_COMPLEX,
+        GPT_DIVISION, GPT_TOTAL_ZERO, GPT_TOTAL_INFINITE
 
 cdef extern from "gpt/documents.h" nogil:
     ctypedef struct CDocuments "Documents":
@@ -81,9 +72,7 @@ cdef extern from "gpt/decode.h" nogil:
 
 cdef extern from "numerics/vector_unit.h":
     ctypedef enum VectorUnit:
-        PLAIN
-        AVX2
-        AVX512
+        PLAIN, AVX2, AVX512
     const char *vector_unit_init()
     VectorUnit chosen_unit "vector_unit"()
     int vector_unit_set(VectorUnit unit)
