@@ -9,7 +9,6 @@ from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.stddef cimport size_t
 from libc.stdint cimport int32_t
 
 from itertools import islice
@@ -23,8 +22,10 @@ cdef extern from "gpt/model.h" nogil:
     ctypedef struct GPT:
         Sizes s
         size_t n_params
-        double *weights, *gradients
-        double *first_moments, *second_moments
+        double *weights
+        double *gradients
+        double *first_moments
+        double *second_moments
     ctypedef enum GptError:
         GPT_OK, GPT_NO_MEMORY, GPT_INTERRUPTED, GPT_LOG_DOMAIN, GPT_POW_RANGE, GPT_POW_COMPLEX,
         GPT_DIVISION, GPT_TOTAL_ZERO, GPT_TOTAL_INFINITE
@@ -119,7 +120,6 @@ cdef int raise_error(GptError error) except -1:
 
 cdef extern from "Python.h":
     int check_signals "PyErr_CheckSignals"() noexcept
-
 cdef int is_interrupted() noexcept with gil:
     """Whether a signal handler has raised something, which then is still to be raised here."""
     return check_signals() < 0
