@@ -770,8 +770,8 @@ _core.execute_script(_core.compile_script(b"print(1)", "one"), {})
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 def test_no_memory_to_take_the_place_of_a_class():
     pytest.importorskip("_testcapi")
-    status, out, errors = outcome("-c", ADOPTED_WITHOUT_MEMORY)
-    assert (status, out, errors) == (0, b"1\n", "")
+    status, out, _ = outcome("-c", ADOPTED_WITHOUT_MEMORY)  # CPython 3.13 complains by itself
+    assert (status, out) == (0, b"1\n")
 
 
 @compiled_only
