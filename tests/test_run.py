@@ -477,6 +477,8 @@ def test_an_int_that_leaves_2_to_the_53_ends_the_run(tmp_path, line):
         "x = [Value(2**26), Value(3)]; y = rmsnorm(x); sum(y).backward(); print(x[0].grad)",
         "x = [Value(2**53 - 1), Value(1)]; y = softmax(x); y[0].backward(); print(x[0].grad)",
         "a = Value(3); a.grad = 0.5; (Value(1, (a,), (2**52,)) * -4).backward(); print(a.grad)",
+        "a = Value(3); b = a / 2**70 / -(2**53); b.backward(); print(b.data, a.grad)",
+        "Value(3) / 10**400",
         "a = Value(3); a.grad = -0.0; Value(1, (a, a), (0, -1)).backward(); print(a.grad)",
         "x = [Value(1.5), Value(2**27)]; x[1].grad = 0.5; "
         "(sum(a * b for a, b in zip(x, x)) * 2**27).backward(); print(x[1].grad)",
