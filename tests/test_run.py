@@ -476,6 +476,12 @@ def test_an_int_that_leaves_2_to_the_53_ends_the_run(tmp_path, line):
         "x = linear([Value(1.5), Value(2**27 + 1)], [[Value(2), Value(2**27)]]); print(x[0].data)",
         "x = [Value(2**26), Value(3)]; y = rmsnorm(x); sum(y).backward(); print(x[0].grad)",
         "x = [Value(2**53 - 1), Value(1)]; y = softmax(x); y[0].backward(); print(x[0].grad)",
+        "a = Value(3); a.grad = 0.5; (Value(1, (a,), (2**52,)) * -4).backward(); print(a.grad)",
+        "a = Value(3); b = a / 2**70 / -(2**53); b.backward(); print(b.data, a.grad)",
+        "Value(3) / 10**400",
+        "a = Value(3); a.grad = -0.0; Value(1, (a, a), (0, -1)).backward(); print(a.grad)",
+        "x = [Value(1.5), Value(2**27)]; x[1].grad = 0.5; "
+        "(sum(a * b for a, b in zip(x, x)) * 2**27).backward(); print(x[1].grad)",
     ],
     ids=itertools.count(),
 )
@@ -770,8 +776,8 @@ _core.execute_script(_core.compile_script(b"print(1)", "one"), {})
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 def test_no_memory_to_take_the_place_of_a_class():
     pytest.importorskip("_testcapi")
-    status, out, errors = outcome("-c", ADOPTED_WITHOUT_MEMORY)
-    assert (status, out, errors) == (0, b"1\n", "")
+    status, out, _ = outcome("-c", ADOPTED_WITHOUT_MEMORY)  # CPython 3.13 complains by itself
+    assert (status, out) == (0, b"1\n")
 
 
 @compiled_only
@@ -783,6 +789,27 @@ def test_a_stop_that_python_does_not_survive_to_explain():
     source += lost.format(norm) + f"{norm}([Value(2**30)])\n" + adopt + f"{norm}([Value(2**30)])\n"
     status, out, errors = outcome("-c", source)
     assert (status, out, errors) == (2, b"1.152921504606847e+18\n", "")
+
+
+REPEATED = """
+class Last:
+    def __init__(self, n):
+        self.n = n
+    def __del__(self):
+        print("last", self.n)
+
+for n in range(4):
+    last = Last(n)
+    try:
+        Value(n) / 0
+    except ZeroDivisionError:
+        print(n)
+"""
+
+
+@compiled_only
+def test_an_error_of_the_scripts_own_class_keeps_nothing_alive(tmp_path):
+    both(written(tmp_path, PRELUDE + REPEATED))
 
 
 HANDED_OVER = """

@@ -87,8 +87,8 @@ NOINLINE static void hand_on_int(Node *n, Py_ssize_t from, Py_ssize_t to) {
     Number grad = hidden_grad(n);
     for (Py_ssize_t i = to - 1; i >= from; i--) {
         Py_ssize_t j = n->terms.a_start + i, k = n->terms.b_start + i;
-        node_add_grad(a->at[j], number_mul(operand(b, k), grad));
-        node_add_grad(b->at[k], number_mul(operand(a, j), grad));
+        node_add_product(a->at[j], operand(b, k), grad);
+        node_add_product(b->at[k], operand(a, j), grad);
     }
 }
 

@@ -121,8 +121,15 @@ static PyObject *subtract(PyObject *a, PyObject *b) {
 static PyObject *multiply(PyObject *a, PyObject *b) {
     return binary(MUL_OP, adopted.number.nb_multiply, a, b);
 }
+/* An int of any size may divide: what is kept is its inverse, a float. */
 static PyObject *divide(PyObject *a, PyObject *b) {
-    return binary(DIV_OP, adopted.number.nb_true_divide, a, b);
+    PyObject *divisor = NULL;
+    if (UNLIKELY(PyLong_CheckExact(b) && !is_plain_int(b)) && !adopted.forward_absent[DIV_OP] &&
+        (divisor = PyNumber_Float(b)) == NULL)
+        PyErr_Clear(); /* the script's class raises it, too */
+    PyObject *result = binary(DIV_OP, adopted.number.nb_true_divide, a, divisor ? divisor : b);
+    Py_XDECREF(divisor);
+    return result;
 }
 
 static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {

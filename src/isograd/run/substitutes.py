@@ -62,7 +62,8 @@ class Replay:
     def __call__(
         self, name: str, args: tuple[Any, ...], keywords: dict[str, Any] | None
     ) -> BaseException:
-        own_class = self.own_class()
+        variables = dict(self.variables)
+        own_class = self.own_class(variables)
         args = tuple(self.own(own_class, arg) for arg in args)
         known: dict[str, Callable[..., object]] = {"__init__": own_class, "pow": pow}
         function = known.get(name) or getattr(operator, name, None) or getattr(own_class, name)
@@ -70,11 +71,12 @@ class Replay:
             result = function(*args, **(keywords or {}))
         except Exception as error:
             return without_first_frame(error)
+        finally:
+            variables.clear()  # or what they hold would live as long as the class, a cycle
         _core.stop_script(getattr(result, "data", result))
 
-    def own_class(self) -> type:
-        """The script's class again, whose methods mean it by its name."""
-        variables = dict(self.variables)
+    def own_class(self, variables: dict[str, Any]) -> type:
+        """The script's class again, whose methods mean it by its name, among the `variables`."""
         body = {
             name: copied(member, variables) if isinstance(member, types.FunctionType) else member
             for name, member in self.original.__dict__.items()
