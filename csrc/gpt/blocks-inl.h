@@ -39,4 +39,25 @@ _Static_assert(LANES % WIDTH == 0 && LANES == 8, "lanes are whole registers; com
             __VA_ARGS__;                                                                           \
     }
 
+/* Runs the statement once with a constant R, the least of 1, 2, 4, 6 and 8 that is n or more; but
+ * no more than `most`. */
+#define WITH_AT_LEAST(most, n, ...)                                                                \
+    do {                                                                                           \
+        if ((most) <= 1 || (n) <= 1)                                                               \
+            WITH(1, __VA_ARGS__)                                                                   \
+        else if ((most) <= 2 || (n) <= 2)                                                          \
+            WITH(2, __VA_ARGS__)                                                                   \
+        else if ((most) <= 4 || (n) <= 4)                                                          \
+            WITH(4, __VA_ARGS__)                                                                   \
+        else if ((n) <= 6)                                                                         \
+            WITH(6, __VA_ARGS__)                                                                   \
+        else                                                                                       \
+            WITH(8, __VA_ARGS__)                                                                   \
+    } while (0)
+#define WITH(size, ...)                                                                            \
+    {                                                                                              \
+        enum { R = size };                                                                         \
+        __VA_ARGS__;                                                                               \
+    }
+
 #endif

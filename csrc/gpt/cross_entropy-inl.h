@@ -95,7 +95,7 @@ static void add_target_rows(const Pass *p, double *dx, Matrix lm_head, size_t pa
 /* dx is (panels, C, 8), the gradient of the last x: rows of lm_head from the last to the first, but
  * each position's target last of all. */
 static void lm_head_backward(const Pass *p, double *dx, Matrix lm_head, Range columns) {
-    linear_backward(dx, lm_head, p->dlogits, descending_rows(p, p->s.V), p->n_panels, columns);
+    linear_backward(dx, lm_head, p->dlogits, descending_rows(p, p->s.V), p->T, columns);
     for (size_t panel = 0; panel < p->n_panels; panel++)
         add_target_rows(p, dx + panel * p->s.C * LANES, lm_head, panel, columns);
 }

@@ -46,18 +46,18 @@ static void layer_backward(const Pass *p, const Layer *layer, const double *dout
     const Range panels = share_of_panels(me, n), columns = share_of_rows(me, C);
     const Range hidden = share_of_rows(me, F);
     const int32_t *order_of_C = descending_rows(p, C), *order_of_F = descending_rows(p, F);
-    linear_backward(layer->dhidden, m->fc2, dout, order_of_C, n, hidden);
+    linear_backward(layer->dhidden, m->fc2, dout, order_of_C, p->T, hidden);
     relu_backward(layer->dhidden, layer->hidden, F, n, hidden);
     wait_for_others(me);
-    linear_backward(p->dinput, m->fc1, layer->dhidden, order_of_F, n, columns);
+    linear_backward(p->dinput, m->fc1, layer->dhidden, order_of_F, p->T, columns);
     wait_for_others(me);
     rmsnorm_backward(p, layer->dx_mid, &layer->mlp_norm, p->dinput, dout, panels);
     wait_for_others(me);
-    linear_backward(p->dinput, m->wo, layer->dx_mid, order_of_C, n, columns);
+    linear_backward(p->dinput, m->wo, layer->dx_mid, order_of_C, p->T, columns);
     wait_for_others(me);
     attention_backward(p, layer, p->dinput, share_of_heads(me, p->s.H));
     wait_for_others(me);
-    linear_backward(p->dinput, m->qkv, layer->dqkv, p->qkv_order, n, columns);
+    linear_backward(p->dinput, m->qkv, layer->dqkv, p->qkv_order, p->T, columns);
     wait_for_others(me);
     rmsnorm_backward(p, layer->dx, &layer->attention_norm, p->dinput, layer->dx_mid, panels);
 }

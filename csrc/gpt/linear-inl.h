@@ -8,13 +8,14 @@
 #define ISOGRAD_GPT_LINEAR_INL_H
 
 #include "blocks-inl.h"
+#include "memory.h"
 #include "shares.h"
 #include "weights.h"
 
-/* Columns lie side by side in memory; two cache lines of them are worth it. */
-#define COLUMNS_AT_ONCE (WIDTH == 8 ? 16 : ROWS)
 #define PANELS_AT_ONCE (WIDTH == 8 ? 2 : 1)
+#define POSITIONS_AT_ONCE ROWS
 #define GROUPS_AT_ONCE (WIDTH == 8 ? 2 : 1)
+#define COLUMNS_AT_ONCE (GROUPS_AT_ONCE * LANES)
 
 _Static_assert(ROWS_IN_A_SHARE % ROWS == 0 && ROWS_IN_A_SHARE % COLUMNS_AT_ONCE == 0,
                "a worker's share is whole blocks");
@@ -51,43 +52,77 @@ static void linear_forward(double *y, Matrix m, const double *x, size_t n_panels
     });
 }
 
-/* Some rows of a matrix, in the order in which their terms are added. */
-typedef struct {
-    const int32_t *rows; /* (n) */
-    size_t n;
-} Order;
-
-/* dx is (n_in, 8), dy is (n_out, 8): columns column .. column + R - 1 of dx, from the ordered rows
- * of W; sums start from zero or go on. */
-INLINE void linear_backward_block(const size_t R, double *dx, Matrix m, const double *dy,
-                                  Order order, size_t column, int from_zero) {
+/* dx is (8, COLUMNS_AT_ONCE), dy is (n_out, 8), both from the first of some positions on, of which
+ * there are R; the next ones, up to POSITIONS_AT_ONCE, become 0. G groups of 8 columns of dx =
+ * transposed W times dy, `column` being the first; only n <= 8 of the last group's exist. */
+INLINE void linear_backward_block(const size_t R, const size_t G, double *dx, Matrix m,
+                                  const double *dy, const int32_t *order, size_t column, size_t n) {
     const double *w = m.w + column;
-    Lanes sum[COLUMNS_AT_ONCE];
-    dx += column * LANES;
-    EACH(c, R) sum[c] = from_zero ? splat(0.0) : load(dx + c * LANES);
-    for (size_t k = 0; k < order.n; k++) {
-        const double *row = opaque(w + (size_t)order.rows[k] * m.n_in);
-        Lanes dyo = load(dy + (size_t)order.rows[k] * LANES);
-        EACH(c, R) sum[c] = add_product(sum[c], row[c], dyo);
+    Lanes sum[POSITIONS_AT_ONCE][GROUPS_AT_ONCE];
+    EACH(t, POSITIONS_AT_ONCE) EACH(c, G) sum[t][c] = splat(0.0);
+    for (size_t k = 0; k < m.n_out; k++) {
+        const double *row = opaque(w + (size_t)order[k] * m.n_in);
+        const double *dyo = opaque(dy + (size_t)order[k] * LANES);
+        Lanes wo[GROUPS_AT_ONCE];
+        EACH(c, G) wo[c] = load_some(row + c * LANES, c + 1 < G ? LANES : n);
+        EACH(t, R) EACH(c, G) sum[t][c] = add_product(sum[t][c], dyo[t], wo[c]);
     }
-    EACH(c, R) store(dx + c * LANES, sum[c]);
+    EACH(t, POSITIONS_AT_ONCE) EACH(c, G) store(dx + t * COLUMNS_AT_ONCE + c * LANES, sum[t][c]);
 }
 
-/* dx is (panels, n_in, 8), dy is (panels, n_out, 8), order is (n_out): the given columns of dx =
- * transposed W times dy. A few rows at a time for all of dx, so that weights stream through the
- * cache once, whatever the number of panels. */
-static void linear_backward(double *dx, Matrix m, const double *dy, const int32_t *order,
-                            size_t n_panels, Range columns) {
-    assert(columns.from <= columns.to && columns.to <= m.n_in);
-    const size_t rows_at_once = m.n_out * m.n_in <= 4096 ? m.n_out : 16;
-    for (size_t k = 0; k < m.n_out; k += rows_at_once) {
-        const size_t n_left = m.n_out - k;
-        const Order rows = {order + k, n_left < rows_at_once ? n_left : rows_at_once};
-        for (size_t p = 0; p < n_panels; p++)
-            IN_BLOCKS(COLUMNS_AT_ONCE, i, columns.to - columns.from,
-                      linear_backward_block(R, dx + p * m.n_in * LANES, m, dy + p * m.n_out * LANES,
-                                            rows, columns.from + i, k == 0));
+/* dx is (8 G, 8), dy is (n_out, 8), of a panel with n_positions: the same columns, one below the
+ * other. */
+INLINE void linear_backward_panel(const size_t G, double *dx, Matrix m, const double *dy,
+                                  const int32_t *order, size_t column, size_t n,
+                                  size_t n_positions) {
+    _Alignas(ALIGNMENT) double by_position[LANES * COLUMNS_AT_ONCE];
+    size_t t = 0;
+    for (; t < n_positions; t += POSITIONS_AT_ONCE)
+        WITH_AT_LEAST(POSITIONS_AT_ONCE, n_positions - t,
+                      linear_backward_block(R, G, by_position + t * COLUMNS_AT_ONCE, m, dy + t,
+                                            order, column, n));
+    for (; t < LANES; t++)
+        EACH(c, G) store(by_position + t * COLUMNS_AT_ONCE + c * LANES, splat(0.0));
+    EACH(c, G)
+    transpose(dx + c * LANES * LANES, LANES, by_position + c * LANES, COLUMNS_AT_ONCE);
+}
+
+/* dx is (panels, n_in, 8), dy is (panels, n_out, 8) of T positions: G groups of whole columns. */
+INLINE void linear_backward_columns(const size_t G, double *dx, Matrix m, const double *dy,
+                                    const int32_t *order, size_t column, size_t T) {
+    for (size_t t = 0; t < T; t += LANES)
+        linear_backward_panel(G, dx + t * m.n_in + column * LANES, m, dy + t * m.n_out, order,
+                              column, LANES, T - t < LANES ? T - t : LANES);
+}
+
+/* The same of the last n < 8 columns: of the last 8, if there are so many, since they are quicker
+ * to load. */
+static void linear_backward_rest(double *dx, Matrix m, const double *dy, const int32_t *order,
+                                 size_t n, size_t T) {
+    const size_t n_loaded = m.n_in < LANES ? m.n_in : LANES, n_skipped = n_loaded - n;
+    for (size_t t = 0; t < T; t += LANES) {
+        _Alignas(ALIGNMENT) double columns[LANES * LANES];
+        linear_backward_panel(1, columns, m, dy + t * m.n_out, order, m.n_in - n_loaded, n_loaded,
+                              T - t < LANES ? T - t : LANES);
+        memcpy(dx + (t + LANES) * m.n_in - n * LANES, columns + n_skipped * LANES,
+               n * LANES * sizeof *columns);
     }
+}
+
+/* dx is (panels, n_in, 8), dy is (panels, n_out, 8) of T positions, order is (n_out): the given
+ * columns of dx = transposed W times dy, terms in the order of rows that `order` gives. A few
+ * columns at a time for all panels, so that weights stream through the cache once. */
+static void linear_backward(double *dx, Matrix m, const double *dy, const int32_t *order, size_t T,
+                            Range columns) {
+    assert(columns.from <= columns.to && columns.to <= m.n_in);
+    size_t i = columns.from;
+    for (; i + COLUMNS_AT_ONCE <= columns.to; i += COLUMNS_AT_ONCE)
+        linear_backward_columns(GROUPS_AT_ONCE, dx, m, dy, order, i, T);
+    for (; COLUMNS_AT_ONCE > LANES && i + LANES <= columns.to; i += LANES)
+        linear_backward_columns(1, dx, m, dy, order, i, T);
+    assert(i == columns.to || columns.to == m.n_in); /* shares are whole groups */
+    if (i < columns.to)
+        linear_backward_rest(dx, m, dy, order, columns.to - i, T);
 }
 
 /* The gradient of a matrix: dw += the sum over positions of dy times x. */

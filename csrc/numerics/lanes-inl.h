@@ -203,6 +203,32 @@ INLINE void transpose(double *out, size_t to, const double *x, size_t from) {
         *(vec *)(out + i * to) = row[i];
 }
 
+#elif WIDTH == 4 && defined(__GNUC__) && (__GNUC__ >= 12 || defined(__clang__))
+
+/* The same, a quarter at a time. */
+INLINE void transpose(double *out, size_t to, const double *x, size_t from) {
+    UNROLL
+    for (size_t quarter = 0; quarter < 4; quarter++) {
+        const size_t i = quarter / 2 * 4, j = quarter % 2 * 4;
+        vec row[4], pair[4];
+        UNROLL
+        for (size_t k = 0; k < 4; k++)
+            row[k] = *(const vec *)(x + (i + k) * from + j);
+        UNROLL
+        for (size_t k = 0; k < 4; k += 2) {
+            pair[k] = __builtin_shufflevector(row[k], row[k + 1], 0, 4, 2, 6);
+            pair[k + 1] = __builtin_shufflevector(row[k], row[k + 1], 1, 5, 3, 7);
+        }
+        UNROLL
+        for (size_t k = 0; k < 2; k++) {
+            vec *column = (vec *)(out + (j + k) * to + i);
+            *column = __builtin_shufflevector(pair[k], pair[k + 2], 0, 1, 4, 5);
+            column = (vec *)(out + (j + k + 2) * to + i);
+            *column = __builtin_shufflevector(pair[k], pair[k + 2], 2, 3, 6, 7);
+        }
+    }
+}
+
 #else
 
 INLINE void transpose(double *out, size_t to, const double *x, size_t from) {

@@ -172,6 +172,12 @@ int main(void) {
     const Sizes small = {.V = 2, .L = 1, .C = 2, .H = 1, .block_size = MOST_TOKENS};
     check_model(&small, 20, 2, MOST_TOKENS, 3); /* several pieces for each thread */
     n_models += 4;
+    for (size_t T = 1; T < MOST_TOKENS; T++, n_models += 2) { /* however full the last panel is */
+        const Sizes even = {.V = 9, .L = 1, .C = 24, .H = 3, .block_size = MOST_TOKENS};
+        const Sizes odd = {.V = 9, .L = 1, .C = 10, .H = 2, .block_size = MOST_TOKENS};
+        check_model(&even, 1, T + 1, T + 1, 1);
+        check_model(&odd, 1, T + 1, T + 1, 2);
+    }
     printf("OK: %zu models\n", n_models);
     return 0;
 }
