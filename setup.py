@@ -79,7 +79,7 @@ def flags(compiler):
     if os.environ.get("ISOGRAD_SANITIZE"):
         return [*UNIX_FLAGS, *SANITIZE, "-O1"], [*SANITIZE, "-pthread"]
     if os.environ.get("ISOGRAD_COVERAGE"):
-        return [*UNIX_FLAGS, *COVERAGE, "-O0"], [*COVERAGE, "-pthread"]
+        return [*UNIX_FLAGS, *COVERAGE, "-DISOGRAD_COVERAGE", "-O0"], [*COVERAGE, "-pthread"]
     return UNIX_FLAGS, ["-pthread"]
 
 

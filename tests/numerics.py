@@ -29,7 +29,8 @@ def build(folder):
     compiler = new_compiler()
     customize_compiler(compiler)
     msvc = compiler.compiler_type == "msvc"
-    counting = ["--coverage"] if "GCOV_FOLDER" in os.environ else []  # `make coverage` sets it
+    # `make coverage` sets it.
+    counting = ["--coverage", "-O0"] if "GCOV_FOLDER" in os.environ else []
     folder = Path(os.environ.get("GCOV_FOLDER", folder))
     objects = compiler.compile(
         SOURCES,

@@ -15,6 +15,7 @@ from test_training import DOCS, SIZES, TIERS, TOKENIZER, new_model, snapshot
 
 import isograd
 import isograd.checkpoint
+import isograd.files
 
 pytestmark = pytest.mark.once
 
@@ -297,6 +298,12 @@ def test_other_numbers_than_doubles_are_refused(path, content):
     )
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")
+def test_a_device_is_no_checkpoint():
+    with pytest.raises(ValueError, match="'/dev/zero' is a device; expected a file"):
+        isograd.load_checkpoint("/dev/zero")
+
+
 def test_negative_second_moments_are_refused(path):
     checkpoint = new_checkpoint()
     checkpoint.state.v[5] = -1.0
@@ -361,6 +368,102 @@ def test_a_link_goes_on_pointing_to_the_file(path, tmp_path):
     link.symlink_to(path.name)
     isograd.save_checkpoint(link, new_checkpoint())
     assert link.is_symlink() and path.is_file()
+
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes, locks and signals")
+
+
+def mode(path):
+    return oct(path.stat().st_mode & 0o7777)
+
+
+@POSIX
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_new_file_has_the_mode_of_the_umask_and_keeps_the_one_it_is_given(path, umask):
+    before = os.umask(umask)
+    try:
+        isograd.save_checkpoint(path, new_checkpoint())
+        assert mode(path) == oct(0o666 & ~umask)
+        for kept in [0o600, 0o644, 0o660, 0o400]:
+            path.chmod(kept)
+            isograd.save_checkpoint(path, new_checkpoint(steps=6))
+            assert mode(path) == oct(kept)
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to be root")
+def test_a_file_keeps_its_owner(path, content):
+    os.chown(path, 4321, 1234)
+    isograd.save_checkpoint(path, new_checkpoint(steps=6))
+    assert (path.stat().st_uid, path.stat().st_gid) == (4321, 1234)
+
+
+DIE_WHILE_WRITING = """
+import os, signal, sys
+from isograd import files
+
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+os.umask(0)
+files.write_atomically(sys.argv[1], b"half")
+"""
+
+
+@POSIX
+def test_what_killed_processes_leave_is_cleaned_up(path):
+    for written in [False, True]:
+        for _ in range(3):
+            subprocess.run([sys.executable, "-c", DIE_WHILE_WRITING, path])
+            assert len(os.listdir(path.parent)) == 1 + written
+            assert path.exists() == written
+        isograd.save_checkpoint(path, new_checkpoint())
+        assert os.listdir(path.parent) == [path.name]
+        assert isograd.load_checkpoint(path).state.steps == 3
+        assert not path.stat().st_mode & 0o002, "nothing of the part that was left"
+    subprocess.run([sys.executable, "-c", DIE_WHILE_WRITING, path])
+    isograd.files.check_writable(path)
+    assert os.listdir(path.parent) == [path.name]
+
+
+WRITE_MANY_TIMES = """
+import sys
+from isograd import files
+
+for i in range(300):
+    files.write_atomically(sys.argv[1], sys.argv[2].encode() * (10_000 + 100 * i))
+"""
+
+
+@POSIX
+def test_two_processes_may_write_a_file_at_once(path):
+    path.write_bytes(b"a")
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITE_MANY_TIMES, path, letter]) for letter in "abc"
+    ]
+    while None in [writer.poll() for writer in writers]:
+        assert len(set(path.read_bytes())) == 1, "one process's bytes alone"
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert os.listdir(path.parent) == [path.name]
+
+
+@POSIX
+def test_a_link_in_the_place_of_the_part_is_not_followed(path, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"")
+    (tmp_path / f".{path.name}.part").symlink_to(precious)
+    with pytest.raises(OSError):
+        isograd.save_checkpoint(path, new_checkpoint())
+    assert precious.read_bytes() == b"" and not path.exists()
+
+
+def test_an_empty_path_names_no_file(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path / "folder")
+    with pytest.raises(FileNotFoundError):
+        isograd.load_checkpoint("")
+    with pytest.raises(FileNotFoundError):
+        isograd.save_checkpoint("", new_checkpoint())
+    assert os.listdir(tmp_path) == ["folder"] and os.listdir(".") == []
 
 
 SAVE_FOREVER = """

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import math
 import os
 import platform
 import random
@@ -125,6 +126,7 @@ BAD_OPTIONS = [
     ("--batch-size=-1", "batch_size must be a whole number from 1 on, not -1"),
     ("--batch-size=nan", "'nan' is not a valid integer"),
     ("--threads=0", "threads must be a whole number from 1 on, not 0"),
+    ("--threads=many", "'many' is neither a whole number nor auto."),
     ("--checkpoint-every=5", "--checkpoint-every says how often, --checkpoint which file"),
     (
         "--checkpoint-every=0 --checkpoint=x",
@@ -137,6 +139,7 @@ BAD_OPTIONS = [
     ("--checkpoint=x.csv --history=./x.csv", "--history and --plot must be different files"),
     ("--resume=missing", "cannot read 'missing': No such file"),
     ("--resume=.", "cannot read '.': Is a directory"),
+    (f"--samples={2**64}", "samples must be a whole number below 2**63"),
     ("--samples=-1", "samples must be a whole number from 0 on, not -1"),
     ("--tier=gpu", "'gpu' is not one of 'native', 'fused', 'value', 'reference'"),
     ("--steps=many", "'many' is not a valid integer"),
@@ -149,6 +152,13 @@ for name in ["n_layer", "n_embd", "n_head", "block_size"]:
     for size in [0, -1]:
         option = f"--{name.replace('_', '-')}={size}"
         BAD_OPTIONS.append((option, f"{name} must be a whole number from 1 on, not {size}"))
+for name in ["n_embd", "n_layer", "block_size"]:
+    option = f"--{name.replace('_', '-')}=100000000000"
+    BAD_OPTIONS.append((option, "more memory than there is"))
+for name in ["n_embd", "n_layer", "n_head", "block_size", "batch_size", "steps", "threads"]:
+    for size in [2**64, 10**21]:
+        option = f"--{name.replace('_', '-')}={size}"
+        BAD_OPTIONS.append((option, f"{name} must be a whole number below 2**63"))
 for number in ["nan", "inf", "-inf", "-0.5"]:
     BAD_OPTIONS.append((f"--lr={number}", f"lr must be a finite number from 0 on, not {number}"))
 for number in ["-1.0", "nan", "inf"]:
@@ -161,9 +171,41 @@ def test_bad_options(data, option, words):
     assert words in complaint(run("train", "--data", data, *option.split()))
 
 
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        (["train", f"--{name}="], f"--{name}")
+        for name in ["data", "checkpoint", "resume", "history", "plot"]
+    ]
+    + [(["eval", ""], "CHECKPOINT"), (["sample", ""], "CHECKPOINT"), (["run", ""], "SCRIPT")]
+    + [(["eval", "missing", "--data="], "--data")],
+)
+def test_empty_paths(arguments, name):
+    words = f"Invalid value for '{name}': expected a path, not an empty one"
+    assert words in complaint(run(*arguments))
+
+
 @pytest.mark.parametrize("argument", ["tain", "--verbose"])
 def test_unknown_commands_and_options(argument):
     assert argument in complaint(run(argument))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")
+@pytest.mark.parametrize("option", ["--data", "--resume"])
+def test_a_device(option):
+    assert "'/dev/zero' is a device; expected a file" in complaint(
+        run("train", option, "/dev/zero")
+    )
+
+
+@pytest.mark.skipif(isograd.model.DEFAULT_TIER != "native", reason="others take no memory at once")
+def test_memory_that_runs_out_in_training_is_one_sentence(data):
+    process = run("train", *TINY, "--data", data, "--batch-size", 10**15)
+    assert process.returncode == 1
+    assert process.stderr == (
+        "\nisograd: memory ran out in step 1 of 2: "
+        "batch_size 1000000000000000 and threads 1 need more than there is\n"
+    )
 
 
 def test_divergence_is_one_sentence(data):
@@ -190,14 +232,16 @@ STOP_AT = """
 import signal, sys
 from isograd.commands import cli, progress
 
-def step(self, step, loss, shown=progress.Progress.step):
-    shown(self, step, loss)
-    if step == int(stop):
+def show(self, show=progress.Progress.show):
+    before = self.shown
+    show(self)
+    if before < self.shown == int(stop):
         print(flush=True)
         signal.raise_signal(getattr(signal, name))
 
 stop, name, *sys.argv[1:] = sys.argv[1:]
-progress.Progress.step = step
+progress.Progress.show = show
+progress.BETWEEN_LOOKS = 0  # shows every step
 cli.main()
 """
 
@@ -380,13 +424,15 @@ GO_AWAY_AT = """
 import shutil, sys
 from isograd.commands import cli, progress
 
-def step(self, step, loss, shown=progress.Progress.step):
-    shown(self, step, loss)
-    if step == int(last):
+def show(self, show=progress.Progress.show):
+    before = self.shown
+    show(self)
+    if before < self.shown == int(last):
         shutil.rmtree(folder)
 
 last, folder, *sys.argv[1:] = sys.argv[1:]
-progress.Progress.step = step
+progress.Progress.show = show
+progress.BETWEEN_LOOKS = 0  # shows every step
 cli.main()
 """
 
@@ -408,6 +454,34 @@ def test_a_folder_that_is_gone_is_one_sentence(data, tmp_path, options, name):
     assert process.returncode == 1
     reason = os.strerror(errno.ENOENT)
     assert process.stderr == f"\nisograd: cannot write {str(path)!r}: {reason}\n"
+
+
+# Long documents
+
+
+@pytest.mark.undisturbed
+@NOT_WINDOWS
+@pytest.mark.skipif(isograd.model.DEFAULT_TIER != "native", reason="pure Python takes too long")
+@pytest.mark.parametrize("command", ["train", "eval"])
+def test_a_long_line_takes_what_its_bytes_take(tmp_path, command):
+    short, long, kept = tmp_path / "short.txt", tmp_path / "long.txt", tmp_path / "kept"
+    short.write_text("abcde " * 20 + "\nann\n")
+    long.write_text("abcde " * 2_000_000 + "\nann\n")
+    assert run("train", *TINY, "--data", short, "--checkpoint", kept).returncode == 0
+    arguments = ["eval", kept] if command == "eval" else ["train", *TINY, "--steps=50"]
+    before, after = (usage(*arguments, "--data", path) for path in [short, long])
+    # 12 MB: as a list of tokens alone these would be 96 MB.
+    megabyte = 1024 if sys.platform == "linux" else 1024**2
+    assert (after.ru_maxrss - before.ru_maxrss) / megabyte < 80
+    assert after.ru_utime - before.ru_utime < 2
+
+
+def usage(*arguments):
+    """What a command that succeeds takes of the machine."""
+    process = subprocess.Popen(isograd_command(*map(str, arguments)), stdout=subprocess.DEVNULL)
+    _, process.returncode, usage = os.wait4(process.pid, 0)
+    assert process.returncode == 0
+    return usage
 
 
 # Sampling and evaluating
@@ -518,6 +592,54 @@ def test_a_row_that_found_no_room_is_taken_back(tmp_path):
     assert path.read_bytes() == before + b"2,0.25,0.05\n"
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_history_is_written_in_whole_rows_that_no_kill_can_divide(tmp_path, kind):
+    from isograd.commands.history import PAGE, History
+
+    class Recorded(io.FileIO):
+        def write(self, rows):
+            writes.append((self.seek(0, os.SEEK_END), rows))
+            return super().write(rows)
+
+    rng, writes = random.Random(1), []
+    losses = [rng.random() for _ in range(2000)]
+    table, slowly = (tmp_path / f"{name}.{kind}" for name in ["table", "slowly"])
+    for path, pieces in [(table, [2000]), (slowly, [1, 2, 3, 700, 701, 2000])]:
+        history = History(path.as_posix(), 2000, 0.1, [], resumed=False)
+        history.file.close()
+        with Recorded(path, "ab") as history.file:
+            for n in pieces:
+                history.write(losses[:n])
+    assert table.read_bytes() == slowly.read_bytes()
+    assert table.read_bytes().count(b"\n") == 2000 + (kind == "csv")
+    assert len(writes) < 200
+    for at, rows in writes:  # Linux may stop a killed process between two pages, nowhere else
+        assert rows.endswith(b"\n")
+        assert at // PAGE == (at + len(rows) - 1) // PAGE or rows.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("missing", [1, 20, 60])
+def test_a_disk_that_fills_up_keeps_the_whole_rows(tmp_path, missing):
+    from isograd.commands.history import History
+
+    class Full(io.FileIO):
+        def write(self, rows):
+            return super().write(rows[:-missing])
+
+    losses = [0.5, 0.25, 0.125]
+    path, whole = tmp_path / "losses.csv", tmp_path / "whole.csv"
+    History(whole.as_posix(), 3, 0.1, losses, resumed=False).file.close()
+    history = History(path.as_posix(), 3, 0.1, [], resumed=False)
+    history.file.close()
+    with Full(path, "ab") as history.file, pytest.raises(OSError):
+        history.write(losses)
+    lines = whole.read_bytes().splitlines(True)
+    assert path.read_bytes() in [b"".join(lines[:n]) for n in range(1, 4)]
+    with io.FileIO(path, "ab") as history.file:
+        history.write(losses)
+    assert path.read_bytes() == whole.read_bytes()
+
+
 @pytest.mark.undisturbed
 def test_a_history_is_whole_after_an_interruption_before_any_bytecode(tmp_path):
     from isograd.commands.history import History
@@ -609,6 +731,70 @@ def test_characters_that_the_outputs_encoding_lacks_are_one_sentence(data):
     assert process.stderr == "isograd: the output's encoding has no '\\xeb'\n"
 
 
+LOADING = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, *arguments):
+        if name == imported:
+            signal.raise_signal(signal.SIGINT)
+
+imported, *sys.argv = sys.argv[1:]
+sys.meta_path.insert(0, Finder())
+signal.signal(signal.SIGINT, getattr(signal, sys.argv.pop()))
+from isograd.commands.cli import main
+main()
+"""
+
+
+@NOT_WINDOWS
+@pytest.mark.parametrize("handler", ["default_int_handler", "SIG_IGN"])
+@pytest.mark.parametrize("imported", ["isograd._backend", "click", "isograd.commands.train"])
+def test_ctrl_c_while_the_command_loads_is_no_traceback(imported, handler):
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            LOADING,
+            imported,
+            "/usr/bin/isograd",
+            "train",
+            "--steps=0",
+            handler,
+        ],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert process.stderr.strip() == ""
+    if handler == "SIG_IGN":
+        assert process.returncode == 0
+    else:
+        assert process.returncode == (130 if imported.endswith("train") else -signal.SIGINT)
+
+
+@NOT_WINDOWS
+@pytest.mark.parametrize("script", ["/usr/bin/isograd", "/usr/bin/other", "-m", ""])
+def test_who_loads_the_package_for_another_purpose_keeps_its_signals(tmp_path, script):
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import signal, sys; sys.argv[0] = sys.argv.pop(); import isograd; "
+            "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)",
+            script,
+        ],
+        capture_output=True,
+        encoding="utf-8",
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout == f"{not script.endswith('isograd')}\n"
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    assert run("run", path).stdout == "True\n"
+
+
 def test_ctrl_c_before_there_is_anything_to_name():
     code = (
         "import signal; from isograd.commands import cli; "
@@ -689,6 +875,7 @@ def test_a_terminal_shows_a_live_bar_and_then_the_names(data):
     training, names = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output).split("--- inference")
     assert "num docs: 3\r\nvocab size: 8\r\n" in training
     assert re.search(r"step 30/30 .* loss \d\.\d{4} smoothed \d\.\d{4}", training)
+    assert re.search(r"\r\n30 steps in [\d.e-]+ s, [\d,.]+ steps/s\r\n", training)
     assert re.search(r"sample  1: \w*\r\nsample  2: \w*\r\n$", names)
 
 
@@ -697,11 +884,111 @@ def test_a_bar_that_goes_on_smooths_the_losses_before(capsys):
     from isograd.commands.progress import LiveProgress
 
     average, losses = MovingAverage(), [3.0, 2.5, 2.0]
-    with LiveProgress(4, losses[:2]) as progress:
-        progress.step(3, losses[2])
+    done = losses[:2]
+    with LiveProgress(4, done) as progress:
+        done.append(losses[2])
+        progress.show()
     (task,) = progress.bar.tasks
     assert task.fields["smoothed"] == [average.add(loss) for loss in losses][-1]
     assert "step 3/4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds, looks", [(1e-6, 60), (3e-3, 60), (0.04, 70), (2.0, 10)])
+def test_looks_at_a_run_come_by_the_clock(monkeypatch, seconds, looks):
+    from isograd.commands import progress
+
+    now = 0.0
+    monkeypatch.setattr(progress, "perf_counter", lambda: now)
+    pace, looked = progress.Pace(5), [(5, now)]
+    while now < 5 or len(looked) < 10:
+        step = pace.next
+        now += (step - looked[-1][0]) * seconds
+        assert not pace.is_due(step - 1) and pace.is_due(step)
+        looked.append((step, now))
+    assert [step for step, _ in looked[:3]] == [5, 6, 8 if seconds < 0.05 else 7]
+    assert len(looked) <= looks + math.log2(1 + 0.1 / seconds)
+    pauses = [b - a for (_, a), (_, b) in zip(looked, looked[1:])]
+    assert max(pauses) < 0.11 or (seconds > 0.1 and max(pauses) <= seconds * 1.01)
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(0.01234, "0.0123 s"), (59.96, "60 s"), (65.4, "1 min 5 s"), (7384, "2 h 3 min 4 s")],
+)
+def test_durations(seconds, words):
+    from isograd.commands.progress import duration
+
+    assert duration(seconds) == words
+
+
+LIBRARY = """
+import random, sys, isograd
+
+docs, rng = isograd.load_docs(), random.Random(42)
+rng.shuffle(docs)
+tokenizer = isograd.CharTokenizer(docs)
+model = isograd.GPT(isograd.GPTConfig(tokenizer.vocab_size), rng=rng)
+isograd.train(model, list(map(tokenizer.encode, docs)), int(sys.argv[1]))
+"""
+
+
+def cpu_seconds(arguments):
+    """What the processors spend on a process whose standard output is a terminal."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(arguments, stdout=theirs, env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    read_terminal(ours)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    assert status == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+@pytest.mark.undisturbed
+@NOT_WINDOWS
+@pytest.mark.skipif(isograd.model.DEFAULT_TIER != "native", reason="pure Python takes too long")
+def test_a_terminal_costs_hardly_more_than_the_training_itself():
+    """bench/terminal.py measures it better. Here the machine may be busy with other things, which
+    makes runs longer and the view, drawn by the clock, dearer; a view drawn by steps costs 1.5."""
+    steps, ratios = "40000", []
+    while len(ratios) < 8 and min(ratios, default=2) > 1.3:
+        library = cpu_seconds([sys.executable, "-c", LIBRARY, steps])
+        command = cpu_seconds(isograd_command("train", "--samples=0", "--steps", steps))
+        ratios.append(command / library)
+    assert min(ratios) < 1.4
+
+
+@pytest.mark.undisturbed
+@NOT_WINDOWS
+def test_ctrl_c_on_a_terminal_is_one_sentence_and_keeps_the_run(data, tmp_path):
+    import pty
+
+    kept, table = tmp_path / "run.safetensors", tmp_path / "run.csv"
+    files = ["--checkpoint", kept, "--checkpoint-every=9999999", "--history", table]
+    options = [*TINY, "--steps=9999999", "--data", data]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        isograd_command("train", *map(str, [*options, *files])),
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        os.close(theirs)
+        output = b""
+        while output.count(b"steps/s") < 12:
+            output += os.read(ours, 1000)
+        process.send_signal(signal.SIGINT)
+        output = output.decode() + read_terminal(ours)
+        errors = process.stderr.read().decode()
+    assert process.returncode == 130
+    step = re.fullmatch(r"\nisograd: interrupted in step (\d+) of 9999999\n", errors).group(1)
+    done = int(step) - 1
+    assert re.search(rf"(?<!\d){done} steps in \S+ s, \S+ steps/s\r\n$", output)
+    assert steps_in(kept) == done
+    assert len(table.read_bytes().splitlines()) == done + 1
 
 
 def read_terminal(descriptor):

@@ -337,6 +337,7 @@ PARAMETER = st.tuples(
 FAINT_RATES = [
     {},
     {"lr": 1e-320},
+    {"lr": 1e-60},
     {"lr": 0.0},
     {"lr": 1e17},
     {"eps": 1e-12},

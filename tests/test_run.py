@@ -20,13 +20,18 @@ import pytest
 import isograd
 from isograd import _core
 from isograd.reference import Value
-from isograd.run import known
+from isograd.run import Script, known
+from isograd.run.depth import with_room
 from isograd.run.meaning import Meaning
 from isograd.run.modules import is_harmless_module
 from isograd.run.normal_form import OURS
 from isograd.run.process import forget_shadowed_modules, keep
 from isograd.run.recognise import recognise
 from isograd.run.scopes import Names
+from isograd.run.stop import SayWhy
+
+if isograd.backend == "c":
+    from isograd.run.substitutes import Replay
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PROGRAM = Path(__file__).parent / "programs" / "names_gpt.py"
@@ -310,6 +315,7 @@ def test_a_line_for_which_the_class_is_left_alone(tmp_path, line, why):
         ],
         [("v = [0.0] * len(params)", "v = [0.0] * (len(params) - 1)")],
         [("v = [0.0] * len(params)", "v = [1.0] * len(params)")],
+        [("def gpt(", "for p in params:\n    p.grad = 0\n\ndef gpt(")],
         [("params = [p", "params = 2 * [p")],
         [("pace = speed", "pace = 1 or speed")],
         [("keep1 ** (step + 1)", "keep1 ** step")],
@@ -421,6 +427,114 @@ def test_what_only_the_scripts_own_class_can_hold_ends_the_run(tmp_path, line):
     status, out, err = outcome("-m", "isograd", "run", str(script))
     assert (status, out) == (2, b"docs 8\n")
     assert f"line {len(PRELUDE.splitlines()) + 3} of" in err and len(err.splitlines()) == 1
+
+
+FUNCTIONS = FLAT[FLAT.index("def linear") : FLAT.index("def gpt")]
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line",
+    [
+        "b = Value(2**40); (Value(0) * b * b).backward()",
+        "Value(5, (Value(2),), (2**60,))",
+        "Value(5, (Value(2),), [2.5, True, -(2**53)])",
+        "a = Value(3); a.grad = 2**53 - 1; a.backward(); (a * (2**52 + 1)).backward()",
+        "a = Value(1); a.grad = 2**53 - 1; (a + 0).backward()",
+        "a = Value(1); a.grad = 2**53 - 1; Value(3, (a,), (1,)).backward()",
+        "rmsnorm([Value(2**27 + 1), Value(3), Value(1)])",
+        "rmsnorm([Value(2**27 + 1), Value(3), Value(1.5)])",
+        "linear([Value(2**27 + 1)] * 2, [[Value(2**27)] * 2])",
+        "linear([Value(2**26)] * 4, [[Value(2**26)] * 4])",
+        "linear([Value(2**27), Value(2), Value(0.5)], [[Value(2**27), Value(1), Value(1)]] * 4)",
+        "v = linear([Value(2**40)], [[Value(2)]])[0]; Value(1, (v,), [2**13]).backward()",
+        "softmax([Value(2**53 - 1), Value(-3)])",
+        "x, y = [Value(2**27 + 1), Value(1.5)], [Value(2**27), Value(1)]; "
+        "sum(a * b for a, b in zip(x, y))",
+        "x, y = [Value(2**53 - 1), Value(1)], [Value(1), Value(1)]; [a + b for a, b in zip(x, y)]",
+        "x = [Value(2**26 + 1)] * 5; x = linear(x, [x]); x[0].backward()",
+    ],
+    ids=itertools.count(),
+)
+def test_an_int_that_leaves_2_to_the_53_ends_the_run(tmp_path, line):
+    """In data, gradients and local gradients, and in what the vector functions add up."""
+    script = written(tmp_path, f"{PRELUDE}{FUNCTIONS}\n{line}\nprint('no')")
+    assert outcome(str(script))[:2] == (0, b"docs 8\nno\n")
+    status, out, err = outcome("-m", "isograd", "run", str(script))
+    assert (status, out) == (2, b"docs 8\n")
+    assert err.endswith("plain python can\n") and len(err.splitlines()) == 1
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a = Value(1); a.grad = 2**53 - 1; (a * -1).backward(); print(a.grad)",
+        "b = Value(2**26); (b * b).backward(); print(b.data, b.grad)",
+        "a = Value(2**52, (), ()); print((a + (2**52 - 1)).data, (a + -(2**53 - 1)).data)",
+        "a = Value(2**52); print(Value(7, (a,), (2**53 - 1,)).data, (a * 2.0).data)",
+        "x = linear([Value(1.5), Value(2**27 + 1)], [[Value(2), Value(2**27)]]); print(x[0].data)",
+        "x = [Value(2**26), Value(3)]; y = rmsnorm(x); sum(y).backward(); print(x[0].grad)",
+        "x = [Value(2**53 - 1), Value(1)]; y = softmax(x); y[0].backward(); print(x[0].grad)",
+        "a = Value(3); a.grad = 0.5; (Value(1, (a,), (2**52,)) * -4).backward(); print(a.grad)",
+        "a = Value(3); b = a / 2**70 / -(2**53); b.backward(); print(b.data, a.grad)",
+        "Value(3) / 10**400",
+        "a = Value(3); a.grad = -0.0; Value(1, (a, a), (0, -1)).backward(); print(a.grad)",
+        "x = [Value(1.5), Value(2**27)]; x[1].grad = 0.5; "
+        "(sum(a * b for a, b in zip(x, x)) * 2**27).backward(); print(x[1].grad)",
+    ],
+    ids=itertools.count(),
+)
+def test_ints_below_2_to_the_53_are_ints(tmp_path, line):
+    both(written(tmp_path, f"{PRELUDE}{FUNCTIONS}\n{line}"))
+
+
+@compiled_only
+def test_adam_leaves_squares_of_large_ints_to_the_script(tmp_path):
+    source = changed(
+        FLAT,
+        ("loss.backward()", "loss.backward(); params[5].grad = params[9].grad = 2**40 + 3"),
+        ("tiny = 0.01, 0.85, 0.99, 1e-8", "tiny = 0.01, 0.85, -2, 1e-8"),
+    )
+    both(written(tmp_path, source), "1")
+
+
+CAUGHT = [
+    "try:\n    {}\nexcept BaseException:\n    print('no')\nprint('no')",
+    "try:\n    {}\nexcept:\n    print('no')",
+    "try:\n    {}\nfinally:\n    print('no')",
+    "import contextlib\nwith contextlib.suppress(BaseException):\n    {}\nprint('no')",
+    "import atexit\natexit.register(print, 'no')\n{}",
+    "class Last:\n    def __del__(self):\n        print('no')\n\nlast = Last()\n{}",
+    "class Last:\n    def __del__(self):\n        {}\n        print('no')\n\nLast()\nprint('no')",
+    "import atexit\n@atexit.register\ndef last():\n    {}\n    print('no')",
+    "def values():\n  try:\n    yield {}\n  finally:\n    print('no')\n\nnext(values())",
+    "def down(n):\n    try:\n        down(n + 1)\n    except:\n        {}\n\ndown(0)\nprint('no')",
+    "class Text:\n    def __repr__(self):\n        print('no')\n\nValue(1).data = [] or Text()",
+    "class Out:\n    def write(self, text): pass\n    def flush(self): sys.stderr.write('no')\n\n"
+    "import contextlib\nwith contextlib.redirect_stdout(Out()):\n    {}",
+]
+
+
+@compiled_only
+@pytest.mark.parametrize("way", CAUGHT, ids=itertools.count())
+@pytest.mark.parametrize("line", ["Value(2**60)", "Value(2**30) * 2**30"])
+def test_nothing_of_the_script_runs_after_the_stop(tmp_path, way, line):
+    script = written(tmp_path, PRELUDE + way.format(line))
+    status, out, err = outcome("-m", "isograd", "run", str(script))
+    assert (status, out) == (2, b"docs 8\n")
+    assert err.startswith("isograd: line ") and len(err.splitlines()) == 1
+
+
+@compiled_only
+def test_what_was_written_before_the_stop(tmp_path):
+    lines = "log = open('log.txt', 'w')\nlog.write('a')\nraw = open('raw.txt', 'wb')\n"
+    lines += "raw.write(b'b')\nopen('shut.txt', 'w').close()\nprint('c', end='')\n"
+    script = written(tmp_path, f"{PRELUDE}{lines}Value(10**5000)\n")
+    status, out, err = outcome("-m", "isograd", "run", str(script), cwd=tmp_path)
+    assert (status, out) == (2, b"docs 8\nc")
+    assert "makes a Value of " in err and len(err.splitlines()) == 1
+    assert ((tmp_path / "log.txt").read_text(), (tmp_path / "raw.txt").read_text()) == ("a", "b")
 
 
 @compiled_only
@@ -557,6 +671,304 @@ def test_ctrl_c_ends_as_under_plain_python(tmp_path):
         process.send_signal(signal.SIGINT)
         ends.append((*process.communicate(timeout=20), process.returncode))
     assert ends[0] == ends[1] and ends[0][2] == -signal.SIGINT
+
+
+# ---- how a script ends ----
+
+ENDS = """import atexit
+class Last:
+    def __init__(self, *held):
+        self.held = held
+    def __del__(self):
+        print("last", *[x.data for x in self.held], self.held[0].doubled().data)
+        try:
+            1 / Value(0)
+        except ZeroDivisionError as error:
+            print(error, Value(2))
+
+def scale(x):
+    return softmax(x)
+
+last = Last(Value(2), *softmax([Value(1), Value(2.5)]))
+atexit.register(print, "atexit")
+def work():
+    mine = Last(Value(3))
+    {}
+
+work()
+"""
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line",
+    ["pass", "1 / 0", "Value(1) / 0", "sys.exit(3)", "raise KeyboardInterrupt", "sys.exit(mine)"],
+)
+def test_destructors_run_when_they_do_under_plain_python(tmp_path, line):
+    """At the end of work(), or after atexit functions with the frames that a traceback holds."""
+    own = "    def doubled(self): return self * 2\n    def __repr__(self): return f'{self.data}'\n"
+    klass = changed(PRELUDE, ("    def log(self)", f"{own}    def log(self)"))
+    script = written(tmp_path, klass + FUNCTIONS + ENDS.format(line))
+    if line == "sys.exit(mine)":  # shows an address
+        assert outcome("-m", "isograd", "run", str(script))[:2] == outcome(str(script))[:2]
+    else:
+        said, out = both(script)
+        assert said[0] == "class Value: compiled, with its own doubled, __repr__"
+        assert out.count("last") == 2 and "negative power" in out
+
+
+def test_why_a_run_stops(capfd):
+    say = SayWhy("script.py", __file__)
+    say(2.0**53)
+    say([])
+    line = inspect.currentframe().f_lineno
+    say(10**5000)
+    SayWhy("script.py", "nowhere")(1j)
+    text = "isograd: line {} of script.py makes a Value of {}, which the compiled class cannot hold"
+    shown = [(line - 2, 2.0**53), (line - 1, "<list>"), (line + 1, "an int of many digits")]
+    if not hasattr(sys, "get_int_max_str_digits"):
+        shown[2] = (line + 1, 10**5000)
+    said = [text.format(*about) for about in [*shown, ("?", "1j")]]
+    assert capfd.readouterr().err.splitlines() == [f"{t}; plain python can" for t in said]
+
+
+@compiled_only
+def test_what_the_scripts_own_class_holds_is_shown_before_the_stop(monkeypatch):
+    def stop(held):
+        raise OverflowError(held)
+
+    monkeypatch.setattr("isograd._core.stop_script", stop)
+    replay = Replay(Value, Value.__init__.__globals__)
+    with pytest.raises(OverflowError, match=str(2**60)):
+        replay("mul", (isograd.Value(2**30), 2**30), None)
+    assert isinstance(replay("truediv", (isograd.Value(1), 0), None), ZeroDivisionError)
+
+
+ADOPTED_WITHOUT_MEMORY = """
+import os, sys, _testcapi
+from isograd import _core
+for k in range(30):
+    if os.fork() == 0:
+        try:
+            _testcapi.set_nomemory(k, k + 1)
+            _core.adopt_class("Own", ("log",), {"one": 1}, int, int)
+        except MemoryError:
+            pass
+        finally:
+            _testcapi.remove_mem_hooks()
+        sys.exit()
+    assert os.wait()[1] == 0
+code = compile("1", "one", "exec")
+for k in range(4):
+    for work, *args in ((_core.compile_script, b"1", "one"), (_core.execute_script, code, {})):
+        try:
+            _testcapi.set_nomemory(k, k + 1)
+            work(*args)
+        except (MemoryError, SystemError):  # the latter where CPython forgets to raise
+            pass
+        finally:
+            _testcapi.remove_mem_hooks()
+_core.execute_script(_core.compile_script(b"print(1)", "one"), {})
+"""
+
+
+@compiled_only
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+def test_no_memory_to_take_the_place_of_a_class():
+    pytest.importorskip("_testcapi")
+    status, out, _ = outcome("-c", ADOPTED_WITHOUT_MEMORY)  # CPython 3.13 complains by itself
+    assert (status, out) == (0, b"1\n")
+
+
+@compiled_only
+def test_a_stop_that_python_does_not_survive_to_explain():
+    source = "from isograd import _core; Value = _core.Value\n"
+    lost = "Value(2**40, (Value(1),), (2**40,)).backward(); linear = {}; linear([Value(1)])\n"
+    adopt = "_core.adopt_class('Own', (), {}, int, lambda held: [print(held, flush=True), 1 / 0])\n"
+    norm = "_core.compiled_function(print, 'rmsnorm')"
+    source += lost.format(norm) + f"{norm}([Value(2**30)])\n" + adopt + f"{norm}([Value(2**30)])\n"
+    status, out, errors = outcome("-c", source)
+    assert (status, out, errors) == (2, b"1.152921504606847e+18\n", "")
+
+
+REPEATED = """
+class Last:
+    def __init__(self, n):
+        self.n = n
+    def __del__(self):
+        print("last", self.n)
+
+for n in range(4):
+    last = Last(n)
+    try:
+        Value(n) / 0
+    except ZeroDivisionError:
+        print(n)
+"""
+
+
+@compiled_only
+def test_an_error_of_the_scripts_own_class_keeps_nothing_alive(tmp_path):
+    both(written(tmp_path, PRELUDE + REPEATED))
+
+
+HANDED_OVER = """
+import gc, weakref
+from isograd import _core
+class Replay:
+    def __call__(self, *about): return TypeError("own")
+replay = Replay()
+gone = weakref.ref(replay)
+def doubled(self): return self * 2
+_core.adopt_class("Own", (), {"doubled": doubled, "one": 1}, replay, print)
+def refused(operation):
+    try:
+        operation()
+    except (AttributeError, RuntimeError, TypeError) as error:
+        print(error)
+refused(lambda: _core.Value([]))
+members = _core.hand_over_members()
+refused(_core.hand_over_members)
+print(_core.Value(3).doubled().data, _core.Value.doubled is doubled, _core.Value(3).one)
+del replay
+members = [members]
+members.append(members)
+del members
+gc.collect()
+print(gone())
+refused(lambda: _core.Value([]))
+refused(lambda: _core.Value(1).doubled)
+print("Own object at" in repr(_core.Value(3)))
+"""
+
+
+@compiled_only
+def test_the_scripts_own_methods_die_with_their_owner():
+    status, out, errors = outcome("-c", HANDED_OVER)
+    assert (status, errors) == (0, "")
+    assert out.decode().splitlines() == [
+        "own",
+        "there is no script's class, or it is handed over",
+        "6 True 1",
+        "None",
+        "the script's class is no more",
+        "doubled",
+        "True",
+    ]
+
+
+# ---- how deep ----
+
+
+DEEP = [
+    "x = Value(1.5)\nprint(({}).data)".format(" + ".join(["x"] * 340)),
+    "x = 7\nif x == 0: pass\n" + "".join(f"elif x == {i}: print({i})\n" for i in range(400)),
+    "print({!r}{})".format("ab", ".replace('a', 'b')" * 400),
+    "x = " + "[" * 90 + "1" + "]" * 90 + "\nprint(x)",
+    "print({})".format("-" * 900 + "Value(2).data"),
+    "print(" + " or ".join(["(0 and 1)"] * 900) + ")",
+    "x = 1\nprint({})".format(" + ".join(["x"] * 2500)),
+]
+
+
+@compiled_only
+@pytest.mark.parametrize("lines", DEEP, ids=itertools.count())
+def test_a_deep_script_is_looked_through(tmp_path, lines):
+    assert both(written(tmp_path, f"{PRELUDE}{lines}\n"))[0] == ["class Value: compiled"]
+
+
+@compiled_only
+def test_a_script_too_deep_to_be_looked_through_runs_as_written(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("isograd.run.depth.FRAMES", sys.getrecursionlimit())
+    monkeypatch.setattr("sys.argv", [])
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    script = written(tmp_path, f"{PRELUDE}{DEEP[0]}\n")
+    with pytest.raises(SystemExit):
+        Script(str(script), ()).run(explain=True)
+    out, errors = capfd.readouterr()
+    assert out == "docs 8\n510.0\n"
+    assert "the script: left alone, it is nested too deeply to be looked through" in errors
+
+
+def test_room_without_a_thread(monkeypatch):
+    def no_thread(function, args):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("_thread.start_new_thread", no_thread)
+    limit = sys.getrecursionlimit()
+    assert with_room(sys.getrecursionlimit) == limit == sys.getrecursionlimit()
+    with pytest.raises(ZeroDivisionError):
+        with_room(lambda: 1 / 0)
+
+
+def test_room_for_many_frames():
+    def down(n):
+        return down(n - 1) + 1 if n else 0
+
+    limit = sys.getrecursionlimit()
+    assert with_room(lambda: down(50_000)) == 50_000
+    assert sys.getrecursionlimit() == limit
+
+
+RECURSION = """import sys
+def down(n):
+    try:
+        return down(n + 1)
+    except RecursionError:
+        return n
+
+class Up:
+    def __del__(self):
+        print(down(0), sys.getrecursionlimit())
+
+print(down(0), sys.getrecursionlimit())
+for limit in (500, 50, 2000):
+    sys.setrecursionlimit(limit)
+    print(down(0), [down(0) for i in [0]], list(map(down, [0])), sys.getrecursionlimit())
+try:
+    sys.setrecursionlimit(1)
+except RecursionError as error:
+    print(error)
+def f(n): return eval("f(n + 1)") if n else repr(f)
+import atexit
+up = Up()
+atexit.register(lambda: print(down(0)))
+for n in (95, 5000):
+    try:
+        print(len(str(eval("(" * n + ")" * n))))
+    except (MemoryError, RecursionError, SyntaxError) as error:
+        print(type(error))
+low = int(sys.argv[1])
+if low:
+    sys.setrecursionlimit(low)
+down("as one cannot add to this")
+"""
+
+
+@compiled_only
+@pytest.mark.parametrize("low", ["0", "60", "200"])
+def test_a_script_recurs_as_deep_as_under_plain_python(tmp_path, low):
+    both(written(tmp_path, RECURSION), low)
+
+
+FIRST_TOO_DEEP = """
+import bisect
+def is_too_deep(n):
+    try:
+        compile("+".join(["x"] * n), "sum", "exec")
+    except RecursionError:
+        return True
+print(bisect.bisect_left(range(12_000), True, key=lambda n: bool(is_too_deep(n))))
+"""
+
+
+@compiled_only
+def test_what_plain_python_compiles_is_compiled_and_no_more(tmp_path):
+    first = int(outcome("-c", FIRST_TOO_DEEP)[1])
+    for n in range(first - 2, first + 10):
+        script = written(tmp_path, f"x = 1\nprint({' + '.join(['x'] * n)})")
+        both(script)
 
 
 # ---- what the compiled functions leave to the script ----
@@ -747,6 +1159,8 @@ def test_what_is_not_even_looked_at(source, what):
         ([("params = [p", "params = []\nparams = [p")], True),
         ([("def gpt(", "params.sort(key=id)\n\ndef gpt(")], True),
         ([("def gpt(", "print(params[0])\n\ndef gpt(")], False),
+        ([("def gpt(", "for p in params:\n    p.grad = 0\n\ndef gpt(")], False),
+        ([("def gpt(", "print([0 for p in params if params])\n\ndef gpt(")], False),
         ([("def gpt(", "params[0] = Value(1)\n\ndef gpt(")], True),
     ],
     ids=itertools.count(),

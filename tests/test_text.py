@@ -1,7 +1,9 @@
 """Reading documents from files, and characters as tokens."""
 
 import hashlib
+import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,23 @@ def test_a_directory(tmp_path):
         isograd.load_docs(tmp_path)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_file_of_documents(path):
+    with pytest.raises(ValueError, match=f"'{path}' is a device; expected a file"):
+        isograd.load_docs(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes with names")
+def test_documents_may_come_through_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=["ann\nbob\n"])
+    writer.start()
+    assert isograd.load_docs(path) == ["ann", "bob"]
+    writer.join()
+
+
 def test_tokens_are_sorted_characters_and_bos():
     tokenizer = isograd.CharTokenizer(["cab", "a b"])
     assert tokenizer.chars == [" ", "a", "b", "c"]
@@ -118,6 +137,28 @@ def test_round_trip(docs):
         assert ids[0] == ids[-1] == tokenizer.bos
         assert all(0 <= i < tokenizer.bos for i in ids[1:-1])
     assert len(tokenizer.chars) == tokenizer.bos == tokenizer.vocab_size - 1
+
+
+@given(st.lists(st.text("abc", max_size=12)), st.integers(1, 12))
+def test_beginnings_are_what_a_model_makes_use_of(docs, block_size):
+    tokenizer = isograd.CharTokenizer(["abc"])
+    beginnings = tokenizer.encode_beginnings(docs, block_size)
+    assert max(map(len, beginnings), default=0) <= block_size + 2
+    for doc, tokens in zip(docs, beginnings, strict=True):
+        assert tokens[: block_size + 1] == tokenizer.encode(doc)[: block_size + 1]
+
+
+@pytest.mark.parametrize("block_size", [1, 3, 4, 5, 9])
+def test_a_character_outside_the_vocabulary_is_found_beyond_the_beginning(block_size):
+    tokenizer = isograd.CharTokenizer(["abc"])
+    with pytest.raises(ValueError, match="'abcxay' holds the character 'x', which"):
+        tokenizer.encode_beginnings(["a", "abcxay"], block_size)
+
+
+def test_a_long_document_is_not_repeated_whole_in_an_error():
+    with pytest.raises(ValueError, match=r"'a+\.\.\.' holds the character 'x'") as caught:
+        isograd.CharTokenizer(["a"]).encode("a" * 1000 + "x")
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("doc, char", [("cax", "x"), ("A", "A"), ("a\n", "\n"), ("🦊", "🦊")])

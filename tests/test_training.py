@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import threading
+import time
 from array import array
 
 import numpy as np
@@ -58,6 +59,30 @@ def test_sizes_of_the_original_are_the_default():
 def test_sizes_are_whole_numbers_from_1_on(name, size):
     with pytest.raises(ValueError, match=f"{name} must be a whole number from 1 on, not {size!r}"):
         isograd.GPTConfig(**{"vocab_size": 4, **SIZES, name: size})
+
+
+@pytest.mark.parametrize("name", ["vocab_size", "n_layer", "n_embd", "n_head", "block_size"])
+def test_sizes_have_an_end(name):
+    for size in [2**63, 10**22]:
+        with pytest.raises(ValueError, match=rf"{name} must be a whole number below 2\*\*63"):
+            isograd.GPTConfig(**{"vocab_size": 4, **SIZES, name: size})
+
+
+@pytest.mark.parametrize("size", [10**12, 2**62])
+@pytest.mark.parametrize("name", ["vocab_size", "n_layer", "n_embd", "block_size"])
+def test_a_model_that_no_memory_holds_is_one_sentence(tier, name, size):
+    config = isograd.GPTConfig(**{"vocab_size": 4, **SIZES, name: size})
+    words = rf"a model of .*{name} {size}.* takes [\d,]+ GB or more, which is more memory"
+    with pytest.raises(MemoryError, match=words):
+        isograd.GPT(config, rng=random.Random(1), tier=tier)
+
+
+@pytest.mark.skipif("native" not in TIERS, reason="the others do one document after the other")
+def test_a_batch_that_no_memory_holds_is_one_sentence():
+    model, same = new_model("native"), new_model("native")
+    with pytest.raises(MemoryError, match="batch_size 1000000000000000 and threads 1 need more"):
+        isograd.train(model, DOCS, 3, batch_size=10**15)
+    assert weights(model) == weights(same)
 
 
 @pytest.mark.parametrize("n_embd, n_head", [(16, 3), (4, 8), (1, 2)])
@@ -213,7 +238,11 @@ BAD = [
     ({"batch_size": -2}, "batch_size must be a whole number from 1 on, not -2"),
     ({"batch_size": math.nan}, "batch_size must be a whole number from 1 on, not nan"),
     ({"batch_size": 3, "docs": [[3, 0, 3]] * 14 + [[3]]}, "document 14 has 1 tokens"),
+    ({"steps": 2**63}, r"steps must be a whole number below 2\*\*63"),
+    ({"batch_size": 2**64}, r"batch_size must be a whole number below 2\*\*63"),
+    ({"threads": 10**22}, r"threads must be a whole number below 2\*\*63"),
     ({"threads": 0}, "threads must be a whole number from 1 on, not 0"),
+    ({"threads": "many"}, "threads must be a whole number from 1 on or 'auto', not 'many'"),
     ({"threads": True}, "threads must be a whole number from 1 on, not True"),
     ({"until": 6}, "until must be at most the number of steps, 5, not 6"),
     ({"until": -1}, "until must be a whole number from 0 on, not -1"),
@@ -278,6 +307,78 @@ def test_the_callback_can_be_called_every_few_steps(tier, every, heard):
         isograd.train(new_model(tier), DOCS, 5, every=0)
 
 
+def test_a_function_can_say_how_many_steps_come_next(tier):
+    calls, numbers = [], iter([1, 3, 2**62])
+    losses = isograd.train(
+        new_model(tier), DOCS, 9, callback=lambda *call: calls.append(call), every=numbers.__next__
+    )
+    assert calls == [(step, losses[step - 1]) for step in [1, 4, 9]]
+    for number in [0, 1.0, None]:
+        model = new_model(tier)
+        with pytest.raises(ValueError, match="every must be a whole number from 1 on"):
+            isograd.train(model, DOCS, 5, callback=print, every=lambda n=number: n)
+        assert weights(model) == weights(new_model(tier))
+
+
+def second_run_is_refused(model):
+    state = isograd.TrainingState(model.num_params)
+    state.m[:] = state.v[:] = array("d", [0.5]) * model.num_params
+    before = weights(model), bits(state.m[0])
+    with pytest.raises(RuntimeError, match="this model is being trained"):
+        isograd.train(model, DOCS, 5, state=state)
+    assert (weights(model), bits(state.m[0])) == before
+
+
+def test_a_second_run_from_the_callback_is_refused_and_changes_nothing(tier):
+    model, same = new_model(tier), new_model(tier)
+    losses = isograd.train(model, DOCS, 6, callback=lambda *_: second_run_is_refused(model))
+    assert list(map(bits, losses)) == list(map(bits, isograd.train(same, DOCS, 6)))
+    assert weights(model) == weights(same)
+    isograd.train(model, DOCS, 1)  # it is free again
+
+
+def test_a_second_run_from_another_thread_is_refused_and_changes_nothing(tier):
+    model, same = new_model(tier), new_model(tier)
+    started, over, errors = threading.Event(), threading.Event(), []
+
+    def train_again():
+        started.wait()
+        try:
+            while not over.is_set():
+                with pytest.raises(RuntimeError, match="this model is being trained"):
+                    isograd.train(model, DOCS, 5)
+                errors.append(None)
+        except BaseException as error:
+            errors.append(error)
+
+    def callback(step, loss):
+        started.set()
+        while not errors:  # the other thread comes in between two steps
+            time.sleep(0.001)
+        if step == steps:
+            over.set()
+            thread.join()
+
+    steps, thread = 300, threading.Thread(target=train_again)
+    thread.start()
+    losses = isograd.train(model, DOCS, steps, callback=callback, every=100)
+    assert set(errors) == {None}
+    assert list(map(bits, losses)) == list(map(bits, isograd.train(same, DOCS, steps)))
+    assert weights(model) == weights(same)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StopIteration, ValueError])
+def test_a_run_that_failed_leaves_the_model_free(tier, error):
+    model = new_model(tier)
+
+    def callback(step, loss):
+        raise error
+
+    with pytest.raises(error):
+        isograd.train(model, DOCS, 3, callback=callback)
+    assert len(isograd.train(model, DOCS, 3)) == 3
+
+
 def train_until_ctrl_c(model, milliseconds):
     """Trains until Ctrl-C after some time; returns the last step that the callback heard of."""
     heard = [0]
@@ -330,7 +431,7 @@ def test_a_batch_is_the_mean_of_its_documents_losses(tier, batch_size):
 def test_batches_and_threads_give_the_same_bits_on_every_tier(batch_size):
     runs = []
     for tier in TIERS:
-        for threads in [1, 2]:
+        for threads in [1, 2, 50, "auto"]:
             model = new_model(tier)
             losses = isograd.train(model, DOCS, 4, 0.03, batch_size=batch_size, threads=threads)
             runs.append(([bits(loss) for loss in losses], weights(model)))

@@ -1,8 +1,8 @@
 """The end of `make coverage`: one report of Python, Cython and C, and what no test runs.
 
 Joins what coverage.py and gcov have counted, by gcovr, into FOLDER/index.html. Ends with status 1
-if a line was not run that tests/uncovered.txt does not list. Names those listed lines that were run, as
-some may be by chance, or are gone.
+if a line was not run that tests/uncovered.txt does not list. Names those listed lines that were
+run, as some may be by chance, or are gone.
 """
 
 import json

@@ -186,15 +186,18 @@ static BatchResult run_in_turn(const Batch *batch) {
     Pieces pieces = pieces_of(&g->s, batch->docs, workspace->passes[0]->capacity, n_threads);
     BatchResult mine = {GPT_OK, 0.0};
     for (size_t i = team_next(team); go_to_piece(&pieces, i); i = team_next(team)) {
-        if (!mine.error && is_called_off(batch))
+        if (is_called_off(batch)) {
             mine.error = GPT_INTERRUPTED;
+            break;
+        }
         if (!mine.error) {
             run_piece(batch, p, pieces.piece, &alone);
             mine.error = pass_error(p);
             mine.gradient_bound += pass_gradient_bound(p);
         }
         for (size_t range = 0; range <= n_ranges && batch->with_gradients; range++) {
-            team_enter(team, range, i);
+            if (!team_enter(team, range, i))
+                break;
             if (!mine.error)
                 add_gradients(g, p, range, n_ranges, i == 0);
             team_leave(team, range, i);

@@ -55,7 +55,6 @@ static void carve_layer(Carver *c, Layer *layer, const Sizes *s, size_t T, size_
     layer->qkv = doubles(c, T * 3 * s->C);
     layer->dqkv = doubles(c, T * 3 * s->C);
     layer->exps = doubles(c, n_blocks * s->H * BLOCK);
-    layer->attention_weights = doubles(c, n_blocks * s->H * BLOCK);
     layer->totals.inverse = doubles(c, T * s->H);
     layer->totals.slope = doubles(c, T * s->H);
     layer->heads = doubles(c, T * s->C);
@@ -71,11 +70,17 @@ static void carve_layer(Carver *c, Layer *layer, const Sizes *s, size_t T, size_
     layer->mlp_norm.x = layer->x_mid;
 }
 
-/* The most blocks that P panels can have. */
-static size_t most_blocks(const Sizes *s, size_t n_panels) {
+/* The most blocks that one of P panels can have. */
+static size_t most_seen(const Sizes *s, size_t n_panels) {
     /* A document that begins in the middle of a panel reaches into one more. */
-    const size_t most_seen = (s->block_size + LANES - 1) / LANES + 1;
-    return most_seen < n_panels ? n_panels * most_seen : n_panels * (n_panels + 1) / 2;
+    const size_t n = (s->block_size + LANES - 1) / LANES + 1;
+    return n < n_panels ? n : n_panels;
+}
+
+/* The most blocks that all of them can have. */
+static size_t most_blocks(const Sizes *s, size_t n_panels) {
+    const size_t n = most_seen(s, n_panels);
+    return n < n_panels ? n_panels * n : n_panels * (n_panels + 1) / 2;
 }
 
 static void carve_positions(Carver *c, Pass *p, size_t T) {
@@ -96,17 +101,17 @@ static void carve_orders(Carver *c, Pass *p) {
     p->qkv_order = carve(c, 3 * s->C, sizeof *p->qkv_order);
 }
 
-/* In long documents nearly all memory is blocks, of which there are about T**2 / 128. With one
- * layer of 4 heads, 4,096 positions take 67 MB for each mask, and 269 MB, H times as much, for each
- * of exps and attention_weights, which every layer has, and dscores: 940 MB together. */
+/* In long documents nearly all memory is the layers' exps: blocks with heads, of which there are
+ * about H T**2 / 128. With 4 heads, 4,096 positions take 269 MB for each layer. */
 static void carve_pass(Carver *c, Pass *p) {
     const Sizes *s = &p->s;
     const size_t T = p->capacity, n_panels = T / LANES, n_blocks = most_blocks(s, n_panels);
     carve_positions(c, p, T);
     p->first_seen = carve(c, n_panels, sizeof *p->first_seen);
     p->first_block = carve(c, n_panels, sizeof *p->first_block);
-    p->mask = carve(c, n_blocks * BLOCK, sizeof *p->mask);
-    p->mask_transposed = carve(c, n_blocks * BLOCK, sizeof *p->mask_transposed);
+    p->mask = carve(c, n_panels * BLOCK_KINDS * BLOCK, sizeof *p->mask);
+    p->mask_transposed = carve(c, n_panels * BLOCK_KINDS * BLOCK, sizeof *p->mask_transposed);
+    p->is_full = carve(c, n_panels * BLOCK_KINDS, sizeof *p->is_full);
     Layer *layers = carve(c, s->L + 1, sizeof *layers), unused;
     p->layers = layers;
     for (size_t l = 0; l <= s->L; l++) {
@@ -128,7 +133,8 @@ static void carve_pass(Carver *c, Pass *p) {
     p->dlogits = doubles(c, T * s->V);
     p->totals.inverse = doubles(c, T);
     p->totals.slope = doubles(c, T);
-    p->dscores = doubles(c, n_blocks * s->H * BLOCK);
+    p->most_seen = most_seen(s, n_panels);
+    p->dscores = doubles(c, p->most_seen * s->H * BLOCK);
     p->dinput = doubles(c, T * s->C);
     carve_orders(c, p);
 }
@@ -195,8 +201,11 @@ Pass *pass_new(const Sizes *s, size_t longest) {
 
 /* ---- documents ---- */
 
-static void fill_block(const Pass *p, size_t panel, size_t seen_panel, size_t block) {
+/* The masks of a panel's blocks of one kind, of which that of `seen_panel` is one. */
+static void fill_mask(const Pass *p, size_t panel, size_t seen_panel, BlockKind kind) {
+    const size_t block = panel * BLOCK_KINDS + kind;
     int64_t *mask = p->mask + block * BLOCK, *transposed = p->mask_transposed + block * BLOCK;
+    int64_t all = -1;
     for (size_t lane = 0; lane < LANES; lane++) {
         size_t t = panel * LANES + lane;
         const int exists = t < p->T;
@@ -207,18 +216,25 @@ static void fill_block(const Pass *p, size_t panel, size_t seen_panel, size_t bl
             const size_t seen = seen_panel * LANES + row;
             const int64_t visible = seen >= start && seen <= t ? -1 : 0;
             mask[row * LANES + lane] = transposed[lane * LANES + row] = visible;
+            all &= visible;
         }
     }
+    p->is_full[block] = all == -1;
 }
 
 static void fill_masks(Pass *p) {
     size_t n_blocks = 0;
     for (size_t panel = 0; panel < p->n_panels; panel++) {
         const size_t t = panel * LANES;
-        p->first_seen[panel] = (t - (size_t)p->pos_id[t]) / LANES;
+        const size_t first = (t - (size_t)p->pos_id[t]) / LANES;
+        p->first_seen[panel] = first;
         p->first_block[panel] = n_blocks;
-        for (size_t seen = p->first_seen[panel]; seen <= panel; seen++)
-            fill_block(p, panel, seen, n_blocks++);
+        n_blocks += panel + 1 - first;
+        fill_mask(p, panel, panel, LAST_BLOCK);
+        if (first < panel)
+            fill_mask(p, panel, first, FIRST_BLOCK);
+        if (first + 1 < panel)
+            fill_mask(p, panel, first + 1, MIDDLE_BLOCK);
     }
     assert(n_blocks <= most_blocks(&p->s, p->capacity / LANES));
 }

@@ -38,12 +38,12 @@ typedef struct {
 /* One layer's activations and gradients. After the last layer comes one more entry, of which only
  * x, dx and x_by_position are used: the input of lm_head. */
 typedef struct {
-    double *x, *dx;                   /* (panels, C, 8): the layer's input */
-    double *x_by_position;            /* (T, stride): only after the last layer */
-    Norm attention_norm;              /* of x */
-    double *qkv, *dqkv;               /* (panels, 3 C, 8): queries, keys, values, C each */
-    double *exps, *attention_weights; /* blocks with heads: exp(score - max), and those / total */
-    Totals totals;                    /* (panels, H, 8): of these softmaxes */
+    double *x, *dx;           /* (panels, C, 8): the layer's input */
+    double *x_by_position;    /* (T, stride): only after the last layer */
+    Norm attention_norm;      /* of x */
+    double *qkv, *dqkv;       /* (panels, 3 C, 8): queries, keys, values, C each */
+    double *exps;             /* blocks with heads: exp(score - max) */
+    Totals totals;            /* (panels, H, 8): of these softmaxes */
     double *heads;            /* (panels, C, 8): outputs of the heads, next to one another */
     double *x_mid, *dx_mid;   /* (panels, C, 8): x + wo heads, between attention and MLP */
     Norm mlp_norm;            /* of x_mid */
@@ -57,6 +57,8 @@ typedef struct {
     double largest_dy, largest_x; /* magnitudes, after the backward stage; NaN is left out */
 } Outcome;
 
+typedef enum { MIDDLE_BLOCK, FIRST_BLOCK, LAST_BLOCK, BLOCK_KINDS } BlockKind;
+
 typedef struct Pass {
     Sizes s;
     size_t capacity; /* positions, a multiple of 8 */
@@ -69,9 +71,13 @@ typedef struct Pass {
     /* A panel of positions sees the panels first_seen[panel] .. panel. For each of them there is a
      * block of 8 x 8, rows for what is seen, lanes for who sees; first_block[panel] is the number
      * of blocks before. In arrays "with heads" there are H times as many, a panel's blocks of one
-     * head together. Transposed: rows for who sees, in the same place. */
+     * head together.
+     *     A mask is -1 where a position may look, else 0. A panel has three, for its first block,
+     * for its last, and for all blocks between, whose rows belong to one document: that of lane 0.
+     * A block that is both the first and the last has the last's. Transposed: rows for who sees. */
     size_t *first_seen, *first_block;
-    int64_t *mask, *mask_transposed; /* (blocks, 8, 8): -1 where a position may look, else 0 */
+    int64_t *mask, *mask_transposed; /* (panels, BLOCK_KINDS, 8, 8) */
+    int *is_full;                    /* (panels, BLOCK_KINDS): whether the mask is all -1 */
 
     Norm embedding_norm;                       /* of wte's row + wpe's row; y is layers[0].x */
     double *embedded;                          /* (panels, C, 8): its x */
@@ -80,8 +86,9 @@ typedef struct Pass {
     double *logits, *dlogits;                  /* (panels, V, 8); logits turn into exps */
     Totals totals;                             /* (panels, 8): of the loss's softmax */
 
-    double *dscores; /* blocks with heads: gradients of attention weights, then of scores */
-    double *dinput;  /* (panels, C, 8): gradient of the input of fc1, then of wo, then of qkv */
+    double *dscores;  /* (H, most_seen, 8, 8): one panel's gradients of weights, then of scores */
+    size_t most_seen; /* blocks of a panel, at most */
+    double *dinput;   /* (panels, C, 8): gradient of the input of fc1, then of wo, then of qkv */
 
     /* Orders of rows (ORDER.md): from the last to the first, and those of wq, wk, wv below one
      * another as the graph hands gradients on. */

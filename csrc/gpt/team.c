@@ -54,14 +54,15 @@ static int is_reached(const unsigned *number, unsigned value) {
     return __atomic_load_n(number, __ATOMIC_ACQUIRE) == value;
 }
 
-static void wait_until(Team *team, const unsigned *number, unsigned value) {
+/* Returns before that, too, if `or_called_off` and the team is. */
+static void wait_until(Team *team, const unsigned *number, unsigned value, int or_called_off) {
     for (unsigned spins = 0; spins < SPINS; spins++) {
         if (is_reached(number, value))
             return;
         pause_briefly();
     }
     const double start = seconds_now();
-    while (!is_reached(number, value))
+    while (!is_reached(number, value) && !(or_called_off && team_is_called_off(team)))
         sched_yield();
     const double waited = seconds_now() - start;
     if (waited > LONG_WAIT)
@@ -71,7 +72,7 @@ static void wait_until(Team *team, const unsigned *number, unsigned value) {
 
 static void *run_member(void *argument) {
     Member *member = argument;
-    wait_until(member->team, &member->team->generation, 1);
+    wait_until(member->team, &member->team->generation, 1, 0);
     member->team->work(member->team->context, member->team, member->number);
     return NULL;
 }
@@ -103,7 +104,7 @@ void team_wait(Team *team) {
         team->departed_before = __atomic_load_n(&team->stations[0].departed, __ATOMIC_RELAXED);
         __atomic_store_n(&team->generation, generation + 1, __ATOMIC_RELEASE);
     } else
-        wait_until(team, &team->generation, generation + 1);
+        wait_until(team, &team->generation, generation + 1, 0);
 }
 
 void team_call_off(Team *team) { __atomic_store_n(&team->is_called_off, 1, __ATOMIC_RELAXED); }
@@ -119,10 +120,12 @@ double team_lost(const Team *team) {
 
 size_t team_next(Team *team) { return __atomic_fetch_add(&team->taken, 1, __ATOMIC_RELAXED); }
 
-void team_enter(Team *team, size_t station, size_t task) {
+int team_enter(Team *team, size_t station, size_t task) {
     assert(station < MOST_STATIONS);
     if (team->n > 1)
-        wait_until(team, &team->stations[station].departed, team->departed_before + (unsigned)task);
+        wait_until(team, &team->stations[station].departed, team->departed_before + (unsigned)task,
+                   1);
+    return !team_is_called_off(team);
 }
 
 void team_leave(Team *team, size_t station, size_t task) {
@@ -161,7 +164,10 @@ void team_wait(Team *team) { team->taken = 0; }
 
 size_t team_next(Team *team) { return team->taken++; }
 
-void team_enter(Team *team, size_t station, size_t task) { (void)team, (void)station, (void)task; }
+int team_enter(Team *team, size_t station, size_t task) {
+    (void)station, (void)task;
+    return !team->is_called_off;
+}
 
 void team_leave(Team *team, size_t station, size_t task) { (void)team, (void)station, (void)task; }
 

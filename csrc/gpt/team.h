@@ -36,8 +36,9 @@ size_t team_next(Team *team);
 /* Tasks that pass the stations 0 .. n - 1, at each of them one after the other in their order, like
  * cars in a wash: task i is let in once task i - 1 has left. Tasks number from 0 again after each
  * team_wait(), before which every one of them must have passed all the stations, or none any; n
- * stays the same for a team's life. */
-void team_enter(Team *team, size_t station, size_t task);
+ * stays the same for a team's life. Returns whether the task has entered: not if the team is called
+ * off, after which stations serve nobody any more. */
+int team_enter(Team *team, size_t station, size_t task);
 void team_leave(Team *team, size_t station, size_t task);
 
 #endif

@@ -26,7 +26,7 @@ static Py_ssize_t buffer_size;
 
 /* child.grad += local * grad, for numbers of either kind. */
 static void accumulate(Node *child, Number local, Number grad) {
-    node_add_grad(child, number_mul(local, grad));
+    node_add_product(child, local, grad);
 }
 
 /* Hands on an int gradient, which is rare: the root's 1 on its way to the first float factor. */

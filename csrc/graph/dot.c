@@ -53,13 +53,18 @@ static PyObject *dot_of_scalars(Node *const *a, Node *const *b, Py_ssize_t n) {
     return sum;
 }
 
+/* Adds up the terms before the first float, so that no int among their sums is lost unnoticed. */
 int dot_is_int(const Operands *a, Py_ssize_t a_start, const Operands *b, Py_ssize_t b_start,
                Py_ssize_t n) {
     if (!a->some_ints || !b->some_ints)
         return 0;
-    while (n > 0 && a->is_int[a_start + n - 1] && b->is_int[b_start + n - 1])
-        n--;
-    return n == 0;
+    Number sum = an_int(0);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (!a->is_int[a_start + i] || !b->is_int[b_start + i])
+            return 0;
+        sum = number_add(sum, number_mul(operand(a, a_start + i), operand(b, b_start + i)));
+    }
+    return 1;
 }
 
 /* As soon as one factor is a float the sum is one, and a sum that starts at 0 is never -0.0, so the
@@ -82,8 +87,8 @@ NOINLINE static void hand_on_int(Node *n, Py_ssize_t from, Py_ssize_t to) {
     Number grad = hidden_grad(n);
     for (Py_ssize_t i = to - 1; i >= from; i--) {
         Py_ssize_t j = n->terms.a_start + i, k = n->terms.b_start + i;
-        node_add_grad(a->at[j], number_mul(operand(b, k), grad));
-        node_add_grad(b->at[k], number_mul(operand(a, j), grad));
+        node_add_product(a->at[j], operand(b, k), grad);
+        node_add_product(b->at[k], operand(a, j), grad);
     }
 }
 

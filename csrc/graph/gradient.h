@@ -44,6 +44,14 @@ static inline void node_add_grad(Node *n, Number contribution) {
         node_reclaim_grad(n);
     node_put_grad(n, number_add(node_grad(n), contribution));
 }
+/* node.grad += a * b. An int product that is added to a float is not kept, and may have any size.
+ */
+static inline void node_add_product(Node *n, Number a, Number b) {
+    if (a.is_int & b.is_int && !(n->second & GRAD_INT))
+        node_add_float_grad(n, a.x * b.x + 0.0);
+    else
+        node_add_grad(n, number_mul(a, b));
+}
 
 /* For a sweep that will now add a float to the gradient of every node in `o`. Whether `o` has
  * borrowed them; if not, gradients are where they were. */

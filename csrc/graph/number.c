@@ -11,6 +11,8 @@
 
 #include "numerics/compiler.h"
 
+double number_lost_int;
+
 static PyObject *math;
 
 int number_init(void) {
@@ -33,6 +35,7 @@ static int number_from_int(PyObject *o, Number *out) {
     x = PyLong_AsDouble(o);
     if (x == -1.0 && PyErr_Occurred())
         return -1;
+    number_lost_int = x;
     *out = a_float(x);
     return 1;
 }

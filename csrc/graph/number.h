@@ -12,12 +12,18 @@
 #include <assert.h>
 #include <Python.h>
 
+#include "numerics/compiler.h"
+
 typedef struct {
     double x;
     int is_int;
 } Number;
 
 #define INT_LIMIT 9007199254740992.0 /* 2**53 */
+
+/* The last int that went on as a float, 0.0 if none has: `isograd run`, which may print nothing that
+ * differs from the script's own class, clears it and asks. */
+extern HIDDEN double number_lost_int;
 
 static inline Number a_float(double x) { return (Number){x, 0}; }
 
@@ -29,7 +35,10 @@ static inline Number an_int(double x) {
 
 /* What Python's int arithmetic makes of `x`: exact below 2**53, and zero has no sign. */
 static inline Number as_int_result(double x) {
-    return (Number){x + 0.0, x > -INT_LIMIT && x < INT_LIMIT};
+    int fits = x > -INT_LIMIT && x < INT_LIMIT;
+    if (UNLIKELY(!fits))
+        number_lost_int = x;
+    return (Number){x + 0.0, fits};
 }
 static inline Number number_add(Number a, Number b) {
     return a.is_int & b.is_int ? as_int_result(a.x + b.x) : a_float(a.x + b.x);

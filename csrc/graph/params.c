@@ -9,9 +9,6 @@
 
 #define AT_ONCE 512 /* parameters: 20 KB of numbers, gradients and moments */
 
-/* The largest int whose square is a double: beyond, Python's int ** 2 is not libm's pow. */
-#define MAX_SQUARED_INT 0x1p+26
-
 static int check_value(PyObject *const *params, Py_ssize_t i) {
     if (LIKELY(Value_CheckExact(params[i])) || Value_Check(params[i]))
         return 0;

@@ -7,6 +7,9 @@
 
 #include "numerics/adam_update.h"
 
+/* The largest int whose square is a double: beyond, Python's int ** 2 is not libm's pow. */
+#define MAX_SQUARED_INT 0x1p+26
+
 /* 0, or -1 with TypeError set, naming the first of the n parameters that is no Value. */
 int params_check(PyObject *const *params, Py_ssize_t n);
 

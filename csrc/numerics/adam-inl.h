@@ -179,8 +179,16 @@ INLINE Lanes decayed(Lanes beta, Lanes moments) {
     return select(subnormal, doubles_of(product), mul(beta, zero_where(subnormal, moments)));
 }
 
-/* decayed_m is beta1 * m, decayed_v is beta2 * v. */
-INLINE Moments moments_of(Lanes g, Lanes decayed_m, Lanes decayed_v, const Rates *k) {
+/* Where m is subnormal or 0, v may be, too, and hardly anywhere else. */
+INLINE Moments moments_of(Lanes g, Lanes m, Lanes v, const Rates *k) {
+    Lanes decayed_m, decayed_v;
+    if (UNLIKELY(any(no_exponent(m)))) {
+        decayed_m = decayed(k->beta1, m);
+        decayed_v = decayed(k->beta2, v);
+    } else {
+        decayed_m = mul(k->beta1, m);
+        decayed_v = mul(k->beta2, v);
+    }
     Lanes square = mul(g, g), residue = mul_sub(g, g, square);
     Lanes other = mul_add(residue, splat(SECOND_CANDIDATE), square);
     return (Moments){
@@ -402,15 +410,7 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
         prefetch(w + i, AHEAD);
         Lanes grad = load_anywhere(g + i), old_m = load_anywhere(m + i);
         Lanes old_v = load_anywhere(v + i);
-        Lanes decayed_m, decayed_v;
-        if (UNLIKELY(any(no_exponent(old_m)))) {
-            decayed_m = decayed(k.beta1, old_m);
-            decayed_v = decayed(k.beta2, old_v);
-        } else {
-            decayed_m = mul(k.beta1, old_m);
-            decayed_v = mul(k.beta2, old_v);
-        }
-        Moments new = moments_of(grad, decayed_m, decayed_v, &k);
+        Moments new = moments_of(grad, old_m, old_v, &k);
         Lanes step_m = new.m, root_v = new.v;
         Mask doubtful = unequal(new.v, new.other_v);
         if (UNLIKELY(any(either(doubtful, outside(new.m, new.v))))) {

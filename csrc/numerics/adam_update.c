@@ -110,6 +110,24 @@ int adam_rates_are_ordinary(const AdamRates *r) {
            within(r->eps, 0x1p-300, 0x1p+60);
 }
 
+/* Whether a learning rate below all ordinary ones moves no weight: then 0.0 does as well, which is
+ * ordinary. The step is at most `largest`, and w - step is w if w is 2**60 times that. */
+static int moves_nothing(const double *w, const double *g, const double *m, size_t n,
+                         const AdamRates *r) {
+    double most = 0.0, least = INFINITY;
+    if (!(r->lr > 0.0 && r->lr < 0x1p-60))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        const double gradient = fabs(g[i]), moment = fabs(m[i]), weight = fabs(w[i]);
+        if (!(gradient <= 0x1p+100 && moment <= 0x1p+100))
+            return 0;
+        most = fmax(most, fmax(gradient, moment));
+        least = weight < least ? weight : least;
+    }
+    const double largest = r->lr * (2.0 * most * fmax(r->rest1, 1.0) / r->correction1 / r->eps);
+    return least >= fmax(ldexp(largest, 60), 0x1p-1000);
+}
+
 size_t adam_update(double *restrict w, const double *restrict g, double *restrict m,
                    double *restrict v, size_t n, const AdamRates *rates) {
     assert(are_apart(w, g, n) && are_apart(w, m, n) && are_apart(w, v, n));
@@ -120,5 +138,10 @@ size_t adam_update(double *restrict w, const double *restrict g, double *restric
     if (KNOWN_LIBM && vector_unit() == AVX2 && adam_rates_are_ordinary(rates))
         return adam_update_avx2(w, g, m, v, n, rates);
 #endif
+    AdamRates still = *rates;
+    still.lr = 0.0;
+    if (KNOWN_LIBM && vector_unit() != PLAIN && adam_rates_are_ordinary(&still) &&
+        moves_nothing(w, g, m, n, rates))
+        return adam_update(w, g, m, v, n, &still);
     return adam_update_plain(w, g, m, v, n, rates);
 }

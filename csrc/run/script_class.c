@@ -3,8 +3,8 @@
  * The slots of the type are wrapped. Where all goes well the wrapping costs an indirect call.
  * Whatever Value refuses is asked of the script's class once more, by `replay`: so exceptions,
  * their texts and the lines of the script in their tracebacks are the script's own. Where the
- * script's class would go on with a number that Value cannot hold (a complex one, say), the script
- * is stopped: no output at all rather than another one.
+ * script's class would go on with a number that Value cannot hold (a complex one, say), the run
+ * ends: see script_stop.h.
  */
 #include "script_class.h"
 
@@ -13,6 +13,8 @@
 #include "graph/graph.h"
 #include "graph/unary_methods.h"
 #include "numerics/compiler.h"
+#include "script_members.h"
+#include "script_stop.h"
 
 enum { ADD_OP, SUB_OP, MUL_OP, DIV_OP, N_BINARY };
 
@@ -22,9 +24,9 @@ static const char *const binary_names[N_BINARY] = {"add", "sub", "mul", "truediv
 enum { UNARY_METHODS(INDEX) N_UNARY };
 #undef INDEX
 
-/* The only state of `isograd run` in C.
+/* The state of `isograd run` in C, but for what ends the process and the script's own methods.
  *
- * holds     Value's slots and methods as they were, and what came with the script's class
+ * holds     Value's slots and methods as they were, and what the script's class lacks
  * changes   once, when script_adopt fills it; before, it is empty. Nothing takes it back: Value
  *           stands for the class until the process ends
  * read by   the wrappers below, which are in Value's slots from then on, and script_adopt, which
@@ -35,22 +37,13 @@ static struct {
     PyNumberMethods number;
     vectorcallfunc construct;
     setattrofunc set_attribute;
-    PyCFunction unary[N_UNARY];
+    PyCFunction unary[N_UNARY], backward;
     int forward_absent[N_BINARY], reflected_absent[N_BINARY]; /* a.__sub__ and a.__rsub__, say */
     int has_dict;                                             /* instances take any attribute */
-    PyObject *name, *replay, *stop;                           /* as script_adopt got them, owned */
-    PyObject *repr, *str;                                     /* the script's own, owned, or NULL */
+    PyObject *name;                                           /* as script_adopt got it, owned */
 } adopted;
 
 /* ---- what Value cannot do ---- */
-
-/* `held` is what the script's class would hold. */
-static void stop(PyObject *held) {
-    PyObject *args = PyTuple_Pack(1, held);
-    if (args)
-        PyErr_SetObject(adopted.stop, args);
-    Py_XDECREF(args);
-}
 
 static int is_plain_int(PyObject *o) {
     int overflow;
@@ -63,22 +56,30 @@ static int is_plain_int(PyObject *o) {
 /* A number that Value keeps as it is. */
 static inline int is_number(PyObject *o) { return PyFloat_CheckExact(o) || is_plain_int(o); }
 
-static inline int is_operand(PyObject *o) {
-    return Value_CheckExact(o) || is_number(o) || PyBool_Check(o);
+/* Whether Value keeps the local gradients in `o`. */
+static int are_numbers(PyObject *o) {
+    int status = PyTuple_CheckExact(o) || PyList_CheckExact(o);
+    for (Py_ssize_t i = 0; status && i < PySequence_Fast_GET_SIZE(o); i++) {
+        PyObject *item = PySequence_Fast_GET_ITEM(o, i);
+        status = is_number(item) || PyBool_Check(item);
+    }
+    return status;
 }
 
-static int is_int_operand(PyObject *o) {
-    return Value_CheckExact(o) ? (((Node *)o)->second & DATA_INT) != 0 : PyLong_Check(o);
+static inline int is_operand(PyObject *o) {
+    return Value_CheckExact(o) || is_number(o) || PyBool_Check(o);
 }
 
 /* Raises what the script's class raises. Takes over `args`, or NULL with MemoryError set, and
  * `kwargs`, which may be NULL. Returns NULL. */
 static PyObject *replay(const char *name, PyObject *args, PyObject *kwargs) {
-    PyObject *error = NULL;
-    if (args) {
+    PyObject *error = NULL, *ask = script_members_replay();
+    number_lost_int = 0.0; /* the script's class decides */
+    if (args && ask) {
         PyErr_Clear();
-        error = PyObject_CallFunction(adopted.replay, "sOO", name, args, kwargs ? kwargs : Py_None);
-    }
+        error = PyObject_CallFunction(ask, "sOO", name, args, kwargs ? kwargs : Py_None);
+    } else if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_TypeError, "the script's class is no more");
     Py_XDECREF(args);
     Py_XDECREF(kwargs);
     if (error)
@@ -98,28 +99,14 @@ static int is_final(PyObject *result) {
 
 /* ---- operators ---- */
 
-/* Ends the run over the node `result`, which it takes over. */
-static PyObject *stop_at(PyObject *result) {
-    PyObject *number = number_as_object(node_data((Node *)result));
-    Py_DECREF(result);
-    if (number)
-        stop(number);
-    Py_XDECREF(number);
-    return NULL;
-}
-
 static inline PyObject *binary(int op, binaryfunc compiled, PyObject *a, PyObject *b) {
     int absent = Value_CheckExact(a) ? adopted.forward_absent[op] : adopted.reflected_absent[op];
     if (LIKELY(!absent && is_operand(a) && is_operand(b))) {
         PyObject *result = compiled(a, b);
-        if (LIKELY(result && Value_CheckExact(result))) {
-            if (op != DIV_OP && UNLIKELY(is_int_operand(a) && is_int_operand(b)) &&
-                !is_int_operand(result))
-                return stop_at(result);
+        if (LIKELY(is_final(result))) {
+            script_keep_ints();
             return result;
         }
-        if (is_final(result))
-            return result;
         Py_XDECREF(result);
     }
     return replay(binary_names[op], PyTuple_Pack(2, a, b), NULL);
@@ -134,26 +121,24 @@ static PyObject *subtract(PyObject *a, PyObject *b) {
 static PyObject *multiply(PyObject *a, PyObject *b) {
     return binary(MUL_OP, adopted.number.nb_multiply, a, b);
 }
+/* An int of any size may divide: what is kept is its inverse, a float. */
 static PyObject *divide(PyObject *a, PyObject *b) {
-    return binary(DIV_OP, adopted.number.nb_true_divide, a, b);
-}
-
-/* Whether a power of ints, or its derivative, would be a larger int than Value keeps. */
-static int is_too_large(PyObject *a, PyObject *exponent, PyObject *power) {
-    uintptr_t ints = ((Node *)power)->second;
-    if (!is_int_operand(a) || !is_int_operand(exponent))
-        return 0;
-    double b = PyLong_AsDouble(exponent);
-    return (b >= 0.0 && !(ints & DATA_INT)) || (b >= 1.0 && !(ints & LOCAL0_INT));
+    PyObject *divisor = NULL;
+    if (UNLIKELY(PyLong_CheckExact(b) && !is_plain_int(b)) && !adopted.forward_absent[DIV_OP] &&
+        (divisor = PyNumber_Float(b)) == NULL)
+        PyErr_Clear(); /* the script's class raises it, too */
+    PyObject *result = binary(DIV_OP, adopted.number.nb_true_divide, a, divisor ? divisor : b);
+    Py_XDECREF(divisor);
+    return result;
 }
 
 static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {
     if (Value_CheckExact(a) && (is_number(b) || PyBool_Check(b)) && modulus == Py_None) {
         PyObject *result = adopted.number.nb_power(a, b, modulus);
-        if (result && Value_CheckExact(result) && UNLIKELY(is_too_large(a, b, result)))
-            return stop_at(result);
-        if (is_final(result))
+        if (LIKELY(is_final(result))) {
+            script_keep_ints();
             return result;
+        }
         Py_XDECREF(result);
     }
     return replay(
@@ -177,10 +162,20 @@ static PyMethodDef unary_methods[N_UNARY] = {UNARY_METHODS(METHOD_DEF)};
 
 static PyObject *unary(int index, PyObject *self) {
     PyObject *result = adopted.unary[index](self, NULL);
-    if (LIKELY(is_final(result)))
+    if (LIKELY(is_final(result))) {
+        script_keep_ints();
         return result;
+    }
     return replay(unary_methods[index].ml_name, PyTuple_Pack(1, self), NULL);
 }
+
+static PyObject *backward(PyObject *self, PyObject *none) {
+    PyObject *result = adopted.backward(self, none);
+    script_keep_ints();
+    return result;
+}
+
+static PyMethodDef backward_method = {"backward", backward, METH_NOARGS, NULL};
 
 static PyObject *keywords_as_dict(PyObject *const *values, PyObject *names) {
     PyObject *dict = PyDict_New();
@@ -195,7 +190,7 @@ static PyObject *construct(PyObject *type, PyObject *const *args, size_t nargsf,
     Py_ssize_t n = PyVectorcall_NARGS(nargsf), n_all = n;
     if (keywords)
         n_all += PyTuple_GET_SIZE(keywords);
-    if (LIKELY(n_all >= 1 && is_number(args[0]))) {
+    if (LIKELY(n_all >= 1 && is_number(args[0]) && (n < 3 || are_numbers(args[2])))) {
         PyObject *self = adopted.construct(type, args, nargsf, keywords);
         if (LIKELY(is_final(self)))
             return self;
@@ -230,11 +225,10 @@ static void add_that_there_is_no_dict(void) {
 
 static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
     int is_new = adopted.has_dict && !is_called(name, "grad") && !is_called(name, "data");
-    if (UNLIKELY(value && (is_new || !is_number(value)))) {
-        stop(value);
-        return -1;
-    }
+    if (UNLIKELY(value && (is_new || !is_number(value))))
+        script_stop(value);
     int status = adopted.set_attribute(self, name, value);
+    script_keep_ints();
 #if PY_VERSION_HEX >= 0x030d0000
     if (status < 0 && value && PyErr_ExceptionMatches(PyExc_AttributeError) &&
         PyDict_Contains(Value_Type.tp_dict, name) == 0)
@@ -244,13 +238,15 @@ static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
 }
 
 static PyObject *represent(PyObject *self) {
-    if (adopted.repr)
-        return PyObject_CallOneArg(adopted.repr, self);
+    PyObject *own = script_member("__repr__");
+    if (own)
+        return PyObject_CallOneArg(own, self);
     return PyUnicode_FromFormat("<__main__.%U object at %p>", adopted.name, self);
 }
 
 static PyObject *as_text(PyObject *self) {
-    return adopted.str ? PyObject_CallOneArg(adopted.str, self) : PyObject_Repr(self);
+    PyObject *own = script_member("__str__");
+    return own ? PyObject_CallOneArg(own, self) : PyObject_Repr(self);
 }
 
 /* ---- adopting ---- */
@@ -262,20 +258,33 @@ static int is_absent(PyObject *absent, const char *name) {
     return 0;
 }
 
-static int wrap_method(PyObject *type_dict, int index, PyObject *absent) {
-    const char *name = unary_methods[index].ml_name;
-    PyObject *method = PyDict_GetItemString(type_dict, name);
+/* Puts `wrapper` where the type has the method of its name, which goes to *wrapped. */
+static int wrap_method(PyObject *type_dict, PyMethodDef *wrapper, PyCFunction *wrapped,
+                       PyObject *absent) {
+    PyObject *method = PyDict_GetItemString(type_dict, wrapper->ml_name);
     if (method == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     assert(PyObject_TypeCheck(method, &PyMethodDescr_Type));
-    adopted.unary[index] = ((PyMethodDescrObject *)method)->d_method->ml_meth;
-    if (is_absent(absent, name))
-        return PyDict_DelItemString(type_dict, name);
-    PyObject *wrapped = PyDescr_NewMethod(&Value_Type, &unary_methods[index]);
-    int status = wrapped ? PyDict_SetItemString(type_dict, name, wrapped) : -1;
-    Py_XDECREF(wrapped);
+    *wrapped = ((PyMethodDescrObject *)method)->d_method->ml_meth;
+    if (is_absent(absent, wrapper->ml_name))
+        return PyDict_DelItemString(type_dict, wrapper->ml_name);
+    PyObject *descriptor = PyDescr_NewMethod(&Value_Type, wrapper);
+    int status = descriptor ? PyDict_SetItemString(type_dict, wrapper->ml_name, descriptor) : -1;
+    Py_XDECREF(descriptor);
+    return status;
+}
+
+static int put_stand_ins(PyObject *type_dict, PyObject *methods) {
+    PyObject *name, *method;
+    Py_ssize_t i = 0;
+    int status = 0;
+    while (status == 0 && PyDict_Next(methods, &i, &name, &method)) {
+        PyObject *stand_in = script_member_stand_in(name);
+        status = stand_in ? PyDict_SetItem(type_dict, name, stand_in) : -1;
+        Py_XDECREF(stand_in);
+    }
     return status;
 }
 
@@ -301,7 +310,7 @@ static void wrap_slots(PyObject *absent) {
 }
 
 int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *replay,
-                 PyObject *stop) {
+                 PyObject *say) {
     const char *text = PyUnicode_AsUTF8(name);
     if (text == NULL)
         return -1;
@@ -310,15 +319,16 @@ int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *
         return -1;
     }
     Py_INCREF(adopted.name = name);
-    Py_INCREF(adopted.replay = replay);
-    Py_INCREF(adopted.stop = stop);
-    Py_XINCREF(adopted.repr = PyDict_GetItemString(methods, "__repr__"));
-    Py_XINCREF(adopted.str = PyDict_GetItemString(methods, "__str__"));
+    script_stop_after(say);
+    if (script_members_keep(replay, methods) < 0)
+        return -1;
     PyObject *type_dict = Value_Type.tp_dict;
     for (int index = 0; index < N_UNARY; index++)
-        if (wrap_method(type_dict, index, absent) < 0)
+        if (wrap_method(type_dict, &unary_methods[index], &adopted.unary[index], absent) < 0)
             return -1;
-    if (PyDict_Update(type_dict, methods) < 0)
+    if (wrap_method(type_dict, &backward_method, &adopted.backward, absent) < 0)
+        return -1;
+    if (put_stand_ins(type_dict, methods) < 0)
         return -1;
     Value_Type.tp_name = text; /* lives as long as adopted.name */
     wrap_slots(absent);

@@ -14,11 +14,12 @@
  * methods   dict of further methods and of those that replace ours; `__repr__` and `__str__` too
  * replay    called as replay(name, args, kwargs) for what Value cannot do: the name of an operation
  *           and its arguments. Returns the exception that the script's class raises.
- * stop      exception class for a number that the script's class would hold and Value cannot
+ * say       called as say(number) before the process ends over a number that the script's class would
+ *           hold and Value cannot (script_stop.h)
  *
  * 0, or -1 with an exception set: RuntimeError if Value stands for a class already. Keeps
- * references to all but `absent`. */
+ * references to all but `absent`; script_members.h says how to let go of methods and replay. */
 int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *replay,
-                 PyObject *stop);
+                 PyObject *say);
 
 #endif

@@ -11,6 +11,7 @@
 #include "graph/vector.h"
 #include "graph/vector_linear.h"
 #include "numerics/compiler.h"
+#include "script_stop.h"
 
 /* ---- functions ---- */
 
@@ -52,9 +53,12 @@ static PyObject *function_call(PyObject *self, PyObject *const *args, size_t nar
     Function *f = (Function *)self;
     if (keywords == NULL && PyVectorcall_NARGS(nargsf) == f->n_args) {
         PyObject *result = f->compiled(args);
-        if (LIKELY(result && result != Py_NotImplemented))
+        if (LIKELY(result && result != Py_NotImplemented)) {
+            script_keep_ints();
             return result;
+        }
         Py_XDECREF(result);
+        number_lost_int = 0.0;
         if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
             return NULL;
         PyErr_Clear();
@@ -78,16 +82,23 @@ static PyObject *function_repr(PyObject *self) {
     return PyObject_Repr(((Function *)self)->original);
 }
 
+static int function_traverse(PyObject *self, visitproc visit, void *arg) {
+    Py_VISIT(((Function *)self)->original);
+    return 0;
+}
+
 static void function_dealloc(PyObject *self) {
-    Py_XDECREF(((Function *)self)->original);
-    PyObject_Free(self);
+    PyObject_GC_UnTrack(self);
+    Py_DECREF(((Function *)self)->original);
+    PyObject_GC_Del(self);
 }
 
 static PyTypeObject Function_Type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "function",
     .tp_basicsize = sizeof(Function),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_HAVE_GC,
+    .tp_traverse = function_traverse,
     .tp_vectorcall_offset = offsetof(Function, call),
     .tp_call = PyVectorcall_Call,
     .tp_getattro = function_attribute,
@@ -116,7 +127,7 @@ PyObject *script_function(PyObject *original, const char *kind) {
     }
     if (PyType_Ready(&Function_Type) < 0)
         return NULL;
-    Function *f = PyObject_New(Function, &Function_Type);
+    Function *f = PyObject_GC_New(Function, &Function_Type);
     if (f == NULL)
         return NULL;
     Py_INCREF(original);
@@ -124,15 +135,19 @@ PyObject *script_function(PyObject *original, const char *kind) {
     f->call = function_call;
     f->compiled = kinds[i].compiled;
     f->n_args = kinds[i].n_args;
+    PyObject_GC_Track((PyObject *)f);
     return (PyObject *)f;
 }
 
 /* ---- expressions ---- */
 
 static PyObject *result_or_none(PyObject *result) {
-    if (result && result != Py_NotImplemented)
+    if (result && result != Py_NotImplemented) {
+        script_keep_ints();
         return result;
+    }
     Py_XDECREF(result);
+    number_lost_int = 0.0;
     if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
         return NULL;
     PyErr_Clear();

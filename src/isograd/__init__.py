@@ -1,5 +1,8 @@
 """isograd: microgpt's scalar autograd, compiled, without changing one bit of what it computes."""
 
+from . import _start as _start  # before what takes long to load
+
+# isort: split
 from typing import TYPE_CHECKING, Any
 
 from ._backend import Adam, Value, backend, no_grad, vector

@@ -8,14 +8,15 @@ never a reason to fall back. Nothing is computed here.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 __all__ = [
     "Adam",
     "Matrix",
     "NativeGPT",
+    "OneAtATime",
     "Value",
     "backend",
     "compiler",
@@ -59,7 +60,7 @@ backend = _choose()
 if TYPE_CHECKING or backend == "c":
     from . import _core as vector
     from ._core import Value, compiler, no_grad, read_data, vector_unit
-    from ._native import Matrix, NativeGPT
+    from ._native import Matrix, NativeGPT, OneAtATime
     from .optim import Adam
 else:
     from .reference import Adam, Value, no_grad, vector
@@ -67,3 +68,21 @@ else:
     Matrix = NativeGPT = None
     compiler = vector_unit = "none"
     read_data = read_one_by_one
+
+    T = TypeVar("T")
+
+    class OneAtATime:
+        """What `_native.OneAtATime` is, as far as Python can hold off Ctrl-C."""
+
+        taken = False
+
+        def __call__(self, run: Callable[[], T]) -> T:
+            if self.taken:
+                raise RuntimeError(
+                    "this model is being trained; another run has to wait for its end"
+                )
+            self.taken = True
+            try:
+                return run()
+            finally:
+                self.taken = False

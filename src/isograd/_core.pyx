@@ -179,7 +179,15 @@ def cross_entropy(logits, Py_ssize_t target):
 
 cdef extern from "run/script_class.h":
     int script_adopt(object name, object absent, object methods, object replay,
-                     object stop) except -1
+                     object say) except -1
+
+cdef extern from "run/script_members.h":
+    object script_members_hand_over()
+
+cdef extern from "run/script_depth.h":
+    object script_compile(bytes source, object file)
+    int script_execute(object code, dict variables) except -1
+    void script_deepen(int more)
 
 cdef extern from "run/script_functions.h":
     object script_function(object original, const char *kind)
@@ -187,13 +195,42 @@ cdef extern from "run/script_functions.h":
     object script_add(object a, object b)
     object script_relu(object a)
 
+cdef extern from "run/script_stop.h":
+    void script_keep_ints()
+    void script_stop(object held)
+
 cdef extern from "run/script_adam.h":
     Py_ssize_t script_adam_count(PyObject **params, const double *v, Py_ssize_t n)
 
 
-def adopt_class(str name, tuple absent, dict methods, replay, stop):
+def compile_script(bytes source, str file):
+    """The code of a script, compiled as deep as `python SCRIPT` would."""
+    return compile(source, file, "exec") if b"\0" in source else script_compile(source, file)
+
+
+def execute_script(code, dict variables):
+    """Run the code of a script, as deep as `python SCRIPT` would."""
+    script_execute(code, variables)
+
+
+def deepen(int more):
+    """Let C code recur `more` times more often on this thread, which has the stack for it."""
+    script_deepen(more)
+
+
+def adopt_class(str name, tuple absent, dict methods, replay, say):
     """Let Value stand for a script's class `name`, for the rest of the process."""
-    script_adopt(name, absent, methods, replay, stop)
+    script_adopt(name, absent, methods, replay, say)
+
+
+def stop_script(held):
+    """End the process at once: the adopted class would hold the number `held`."""
+    script_stop(held)
+
+
+def hand_over_members():
+    """The object on which the life of the script's methods and of `replay` depends from now on."""
+    return script_members_hand_over()
 
 
 def compiled_function(original, str kind):
@@ -269,7 +306,8 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
     cdef AdamRates c_rates
     (c_rates.lr, c_rates.beta1, c_rates.beta2, c_rates.rest1, c_rates.rest2, c_rates.correction1,
      c_rates.correction2, c_rates.eps) = rates
-    if not (c_rates.correction1 > 0 and c_rates.correction2 > 0 and c_rates.eps > 0):
+    if not (c_rates.correction1 > 0 and c_rates.correction2 > 0 and c_rates.eps > 0 and
+            c_rates.beta2 >= 0 and c_rates.rest2 >= 0):
         return 0
     cdef Py_ssize_t n = script_adam_count(PySequence_Fast_ITEMS(params), v_doubles.data.as_doubles,
                                           len(params) - 1)
@@ -277,6 +315,7 @@ def adam_but_last(tuple params, m, v, tuple rates, bint zero):
                        v_doubles.data.as_doubles, n, &c_rates)
     if zero:
         params_zero_grad(PySequence_Fast_ITEMS(params), n)
+        script_keep_ints()
     if m_doubles is not m:
         m[:n] = m_doubles[:n].tolist()
     if v_doubles is not v:
@@ -289,4 +328,5 @@ def zero_grad_but_last(tuple params):
     if not params or not are_values(params):
         return 0
     params_zero_grad(PySequence_Fast_ITEMS(params), len(params) - 1)
+    script_keep_ints()
     return len(params) - 1

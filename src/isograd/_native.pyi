@@ -1,10 +1,15 @@
 """Types of the extension module _native."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import SupportsIndex, overload
+from typing import SupportsIndex, TypeVar, overload
+
+T = TypeVar("T")
 
 def vector_unit() -> str: ...
 def set_vector_unit(name: str) -> None: ...
+
+class OneAtATime:
+    def __call__(self, run: Callable[[], T]) -> T: ...
 
 class Matrix:
     def __init__(self, flat: memoryview[float], n_rows: int, n_columns: int) -> None: ...
@@ -45,6 +50,7 @@ class NativeGPT:
         eps: float = ...,
         batch_size: int = ...,
         threads: int = ...,
+        cautious: bool = ...,
         losses: list[float],
     ) -> int: ...
     def decoder(self) -> Decoder: ...

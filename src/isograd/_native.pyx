@@ -9,8 +9,9 @@ from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.stddef cimport size_t
 from libc.stdint cimport int32_t
+
+from itertools import islice
 
 from .checks import check_documents, check_sizes, check_tokens
 from .reference.checks import check_adam
@@ -26,15 +27,8 @@ cdef extern from "gpt/model.h" nogil:
         double *first_moments
         double *second_moments
     ctypedef enum GptError:
-        GPT_OK
-        GPT_NO_MEMORY
-        GPT_INTERRUPTED
-        GPT_LOG_DOMAIN
-        GPT_POW_RANGE
-        GPT_POW_COMPLEX
-        GPT_DIVISION
-        GPT_TOTAL_ZERO
-        GPT_TOTAL_INFINITE
+        GPT_OK, GPT_NO_MEMORY, GPT_INTERRUPTED, GPT_LOG_DOMAIN, GPT_POW_RANGE, GPT_POW_COMPLEX,
+        GPT_DIVISION, GPT_TOTAL_ZERO, GPT_TOTAL_INFINITE
 
 cdef extern from "gpt/documents.h" nogil:
     ctypedef struct CDocuments "Documents":
@@ -79,9 +73,7 @@ cdef extern from "gpt/decode.h" nogil:
 
 cdef extern from "numerics/vector_unit.h":
     ctypedef enum VectorUnit:
-        PLAIN
-        AVX2
-        AVX512
+        PLAIN, AVX2, AVX512
     const char *vector_unit_init()
     VectorUnit chosen_unit "vector_unit"()
     int vector_unit_set(VectorUnit unit)
@@ -128,7 +120,6 @@ cdef int raise_error(GptError error) except -1:
 
 cdef extern from "Python.h":
     int check_signals "PyErr_CheckSignals"() noexcept
-
 cdef int is_interrupted() noexcept with gil:
     """Whether a signal handler has raised something, which then is still to be raised here."""
     return check_signals() < 0
@@ -146,6 +137,28 @@ def set_vector_unit(name):
     """
     if vector_unit_set(UNITS[name]) < 0:
         raise ValueError(f"this processor has no {name}")
+
+
+cdef class OneAtATime:
+    """Calls functions, and refuses a second one while the first has not returned.
+
+    Ctrl-C comes between no two statements in here, so it never leaves the mark behind.
+    """
+
+    cdef bint taken
+
+    def __call__(self, run):
+        """What `run()` returns. Raises RuntimeError, before it calls it, during another call."""
+        if self.taken:
+            raise RuntimeError("this model is being trained; another run has to wait for its end")
+        self.taken = True
+        try:
+            return run()
+        finally:
+            self.taken = False
+
+    def __reduce__(self):
+        return OneAtATime, ()  # a copy of a model is not being trained
 
 
 cdef class Memory:
@@ -235,19 +248,22 @@ cdef view(Memory memory, double *data):
 
 
 cdef class Documents:
-    """Token lists in one flat array. Raises ValueError if there is one to learn nothing from."""
+    """Token lists in one flat array, of each at most the first `longest` tokens.
+
+    Raises ValueError if there is one to learn nothing from.
+    """
 
     cdef CDocuments c
     cdef int32_t *tokens
     cdef size_t *starts
 
-    def __cinit__(self, list docs, size_t vocab_size):
+    def __cinit__(self, list docs, size_t vocab_size, size_t longest):
         docs = docs[:]
         cdef size_t n_tokens = 0, at = 0, i
         for i in range(<size_t>len(docs)):
             if i % AT_ONCE == 0:
                 PyErr_CheckSignals()
-            docs[i] = tuple(docs[i])
+            docs[i] = tuple(islice(docs[i], longest))
             n_tokens += <size_t>len(<tuple>docs[i])
         cdef Py_ssize_t token
         self.c.n = self.c.total = <size_t>len(docs)
@@ -323,7 +339,7 @@ cdef class NativeGPT:
 
     cdef evaluate(self, docs, bint with_gradients):
         cdef list listed = list(docs)
-        cdef Documents documents = Documents(listed, self.g.s.V)
+        cdef Documents documents = Documents(listed, self.g.s.V, self.g.s.block_size + 1)
         cdef double loss = 0
         cdef GptError error
         if documents.c.n == 0:
@@ -382,6 +398,10 @@ cdef class NativeGPT:
                     error = gpt_train(self.g, &run)
                 for i in range(run.completed):
                     losses.append(step_losses[i])
+                if error == GPT_NO_MEMORY:
+                    raise MemoryError(
+                        f"batch_size {batch_size} and threads {threads} need more than there is"
+                    )
                 done += run.completed
                 run.first_step += run.completed
                 raise_error(error)
@@ -404,7 +424,7 @@ cdef class NativeGPT:
         # The product is taken only where it is at most `count`: elsewhere it may not fit.
         cdef size_t n_needed = n * batch_size if n <= count // batch_size else count
         needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
-        return Documents(needed, self.g.s.V)
+        return Documents(needed, self.g.s.V, self.g.s.block_size + 1)
 
     cdef take(self):
         if self.busy:

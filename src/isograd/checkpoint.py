@@ -24,7 +24,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from .checks import check_moments
-from .files import write_atomically
+from .files import check_end, write_atomically
 from .model import DEFAULT_TIER, GPT, GPTConfig, check_tier, matrices
 from .text import CharTokenizer
 from .training import TrainingState
@@ -86,6 +86,7 @@ def load_checkpoint(path: "str | os.PathLike[str]", *, tier: str = DEFAULT_TIER)
     """
     check_tier(tier)
     with open(path, "rb") as file:
+        check_end(file)
         content = file.read()
     name = repr(os.fspath(path))
     tensors, metadata = _unpack(content, name)

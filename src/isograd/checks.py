@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 def check_whole(name: str, x: object, least: int) -> None:
-    """Raises ValueError naming `name` if `x` is no whole number from `least` on."""
+    """Raises ValueError naming `name` if `x` is no whole number from `least` to below 2**63."""
     if not isinstance(x, int) or isinstance(x, bool) or x < least:
         raise ValueError(f"{name} must be a whole number from {least} on, not {x!r}")
+    if x >= 2**63:  # which C cannot count to, and no program lives to see
+        raise ValueError(f"{name} must be a whole number below 2**63")
 
 
 def check_sizes(sizes: Mapping[str, int]) -> None:
@@ -53,11 +55,19 @@ def check_documents(docs: Sequence[Sequence[int]], first: int, end: int, vocab_s
         check_tokens(docs[i % len(docs)], vocab_size, f"document {i % len(docs)}")
 
 
-def check_training(steps: int, lr: float, batch_size: int, threads: int) -> None:
+def check_threads(threads: int | str) -> None:
+    """Raises ValueError if `threads` is neither "auto" nor a whole number from 1 on."""
+    if isinstance(threads, str) and threads != "auto":
+        raise ValueError(f"threads must be a whole number from 1 on or 'auto', not {threads!r}")
+    if threads != "auto":
+        check_whole("threads", threads, 1)
+
+
+def check_training(steps: int, lr: float, batch_size: int, threads: int | str) -> None:
     """Raises ValueError if no run of `steps` can be had with these options."""
     check_whole("steps", steps, 0)
     check_whole("batch_size", batch_size, 1)
-    check_whole("threads", threads, 1)
+    check_threads(threads)
     if not (is_finite(lr) and lr >= 0):
         raise ValueError(f"lr must be a finite number from 0 on, not {lr!r}")
 

@@ -5,9 +5,11 @@ What is computed stands in the reference and in C; training and sampling stand i
 
 from __future__ import annotations
 
+import math
+import os
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ from ._backend import (
     Adam,
     Matrix,
     NativeGPT,
+    OneAtATime,
     Value,
     backend,
     no_grad,
@@ -70,6 +73,21 @@ def check_tier(tier: str) -> None:
     """Raises ValueError if there is no tier of this name."""
     if tier not in TIERS:
         raise ValueError(f"tier must be one of {', '.join(TIERS)}, not {tier!r}")
+
+
+def count_weights(config: GPTConfig) -> int:
+    """How many numbers the weights of a GPT are. Layers, be they too many to list, are alike."""
+    few = (replace(config, n_layer=n) for n in (1, 2))
+    one, two = (sum(n_out * n_in for _, n_out, n_in in reference.weight_shapes(c)) for c in few)
+    return one + (config.n_layer - 1) * (two - one)
+
+
+def memory_here() -> float:
+    """The bytes of memory that this machine has; infinity where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def matrix_parts(
@@ -131,6 +149,8 @@ def _plain_number(x: Any) -> float:
 class GraphWeights:
     """The weights of a model that builds graphs: a scalar object each."""
 
+    BYTES = 72  # a weight, at least: the smallest scalar and its place in a list
+
     def __init__(self, config: GPTConfig, rng: Random, tier: str) -> None:
         self.config, self.name = config, tier
         self.rows = reference.init_weights(config, rng, self.tier.scalar)
@@ -169,6 +189,8 @@ class GraphWeights:
 
 class NativeWeights:
     """The weights of a model without a graph: one array of doubles, in C."""
+
+    BYTES = 32  # a weight, at least: with its gradient and moments
 
     def __init__(self, config: GPTConfig, rng: Random, tier: str) -> None:
         self.config = config
@@ -228,7 +250,8 @@ class GPT:
     `tier` says what computes: "native" (the whole step in C, without a graph; the default where it
     is built), "fused" (compiled scalars, vector functions and Adam), "value" (compiled scalars
     only) or "reference" (pure Python). The middle two are compiled if `isograd.backend` says "c".
-    All tiers give the same bits. Raises ValueError for any other tier.
+    All tiers give the same bits. Raises ValueError for any other tier, MemoryError for sizes that
+    take more memory than there is.
     """
 
     def __init__(self, config: GPTConfig, *, rng: Random, tier: str = DEFAULT_TIER) -> None:
@@ -236,7 +259,18 @@ class GPT:
         self.config = config
         self.tier = tier
         weights = NativeWeights if tier == "native" else GraphWeights
-        self.weights: NativeWeights | GraphWeights = weights(config, rng, tier)
+        needed = weights.BYTES * count_weights(config)
+        try:
+            if needed > memory_here():
+                raise MemoryError
+            self.weights: NativeWeights | GraphWeights = weights(config, rng, tier)
+        except MemoryError:
+            sizes = ", ".join(f"{name} {size}" for name, size in vars(config).items())
+            raise MemoryError(
+                f"a model of {sizes} takes {max(1, round(needed / 1e9)):,} GB or more, "
+                "which is more memory than there is"
+            ) from None
+        self.one_run = OneAtATime()  # trains it
 
     def state_dict(self) -> dict[str, Any]:
         """The weight matrices by name: no copies, so you can assign to them.
@@ -293,7 +327,7 @@ class GPT:
     @property
     def num_params(self) -> int:
         """How many numbers the weights are."""
-        return sum(n_out * n_in for _, n_out, n_in in reference.weight_shapes(self.config))
+        return count_weights(self.config)
 
     def loss(self, tokens: Sequence[int]) -> Any:
         """The mean cross entropy, in nats, of predicting `tokens` one by one.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from .files import check_end
+
+SHOWN = 200  # characters of a document at most in an error
 NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
 
 
@@ -12,11 +15,13 @@ def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
     """Read the documents in a UTF-8 text file: its lines, stripped, without the empty ones.
 
     Without `path`, these are the 32,033 names that come with the package, in the file's order.
-    Raises OSError if the file cannot be read, ValueError if it is not UTF-8 or holds no document.
+    Raises OSError if the file cannot be read, ValueError if it is not UTF-8, holds no document or
+    is a device.
     """
     path = NAMES if path is None else path
     try:
         with open(path, encoding="utf-8") as file:
+            check_end(file)
             docs = [line.strip() for line in file]
     except UnicodeDecodeError:
         raise ValueError(f"{os.fspath(path)!r} is not UTF-8 text") from None
@@ -36,7 +41,7 @@ class CharTokenizer:
     def __init__(self, docs: Iterable[str]) -> None:
         if isinstance(docs, str):
             raise TypeError("CharTokenizer takes a list of documents, not a single string")
-        self.chars: list[str] = sorted(set("".join(docs)))
+        self.chars: list[str] = sorted(set().union(*docs))
         if not self.chars:
             raise ValueError("a CharTokenizer needs at least one character in its documents")
         self._ids = {char: i for i, char in enumerate(self.chars)}
@@ -56,10 +61,27 @@ class CharTokenizer:
         try:
             return [self.bos, *map(self._ids.__getitem__, doc), self.bos]
         except KeyError as error:
-            raise ValueError(
-                f"{doc!r} holds the character {error.args[0]!r}, which is not among the "
-                f"{len(self.chars)} of the vocabulary"
-            ) from None
+            raise self._unknown(doc, error.args[0]) from None
+
+    def encode_beginnings(self, docs: Iterable[str], block_size: int) -> list[list[int]]:
+        """What `encode` gives, without what a model of `block_size` positions makes no use of.
+
+        A long document costs little more than its characters then. Raises ValueError for one that
+        holds a character, be it beyond that, which the tokenizer does not know.
+        """
+        tokens, known = [], self._ids.keys()
+        for doc in docs:
+            if len(doc) > block_size and not known >= (chars := set(doc)):
+                raise self._unknown(doc, next(char for char in doc if char in chars - known))
+            tokens.append(self.encode(doc[:block_size]))
+        return tokens
+
+    def _unknown(self, doc: str, char: str) -> ValueError:
+        beginning = doc if len(doc) <= SHOWN else doc[:SHOWN] + "..."
+        return ValueError(
+            f"{beginning!r} holds the character {char!r}, which is not among the "
+            f"{len(self.chars)} of the vocabulary"
+        )
 
     def decode(self, ids: Iterable[int]) -> str:
         """The characters of `ids` without BOS. Raises ValueError for an id that is no token."""

@@ -10,6 +10,7 @@ cannot happen in part. Keeping the numbers takes 12 us a step for 4,192 weights.
 from __future__ import annotations
 
 import math
+import os
 from array import array
 from collections.abc import Callable, MutableSequence, Sequence
 from random import Random
@@ -59,9 +60,9 @@ def train(
     lr: float = 0.01,
     callback: Callable[[int, float], object] | None = None,
     *,
-    every: int = 1,
+    every: int | Callable[[], int] = 1,
     batch_size: int = 1,
-    threads: int = 1,
+    threads: int | str = 1,
     state: TrainingState | None = None,
     until: int | None = None,
 ) -> list[float]:
@@ -70,8 +71,13 @@ def train(
 
     Uses Adam with betas (0.85, 0.99) and eps 1e-8; the learning rate falls linearly from `lr` to 0
     over `steps`. Calls `callback(step, loss)` after `every` steps and after the last, with the
-    number of the step, counted from 1. Cuts documents off after `block_size` predictions. No bit
-    depends on `threads`, or on the tier; the tiers that build graphs use one thread.
+    number of the step, counted from 1; asks `every()` each time how many steps come next, if that
+    is a function, so a caller can go by the clock. Cuts documents off after `block_size`
+    predictions.
+
+    Uses at most `threads` threads, at most one for each processor, and only as long as they are
+    faster together than one alone; "auto" begins with one, and goes on with whatever proves faster.
+    No bit depends on it, or on the tier; the tiers that build graphs use one thread.
 
     Goes on from `state`, if one is given, and keeps it up to date; stops at the step `until`, if
     that is not the last. The rest of a run depends on the weights and the state alone, so a run can
@@ -80,10 +86,12 @@ def train(
     Raises ValueError for arguments that cannot be used, before it changes anything. Raises
     OverflowError, ZeroDivisionError or ValueError from Python's arithmetic where training diverges,
     as the reference does. Then, and on Ctrl-C, weights and state are those of the last completed
-    step. Gradients are reset to 0 before the first step and after the last.
+    step. Gradients are reset to 0 before the first step and after the last. Raises RuntimeError,
+    before it changes anything, if another thread or this one's callback is training the model.
     """
     check_training(steps, lr, batch_size, threads)
-    check_whole("every", every, 1)
+    if not callable(every):
+        check_whole("every", every, 1)
     if state is None:
         state = TrainingState(model.num_params)
     else:
@@ -92,15 +100,33 @@ def train(
     check_until(state, steps, until)
     start = state.steps
     check_documents(docs, start * batch_size, until * batch_size, model.config.vocab_size)
-    engine = new_engine(model, state, Schedule(docs, steps, lr, batch_size, threads))
+    schedule = Schedule(docs, steps, lr, batch_size, threads)
+    model.one_run(lambda: run(model.weights, state, schedule, until, callback, every))
+    return state.losses[start:]
+
+
+def run(
+    weights: NativeWeights | GraphWeights,
+    state: TrainingState,
+    schedule: Schedule,
+    until: int,
+    callback: Callable[[int, float], object] | None,
+    every: int | Callable[[], int],
+) -> None:
+    """What `train` does once its arguments are checked and no other run is under way."""
+    engine = new_engine(weights, state, schedule)
     try:
         while state.steps < until:
-            engine.train(min(every, until - state.steps) if callback else until - state.steps)
-            if callback:
-                callback(state.steps, state.losses[-1])
+            rest = until - state.steps
+            if not callback:
+                engine.train(rest)
+                continue
+            n = every() if callable(every) else every
+            check_whole("every", n, 1)
+            engine.train(min(n, rest))
+            callback(state.steps, state.losses[-1])
     finally:
         engine.finish()
-    return state.losses[start:]
 
 
 class Schedule(NamedTuple):
@@ -110,11 +136,19 @@ class Schedule(NamedTuple):
     steps: int
     lr: float
     batch_size: int
-    threads: int
+    threads: int | str
 
 
-def new_engine(model: GPT, state: TrainingState, schedule: Schedule) -> NativeEngine | GraphEngine:
-    weights = model.weights
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def new_engine(
+    weights: NativeWeights | GraphWeights, state: TrainingState, schedule: Schedule
+) -> NativeEngine | GraphEngine:
     if isinstance(weights, NativeWeights):
         return NativeEngine(weights, state, schedule)
     return GraphEngine(weights, state, schedule)
@@ -142,7 +176,8 @@ class NativeEngine:
             steps=steps,
             lr=lr,
             batch_size=batch_size,
-            threads=threads,
+            threads=min(processors(), threads) if isinstance(threads, int) else processors(),
+            cautious=threads == "auto",
             losses=self.state.losses,
         )
 

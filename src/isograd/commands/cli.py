@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 from click.core import ParameterSource
 
-from .. import __version__
+from .. import __version__, _start
 from .._backend import backend, compiler, vector_unit
 from ..checks import check_temperature, check_whole
 from ..model import DEFAULT_TIER, GPT, TIERS
@@ -59,6 +59,21 @@ def info() -> None:
     click.echo(about())
 
 
+def path(name: str) -> str:
+    """The name of a file: any but the empty one, which an unset shell variable leaves behind."""
+    if not name:
+        raise click.BadParameter("expected a path, not an empty one")
+    return name
+
+
+def threads(number: str) -> int | str:
+    """How many threads: a whole number or "auto"."""
+    try:
+        return number if number == "auto" else int(number)
+    except ValueError:
+        raise click.BadParameter(f"{number!r} is neither a whole number nor auto.") from None
+
+
 def tier_option(command: Any) -> Any:
     """The option --tier, which several commands have."""
     kind = click.Choice(list(TIERS))
@@ -67,7 +82,7 @@ def tier_option(command: Any) -> Any:
 
 @cli.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("--explain", is_flag=True, help="say on standard error what is compiled and what not")
-@click.argument("script")
+@click.argument("script", type=path)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[], NoReturn]:
     """Run a Python script, with compiled definitions where its own are the same program.
@@ -81,12 +96,12 @@ def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[
 
 
 @cli.command("train")
-@click.option("--data", metavar="PATH", help="UTF-8 text, a document a line [default: the names]")
+@click.option("--data", type=path, help="UTF-8 text, a document a line [default: the names]")
 @click.option("--steps", default=1000, show_default=True, help="training steps, a batch each")
 @click.option("--batch-size", default=1, show_default=True, help="documents in a step")
 @click.option("--seed", default=42, show_default=True, help="of the random number generator")
 @tier_option
-@click.option("--threads", default=1, show_default=True, help="at most; no bit depends on it")
+@click.option("--threads", default=1, show_default=True, type=threads, help="at most, or auto")
 @click.option("--n-layer", default=1, show_default=True, help="transformer layers")
 @click.option("--n-embd", default=16, show_default=True, help="features")
 @click.option("--n-head", default=4, show_default=True, help="attention heads")
@@ -94,11 +109,11 @@ def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[
 @click.option("--lr", default=0.01, show_default=True, help="learning rate at the first step")
 @click.option("--temperature", default=0.5, show_default=True, help="of sampling; 0 is greedy")
 @click.option("--samples", default=20, show_default=True, help="documents to invent at the end")
-@click.option("--checkpoint", metavar="PATH", help="new safetensors file to keep the run in")
+@click.option("--checkpoint", type=path, help="new safetensors file to keep the run in")
 @click.option("--checkpoint-every", default=100, show_default=True, help="steps between writes")
-@click.option("--resume", metavar="PATH", help="go on from a checkpoint, with its options")
-@click.option("--history", metavar="PATH", help="new table of the losses, .csv or .jsonl")
-@click.option("--plot", metavar="PATH", help="picture of the losses, such as loss.png")
+@click.option("--resume", type=path, help="go on from a checkpoint, with its options")
+@click.option("--history", type=path, help="new table of the losses, .csv or .jsonl")
+@click.option("--plot", type=path, help="picture of the losses, such as loss.png")
 @click.option("--plain", is_flag=True, help="print what the original prints, byte for byte")
 @click.pass_context
 def train_command(context: click.Context, /, **parameters: Any) -> None:
@@ -129,7 +144,7 @@ def train_command(context: click.Context, /, **parameters: Any) -> None:
 
 
 @cli.command("sample")
-@click.argument("checkpoint")
+@click.argument("checkpoint", type=path)
 @click.option("--samples", default=20, show_default=True, help="documents to invent")
 @click.option("--seed", type=int, help="of the random number generator [default: its state there]")
 @click.option("--temperature", default=0.5, show_default=True, help="0 is greedy")
@@ -154,8 +169,8 @@ def sample_command(
 
 
 @cli.command("eval")
-@click.argument("checkpoint")
-@click.option("--data", metavar="PATH", help="UTF-8 text, a document a line [default: the names]")
+@click.argument("checkpoint", type=path)
+@click.option("--data", type=path, help="UTF-8 text, a document a line [default: the names]")
 @tier_option
 def eval_command(checkpoint: str, data: str | None, tier: str) -> None:
     """Say how well the model in CHECKPOINT predicts the documents in a file."""
@@ -163,7 +178,8 @@ def eval_command(checkpoint: str, data: str | None, tier: str) -> None:
 
     loaded = load(checkpoint, tier)
     with refusing_bad_input(data):
-        tokens = [loaded.tokenizer.encode(doc) for doc in load_docs(data)]
+        block_size = loaded.model.config.block_size
+        tokens = loaded.tokenizer.encode_beginnings(load_docs(data), block_size)
     with giving_up("the evaluation"):
         result = evaluate(loaded.model, tokens)
     print(f"documents: {result.documents}")
@@ -218,6 +234,7 @@ def print_samples(
 def main() -> None:
     """Run the command line and end the process with its status."""
     with ending_the_process():
+        _start.loaded()
         rest = cli.main(standalone_mode=False)
     if callable(rest):  # a script: it ends in its own way, not in one of ours
         rest()

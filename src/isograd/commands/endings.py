@@ -24,6 +24,9 @@ def refusing_bad_input(path: str | None = None, verb: str = "read") -> Iterator[
         raise click.UsageError(f"cannot {verb} {path!r}: {error.strerror}") from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    except MemoryError as error:
+        sentence = f"there is not enough memory to {verb} {path!r}"
+        raise click.UsageError(str(error) or sentence) from None
     except ModuleNotFoundError as error:
         name = (error.name or "").partition(".")[0]
         extra = {"matplotlib": "'isograd[plot]'"}.get(name, name)
@@ -43,11 +46,13 @@ def ending_unwritable(path: str) -> Iterator[None]:
 
 @contextmanager
 def giving_up(place: object) -> Iterator[None]:
-    """Ends the command with one sentence on Ctrl-C, or if numbers have left the finite."""
+    """Ends the command with one sentence on Ctrl-C, or if numbers or memory gave out."""
     try:
         yield
     except KeyboardInterrupt:
         end(f"interrupted in {place}", 130)
+    except MemoryError as error:
+        end(f"memory ran out in {place}: {str(error) or 'there is not enough of it'}", 1)
     except (ArithmeticError, ValueError) as error:
         end(f"numbers left the finite in {place}: {error.args[-1]}", 1)
 

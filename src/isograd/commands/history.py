@@ -1,9 +1,9 @@
 """What becomes of a run's losses: a table written as it goes, and a picture at the end.
 
 The table has a row for each completed step: its number, counted from 1, its loss in nats and its
-learning rate. Floats stand there as Python writes them, so reading them gives the same bits. A row
-is one write to the file, so it is never there in part. Ctrl-C between any two bytecodes neither
-loses a row nor doubles one.
+learning rate. Floats stand there as Python writes them, so reading them gives the same bits. Rows
+are written many at a time, but always whole ones, so none is there in part. Ctrl-C between any two
+bytecodes neither loses a row nor doubles one.
 """
 
 import errno
@@ -16,6 +16,7 @@ from typing import Any
 from ..files import check_writable, write_atomically
 from ..reference import learning_rate
 
+PAGE = 4096  # between two of these a killed process may stop writing
 SMOOTHING = 0.98  # weight of the past in the smoothed loss
 
 
@@ -69,13 +70,33 @@ class History:
 
     def write(self, losses: Sequence[float]) -> None:
         """Add the rows that are missing, given the losses of all steps so far."""
-        for step in range(self.done[0], len(losses)):
-            row, end = self.row(step, losses[step]), self.done[1]
+        while self.done[0] < len(losses):
+            first, begin = self.done
+            rows = self.rows_on_a_page(losses, first, begin)
+            content = b"".join(rows)
             # The file is longer where an interruption came right after the write.
-            if self.file.tell() == end and self.file.write(row) != len(row):
-                self.file.truncate(end)
+            missing = content[max(0, self.file.seek(0, os.SEEK_END) - begin) :]
+            written = self.file.write(missing) if missing else 0
+            if written != len(missing):
+                end = begin + len(content) - len(missing)
+                self.file.truncate(end + missing[:written].rfind(b"\n") + 1)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
-            self.done = step + 1, end + len(row)
+            self.done = first + len(rows), begin + len(content)
+
+    def rows_on_a_page(self, losses: Sequence[float], first: int, begin: int) -> list[bytes]:
+        """The next rows, from the step `first` on, which the file gets at its byte `begin`.
+
+        These are as many as end on the page where they begin, or one that does not.
+        """
+        rows: list[bytes] = []
+        end = begin
+        for step in range(first, len(losses)):
+            row = self.row(step, losses[step])
+            end += len(row)
+            if rows and end // PAGE > begin // PAGE:
+                break
+            rows.append(row)
+        return rows
 
 
 def check_plot(path: str) -> None:

@@ -32,7 +32,7 @@ class TrainOptions(NamedTuple):
     batch_size: int
     seed: int
     tier: str
-    threads: int
+    threads: int | str
     n_layer: int
     n_embd: int
     n_head: int

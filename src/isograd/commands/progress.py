@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,33 +12,64 @@ if TYPE_CHECKING:
 
 # Only what shows something live imports rich: that takes longer than a short run.
 
+BETWEEN_LOOKS = 0.1  # seconds; drawing takes under a hundredth of that
+
+
+class Pace:
+    """Says after which steps to look at a run: every BETWEEN_LOOKS seconds, whatever the model.
+
+    The first look comes after a step, the next ones after at most twice as many as the last one.
+    """
+
+    def __init__(self, step: int) -> None:
+        self.last, self.next = step, step + 1
+        self.time = perf_counter()
+
+    def is_due(self, step: int) -> bool:
+        """Whether to look after the step `step`."""
+        if step < self.next:
+            return False
+        n, time = step - self.last, perf_counter()
+        at_this_rate = BETWEEN_LOOKS / max(time - self.time, 1e-9) * n
+        self.last, self.next = step, step + max(1, int(min(2 * n, at_this_rate)))
+        self.time = time
+        return True
+
 
 class Progress:
-    """What the original prints while it trains: step and loss, over and over on one line."""
+    """What the original prints while it trains: step and loss, over and over on one line.
+
+    `losses` is the list of the losses so far, to which the run adds.
+    """
 
     def __init__(self, steps: int, losses: Sequence[float]) -> None:
         self.steps = steps
-        self.done = len(losses)
+        self.losses = losses
+        self.shown = len(losses)
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        pass
+        self.show()
 
     def __str__(self) -> str:
-        return f"step {self.done + 1} of {self.steps}"
+        return f"step {len(self.losses) + 1} of {self.steps}"
 
-    def step(self, step: int, loss: float) -> None:
-        self.done = step
-        self.show(loss)
-
-    def show(self, loss: float) -> None:
-        print(f"step {self.done:4d} / {self.steps:4d} | loss {loss:.4f}", end="\r")
+    def show(self) -> None:
+        """Show the steps that have been done since the last call."""
+        while self.shown < len(self.losses):
+            self.shown += 1  # first: what Ctrl-C interrupts is not shown twice
+            loss = self.losses[self.shown - 1]
+            print(f"step {self.shown:4d} / {self.steps:4d} | loss {loss:.4f}", end="\r")
 
 
 class LiveProgress(Progress):
-    """A bar with the loss, its exponential moving average, steps a second and the time left."""
+    """A bar with the loss, its exponential moving average, steps a second and the time left.
+
+    It is drawn when `show` is called, and at no other time: a thread that draws takes time from
+    those that train. At the end comes a line that says how long it took.
+    """
 
     def __init__(self, steps: int, losses: Sequence[float]) -> None:
         super().__init__(steps, losses)
@@ -55,27 +87,54 @@ class LiveProgress(Progress):
             progress.TextColumn("smoothed {task.fields[smoothed]:.4f}"),
             progress.TextColumn("{task.fields[rate]}"),
             progress.TimeRemainingColumn(),
+            auto_refresh=False,
         )
         self.task = self.bar.add_task(
-            "train", total=steps, completed=self.done, loss=0.0, smoothed=0.0, rate=""
+            "train", total=steps, completed=self.shown, loss=0.0, smoothed=0.0, rate=""
         )
 
     def __enter__(self) -> Progress:
+        self.before, self.start = self.shown, perf_counter()
         self.bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.show()
         self.bar.stop()
+        n, seconds = self.shown - self.before, perf_counter() - self.start
+        if n:
+            print(f"{n} {'step' if n == 1 else 'steps'} in {duration(seconds)}, {rate(n, seconds)}")
 
-    def show(self, loss: float) -> None:
-        speed = self.bar.tasks[self.task].speed
+    def show(self) -> None:
+        end = len(self.losses)
+        if self.shown == end:
+            return
+        for loss in islice(self.losses, self.shown, end):
+            smoothed = self.smoothed.add(loss)
+        self.shown = end
         self.bar.update(
             self.task,
-            completed=self.done,
+            completed=end,
             loss=loss,
-            smoothed=self.smoothed.add(loss),
-            rate=f"{speed:.1f} steps/s" if speed else "",
+            smoothed=smoothed,
+            rate=rate(end - self.before, perf_counter() - self.start),
+            refresh=True,
         )
+
+
+def rate(steps: int, seconds: float) -> str:
+    """So many steps a second, in three figures or more."""
+    each_second = steps / max(seconds, 1e-9)
+    return f"{each_second:,.0f} steps/s" if each_second >= 100 else f"{each_second:.3g} steps/s"
+
+
+def duration(seconds: float) -> str:
+    """`seconds` as people say it: 0.123 s, 12.3 s, 4 min 5 s."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min {rest} s" if hours else f"{minutes} min {rest} s"
 
 
 def show_plain(comparisons: Sequence[Comparison], configurations: Iterator[str]) -> None:

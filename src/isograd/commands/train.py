@@ -12,7 +12,7 @@ from ..text import CharTokenizer, load_docs
 from ..training import TrainingState, train
 from .endings import giving_up, refusing_bad_input
 from .options import TrainOptions
-from .progress import LiveProgress, Progress
+from .progress import LiveProgress, Pace, Progress
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
@@ -62,33 +62,39 @@ def train_to_the_end(run: Run, options: TrainOptions, files: Files) -> None:
     """Train with progress; ends the command where training is interrupted or diverges."""
     state, steps = run.state, options.steps
     needed = max(1, steps * options.batch_size)
-    tokens = [run.tokenizer.encode(doc) for doc in run.docs[:needed]]
+    block_size = run.model.config.block_size
+    tokens = run.tokenizer.encode_beginnings(run.docs[:needed], block_size)
     plain = options.plain or not (sys.stdout and sys.stdout.isatty())
     progress = (Progress if plain else LiveProgress)(steps, state.losses)
+    pace, kept = Pace(state.steps), state.steps
+
+    def every() -> int:
+        pause = kept + options.checkpoint_every if options.checkpoint else steps
+        return min(pace.next, pause) - state.steps
 
     def callback(step: int, loss: float) -> None:
-        files.write_history()
-        progress.step(step, loss)
+        nonlocal kept
+        if pace.is_due(step):
+            files.write_history()
+            progress.show()
+        if options.checkpoint and kept + options.checkpoint_every <= step < steps:
+            files.write_checkpoint()
+            kept = step
 
     with giving_up(progress), progress:
         try:
-            while True:
-                pause = state.steps + options.checkpoint_every if options.checkpoint else steps
-                until = min(steps, pause)
-                train(
-                    run.model,
-                    tokens,
-                    steps,
-                    options.lr,
-                    callback,
-                    batch_size=options.batch_size,
-                    threads=options.threads,
-                    state=state,
-                    until=until,
-                )
-                files.write_checkpoint()
-                if until == steps:
-                    break
+            train(
+                run.model,
+                tokens,
+                steps,
+                options.lr,
+                callback,
+                every=every,
+                batch_size=options.batch_size,
+                threads=options.threads,
+                state=state,
+            )
+            files.write_checkpoint()
         except KeyboardInterrupt:
             files.write_checkpoint()
             raise

@@ -40,17 +40,14 @@ def is_steady(params: ast.Name, script: Facts) -> bool:
 
 
 def is_look(node: ast.Name, parent: ast.AST) -> bool:
-    """Whether `node` cannot get longer or shorter by what `parent` does with it.
-
-    A zeroing loop that was met before Adam's does not count as a look: it has another iterable now.
-    """
+    """Whether `node`, which is no target, cannot get longer or shorter by what `parent` does."""
     match parent:
         case ast.Call(func=function):
             return name_of(function) in LOOKS
         case ast.Subscript(ctx=context):
             return isinstance(context, ast.Load)
-        case ast.For(iter=iterable) | ast.comprehension(iter=iterable):
-            return iterable is node
+        case ast.For() | ast.comprehension():
+            return True
     return False
 
 

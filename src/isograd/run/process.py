@@ -1,4 +1,4 @@
-"""The process as `python SCRIPT` would have it: modules and recursion before, the end after.
+"""The process as `python SCRIPT` would have it: modules before, the end after.
 
 Frames of this package and of the extension are kept out of what the script shows.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Iterator
 from typing import NoReturn
 
 HERE = os.path.dirname(__file__)
@@ -37,49 +36,24 @@ def forget_shadowed_modules(folder: str) -> None:
                 del sys.modules[name]
 
 
-def discount_our_frames() -> None:
-    """Raises the recursion limit until a script can recur as deep as without us below it."""
-    limit, probe = sys.getrecursionlimit(), {"n": 0}
-    try:
-        exec("def recur():\n global n\n n += 1\n recur()\nrecur()", probe)
-    except RecursionError:
-        sys.setrecursionlimit(2 * limit - 2 - probe["n"])
-
-
 # ---- how a script ends ----
-
-
-class CannotHold(BaseException):
-    """The script's class would hold a number that ours cannot. Not for the script to catch."""
-
-
-def give_up(error: CannotHold, path: str, file: str) -> NoReturn:
-    """Ends the process because of `error` in the script `file`, which was called by `path`."""
-    sys.stdout.flush()
-    lines = [line for frame, line in frames(error) if frame.f_code.co_filename == file]
-    print(
-        f"isograd: line {lines[-1] if lines else '?'} of {path} makes a Value of "
-        f"{error.args[0]!r}, which the compiled class cannot hold; plain python can",
-        file=sys.stderr,
-    )
-    sys.exit(2)
-
-
-def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
-    entry = error.__traceback__
-    while entry:
-        yield entry.tb_frame, entry.tb_lineno
-        entry = entry.tb_next
 
 
 def end_with(error: BaseException) -> NoReturn:
     """Shows an exception as the interpreter shows one that nobody catches, and ends."""
     error.__traceback__ = without_ours(error.__traceback__)
+    # Their frames live on until the end of the program, and what these hold with them.
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
     sys.excepthook(type(error), error, error.__traceback__)
     if isinstance(error, KeyboardInterrupt):
         # To be seen by the interpreter, which ends the process by the signal.
         sys.excepthook = lambda *shown: None
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # or it would hold the frame that holds it
     sys.exit(1)
 
 

@@ -1,7 +1,7 @@
 """The changes that are made to a script's tree. None moves a line, so tracebacks stay as they are.
 
 A definition gets a decorator that hands out ours; an iterable or an expression gets a call of ours
-around it or before it. All of ours is reached through builtins whose names no script can spell.
+around it or before it. All of ours is reached through variables whose names no script can spell.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .facts import copied
 
 
 def name_of_ours(kind: str) -> str:
-    """The name among the builtins: no identifier, as it has a space."""
+    """The name among the variables: no identifier, as it has a space."""
     return f"isograd {kind}"
 
 

@@ -15,15 +15,10 @@ import warnings
 from typing import NoReturn
 
 from .._backend import backend
+from .depth import compile_script, execute_script, with_room
 from .plan import Plan, left_alone
-from .process import (
-    CannotHold,
-    discount_our_frames,
-    end_with,
-    forget_shadowed_modules,
-    give_up,
-    keep,
-)
+from .process import end_with, forget_shadowed_modules, keep
+from .stop import SayWhy
 
 if backend == "c":
     from .recognise import recognise
@@ -52,12 +47,9 @@ class Script:
         main = self.enter()
         try:
             code = self.compile(main, explain)
-            discount_our_frames()
-            exec(code, main.__dict__)
+            execute_script(code, main.__dict__)
         except SystemExit as leaving:
             raise leaving.with_traceback(None) from None
-        except CannotHold as error:
-            give_up(error, self.path, self.file)
         except BaseException as error:
             end_with(error)
         raise SystemExit(0)
@@ -80,25 +72,35 @@ class Script:
         return main
 
     def compile(self, main: types.ModuleType, explain: bool) -> types.CodeType:
-        """The code to run. Puts what it calls of ours among the builtins."""
-        code = compile(self.source, self.file, "exec", dont_inherit=True)
-        plan = self.plan()
+        """The code to run. Puts what it calls of ours among its variables."""
+        code = compile_script(self.source, self.file)
+        try:
+            plan, changed = with_room(self.plan)
+        except RecursionError:
+            plan, changed = without_changes("it is nested too deeply to be looked through"), None
         if explain:
             for finding in plan.findings:
                 print(f"isograd: {finding}", file=sys.stderr)
-        if not plan.replaces:
+        if changed is None:
             return code
-        provide(plan, main)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they have been given
-            return compile(plan.tree, self.file, "exec", dont_inherit=True)
+        provide(plan, main.__dict__, SayWhy(self.path, self.file))
+        return changed
 
-    def plan(self) -> Plan:
-        """What to replace in the script, which has been compiled: it has no syntax errors."""
+    def plan(self) -> tuple[Plan, types.CodeType | None]:
+        """What to replace in the script, and its code then, if anything is.
+
+        The script has been compiled: it has no syntax errors, and all warnings have been given.
+        """
         if backend != "c":
-            why = "this isograd runs without its C extension"
-            script = ast.Module([], [])
-            return Plan(script, [left_alone(script, "the script", why)])
+            return without_changes("this isograd runs without its C extension"), None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return recognise(ast.parse(self.source, self.file), self.folder)
+            plan = recognise(ast.parse(self.source, self.file), self.folder)
+            if not plan.replaces:
+                return plan, None
+            return plan, compile(plan.tree, self.file, "exec", dont_inherit=True)
+
+
+def without_changes(why: str) -> Plan:
+    script = ast.Module([], [])
+    return Plan(script, [left_alone(script, "the script", why)])

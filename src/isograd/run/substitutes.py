@@ -6,7 +6,6 @@ Whatever ours cannot do, the script's own code is asked to do, so errors are its
 from __future__ import annotations
 
 import array
-import builtins
 import operator
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -14,14 +13,14 @@ from typing import Any
 
 from .. import _core
 from .plan import Plan
-from .process import CannotHold
 from .rewriting import name_of_ours
+from .stop import SayWhy
 
 
-def provide(plan: Plan, main: types.ModuleType) -> None:
-    """Puts what the changed tree names among the builtins."""
+def provide(plan: Plan, variables: dict[str, Any], say: SayWhy) -> None:
+    """Puts what the changed tree names among the script's `variables`."""
     provided: dict[str, Callable[..., object]] = {
-        "class": lambda original: adopt(original, plan, main.__dict__),
+        "class": lambda original: adopt(original, plan, say),
         "adam": adam,
         "zero": zero,
         "moments": moments,
@@ -33,17 +32,23 @@ def provide(plan: Plan, main: types.ModuleType) -> None:
     for kind in ("linear", "linear_swapped", "softmax", "rmsnorm"):
         provided[kind] = lambda original, kind=kind: _core.compiled_function(original, kind)
     for kind, function in provided.items():
-        setattr(builtins, name_of_ours(kind), function)
+        variables[name_of_ours(kind)] = function
 
 
 # ---- the class ----
 
 
-def adopt(original: type, plan: Plan, variables: dict[str, Any]) -> type:
-    """The compiled class in the place of `original`, with what that has beyond it."""
+def adopt(original: Any, plan: Plan, say: SayWhy) -> type:
+    """The compiled class in the place of `original`, with what that has beyond it.
+
+    The script's variables own what refers to them, as they do its own class: at the end of the
+    program all are freed together, and destructors run.
+    """
+    variables = original.__init__.__globals__
     methods = {name: original.__dict__[name] for name in plan.extra}
     replay = Replay(original, variables)
-    _core.adopt_class(original.__name__, plan.absent, methods, replay, CannotHold)
+    _core.adopt_class(original.__name__, plan.absent, methods, replay, say)
+    variables[name_of_ours("members")] = _core.hand_over_members()
     return _core.Value
 
 
@@ -57,21 +62,21 @@ class Replay:
     def __call__(
         self, name: str, args: tuple[Any, ...], keywords: dict[str, Any] | None
     ) -> BaseException:
-        own_class = self.own_class()
+        variables = dict(self.variables)
+        own_class = self.own_class(variables)
         args = tuple(self.own(own_class, arg) for arg in args)
         known: dict[str, Callable[..., object]] = {"__init__": own_class, "pow": pow}
         function = known.get(name) or getattr(operator, name, None) or getattr(own_class, name)
         try:
             result = function(*args, **(keywords or {}))
         except Exception as error:
-            own_frame = error.__traceback__
-            return error.with_traceback(own_frame.tb_next if own_frame else None)
-        data = getattr(result, "data", result)
-        raise CannotHold(data)
+            return without_first_frame(error)
+        finally:
+            variables.clear()  # or what they hold would live as long as the class, a cycle
+        _core.stop_script(getattr(result, "data", result))
 
-    def own_class(self) -> type:
-        """The script's class again, whose methods mean it by its name."""
-        variables = dict(self.variables)
+    def own_class(self, variables: dict[str, Any]) -> type:
+        """The script's class again, whose methods mean it by its name, among the `variables`."""
         body = {
             name: copied(member, variables) if isinstance(member, types.FunctionType) else member
             for name, member in self.original.__dict__.items()
@@ -89,6 +94,12 @@ class Replay:
         own = own_class(arg.data)
         own.grad = arg.grad
         return own
+
+
+def without_first_frame(error: BaseException) -> BaseException:
+    """The error, less where it was caught: no variable there may hold the frame that holds it."""
+    entry = error.__traceback__
+    return error.with_traceback(entry.tb_next if entry else None)
 
 
 def copied(function: types.FunctionType, variables: dict[str, Any]) -> types.FunctionType:
