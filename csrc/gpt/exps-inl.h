@@ -13,7 +13,8 @@ typedef struct {
     size_t n_rows, step, n_times;
 } Rows;
 
-/* exp of the first R lanes; the others become 1.0. */
+/* exp of the first R lanes; the others become 1.0: no total of theirs is 0, which powers would take
+ * long for. */
 INLINE void exp_of_packed(const size_t R, Rows rows) {
     enum { MOST = 64 }; /* rows at a time */
     double packed[MOST * FEW_LANES + LANES], *from[MOST];
