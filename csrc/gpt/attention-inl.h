@@ -24,7 +24,7 @@
 #include <math.h>
 
 #include "blocks-inl.h"
-#include "numerics/exp_many.h"
+#include "exps-inl.h"
 #include "pass.h"
 #include "softmax-inl.h"
 
@@ -34,6 +34,7 @@ typedef enum { ASCENDING, DESCENDING } Direction;
 typedef struct {
     size_t first_panel, n_blocks; /* of the panels seen, of which the last is the panel itself */
     size_t n_rows;                /* positions in them, without those past the last */
+    size_t n_lanes;               /* positions in the panel itself */
     size_t begin;                 /* of its blocks in arrays with heads */
     const int64_t *mask, *mask_transposed; /* (BLOCK_KINDS, 8, 8) */
     const int *is_full;                    /* (BLOCK_KINDS) */
@@ -47,6 +48,7 @@ INLINE View view_of(const Pass *p, size_t panel) {
         .first_panel = first,
         .n_blocks = panel + 1 - first,
         .n_rows = (end < p->T ? end : p->T) - first * LANES,
+        .n_lanes = (end < p->T ? end : p->T) - panel * LANES,
         .begin = p->first_block[panel] * p->s.H * LANES * LANES,
         .mask = p->mask + kinds * LANES * LANES,
         .mask_transposed = p->mask_transposed + kinds * LANES * LANES,
@@ -257,7 +259,7 @@ static NOINLINE void attention_forward(const Pass *p, const Layer *layer, Range 
         double *exps = layer->exps + view.begin, *inverse = layer->totals.inverse + first_total;
         for (size_t h = heads.from; h < heads.to; h++)
             attention_scores(p, &view, exps + h * n, q + h * D * LANES, seen + (C + h * D) * LANES);
-        exp_many(exps + heads.from * n, n_heads * n);
+        exp_of_lanes((Rows){exps + heads.from * n, view.n_rows, n, n_heads}, view.n_lanes);
         for (size_t h = heads.from; h < heads.to; h++)
             store(inverse + h * LANES, mask_and_total(&view, exps + h * n));
         invert_totals(layer->totals, first_total + heads.from * LANES, n_heads * LANES);

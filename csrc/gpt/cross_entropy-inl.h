@@ -6,8 +6,8 @@
 #include <math.h>
 
 #include "blocks-inl.h"
+#include "exps-inl.h"
 #include "linear-inl.h"
-#include "numerics/exp_many.h"
 #include "pass.h"
 #include "softmax-inl.h"
 
@@ -23,7 +23,8 @@ static GptError cross_entropy_forward(const Pass *p, Range panels) {
         Lanes minus_max = mul(max, splat(-1.0));
         for (size_t o = 0; o < V; o++)
             store(logits + o * LANES, add(load(logits + o * LANES), minus_max));
-        exp_many(logits, V * LANES);
+        const size_t n_left = p->T - panel * LANES;
+        exp_of_lanes((Rows){logits, V, V * LANES, 1}, n_left < LANES ? n_left : LANES);
         Lanes total = splat(0.0);
         for (size_t o = 0; o < V; o++)
             total = add(total, load(logits + o * LANES));

@@ -2,7 +2,8 @@
  * columns, and the gradients of W.
  *
  * ORDER.md derives the order of each sum's terms: forward ascending in the input, backward in the
- * order of rows that the caller gives, gradients of W from the last position to the first.
+ * order of rows that the caller gives, gradients of W from the last position to the first. Backward,
+ * columns lie in the lanes: they lie side by side in memory, and a panel costs what its positions do.
  */
 #ifndef ISOGRAD_GPT_LINEAR_INL_H
 #define ISOGRAD_GPT_LINEAR_INL_H

@@ -7,9 +7,10 @@
  *
  * so a linear layer takes a weight from where it lies, spreads it over the lanes, and multiplies it
  * with a row; no weight is ever transposed, and rows of a result are independent sums that hide the
- * latency of addition. Only gradients of weights are sums over positions: for them the inputs of
- * the linear layers are kept a second time with features in the lanes: x_by_position is (T,
- * stride), stride being n rounded up to a multiple of 8.
+ * latency of addition. (Backward, columns of the matrix lie in the lanes, and their sums are turned
+ * into the panel: linear-inl.h.) Only gradients of weights are sums over positions: for them the
+ * inputs of the linear layers are kept a second time with features in the lanes: x_by_position is
+ * (T, stride), stride being n rounded up to a multiple of 8.
  *
  * Documents follow one another without a gap; a lane sees those of its own document up to its own
  * position, which is what the masks say. Lanes past the last position hold numbers that reach no
