@@ -772,6 +772,7 @@ _core.execute_script(_core.compile_script(b"print(1)", "one"), {})
 """
 
 
+@pytest.mark.undisturbed
 @compiled_only
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 def test_no_memory_to_take_the_place_of_a_class():
