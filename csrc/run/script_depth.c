@@ -96,6 +96,12 @@ void script_deepen(int more) {
 #endif
 }
 
+/* CPython's compiler sometimes forgets to raise MemoryError. */
+static void raise_something(void) {
+    if (!PyErr_Occurred())
+        PyErr_NoMemory();
+}
+
 PyObject *script_compile(PyObject *source, PyObject *file) {
     PyCompilerFlags flags = {PyCF_SOURCE_IS_UTF8, PY_MINOR_VERSION};
     Depth depth;
@@ -104,6 +110,8 @@ PyObject *script_compile(PyObject *source, PyObject *file) {
     PyObject *code =
         Py_CompileStringObject(PyBytes_AS_STRING(source), file, Py_file_input, &flags, -1);
     leave_the_bottom(depth);
+    if (code == NULL)
+        raise_something();
     return code;
 }
 
@@ -113,6 +121,8 @@ int script_execute(PyObject *code, PyObject *variables) {
         return -1;
     PyObject *none = PyEval_EvalCode(code, variables, variables);
     leave_the_bottom(depth);
+    if (none == NULL)
+        raise_something();
     Py_XDECREF(none);
     return none ? 0 : -1;
 }
