@@ -7,7 +7,7 @@
 #define TRIAL 0.01         /* seconds, of a way that is only tried */
 #define SETTLED 0.5        /* of a way that has proved faster */
 #define LEAST_JUDGED 0.002 /* what is enough for a judgement */
-#define MUCH 0.25          /* lost, of the time */
+#define MUCH 0.1           /* lost, of the time */
 #define PAUSES 15.0        /* as long as the trial before */
 #define LONGEST_PAUSE 4.0
 
