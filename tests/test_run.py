@@ -119,7 +119,7 @@ def test_the_program_of_the_other_tests():
 @compiled_only
 def test_a_typed_script_with_methods_of_its_own():
     assert both(SCRIPTS / "typed.py", "--steps", "4")[0] == [
-        "class Node: compiled, with its own squash, squared, relu, slope, __repr__",
+        "class Node: compiled, with its own squared, slope, __repr__",
         "matvec(): compiled",
         "normalise(): compiled",
         "softmax(): compiled",
@@ -140,21 +140,15 @@ def test_another_program_is_left_alone():
         ([("power + 1e-5", "power + 1e-6")], "rmsnorm()", "another one: see line 100"),
         ([("a * b for a", "b * a for a")], "linear()", "another one: see line 88"),
         ([("r / whole for", "r * whole**-1.0 for")], "softmax()", "another one: see line 95"),
-        ([("p.grad ** 2", "p.grad * p.grad")], "Adam loop", "line 153 is not in ours"),
-        ([("v_hat ** 0.5", "math.sqrt(v_hat)")], "Adam loop", "line 156 is not in ours"),
-        ([("p.grad = 0\n", "p.grad = 0.0\n")], "Adam loop", "line 157 is not in ours"),
-        ([("self.grad = 0\n", "self.grad = 0.0\n")], "class Value", "see line 26"),
-        ([("(1, 1))", "(1.0, 1.0))")], "class Value", "see line 33"),
-        ([("reversed(path)", "path")], "class Value", "see line 64"),
-        ([("met.add(node)", "met.add(node); node.grad = 0")], "class Value", "backward()"),
-        ([("return self + (-other)", "return -(other - self)")], "class Value", "its __sub__()"),
+        ([("reversed(path)", "path")], "backward()", "see line 51"),
+        ([("met.add(node)", "met.add(node); node.grad = 0")], "backward()", "is another one"),
+        ([("return self + (-other)", "return -(other - self)")], "__sub__()", "see line 45"),
         ([("def linear", "max = max\ndef linear")], "class Value", "gives max another meaning"),
         (
             [("def linear", "Value.cosh = lambda self: self\ndef linear")],
             "class Value",
-            "sets .cosh",
+            "uses the class Value other than to make a Value",
         ),
-        ([("def linear", "if 0: params[0].label = 1\ndef linear")], "class Value", "sets .label"),
         ([("def linear", "eval('1')\ndef linear")], "class Value", "uses eval"),
         ([("def linear", "math.exp = math.exp\ndef linear")], "class Value", "sets .exp"),
         ([("import sys", "import sys, inspect")], "class Value", "imports inspect"),
@@ -176,11 +170,6 @@ def test_another_program_is_left_alone():
             "line 87 gives its name another",
         ),
         (
-            [("    def relu", "    def __float__(self): return 0.0\n    def relu")],
-            "class Value",
-            "__float__(), which ours does not have",
-        ),
-        (
             [("math.exp(self.data),))", "1.0 * math.exp(self.data),))")],
             "softmax()",
             "the class has no exp() that we know",
@@ -191,33 +180,6 @@ def test_another_program_is_left_alone():
             "Adam loop",
             "another class has operators",
         ),
-        (
-            [("enumerate(params):", "enumerate(list(params)):")],
-            "Adam loop",
-            "it does not run over enumerate() of a name",
-        ),
-        (
-            [
-                ("pace = speed", "v_hat = 1.0\n    pace = speed"),
-                ("        v_hat = v[i] / (1 - keep2 ** (step + 1))\n", ""),
-            ],
-            "Adam loop",
-            "nothing in it is the line for v_hat",
-        ),
-        (
-            [
-                ("        p.grad = 0\n", ""),
-                ("        m[i] = keep1", "        p.grad = 0\n        m[i] = keep1"),
-            ],
-            "Adam loop",
-            "zero comes before m",
-        ),
-        (
-            [("m_hat", "hat"), ("v_hat", "hat")],
-            "Adam loop",
-            "one name stands for two things",
-        ),
-        ([("pace * m_hat", "i * m_hat")], "Adam loop", "i changes in the loop"),
     ],
     ids=itertools.count(),
 )
@@ -232,35 +194,22 @@ def test_a_changed_script_is_left_alone_and_runs(tmp_path, changes, what, why):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ([("class Value:", "class Value(dict):")], "it has bases, keywords or type parameters"),
+        ([("class Value:", "class Value(dict):")], "it has bases or keywords"),
         ([("class Value:", "@lambda c: c\nclass Value:")], "it is decorated"),
-        ([("def __init__", "def init")], "it has no __init__()"),
         (
             [("_grads =", "_grads_ =")],
-            "its __slots__ are not data, grad, children and local gradients",
+            "its __slots__ are not what its __init__() assigns",
         ),
         (
             [("    __slots", "    #"), ("_children", "relu")],
             "its edges have the name of something else",
         ),
         ([("    def log", "    def exp(self): pass\n    def log")], "line 42 defines exp() again"),
-        ([("    def log", "    label = 1\n    def log")], "line 40 is no method"),
         ([("    def log", "    for i in range(3): pass\n    def log")], "line 40 is no method"),
-        (
-            [("    def log", "    __iadd__ = __add__\n    def log")],
-            "__iadd__ = __add__ is nothing we know",
-        ),
-        ([("def __neg__", "def negative")], "it has no __neg__()"),
-        (
-            [("    def log", "    @classmethod\n    def two(of): return of(2)\n    def log")],
-            "two() in line 41 is decorated",
-        ),
         (
             [("    def log", "    def __two(self): return 2\n    def log")],
             "__two() in line 40 has a name that ours uses otherwise",
         ),
-        ([("import math\n", "")], "import math is not at the top level before it"),
-        ([("import math\n", "if 1: import math\n")], "line 3 gives math another meaning"),
     ],
     ids=itertools.count(),
 )
@@ -273,7 +222,6 @@ def test_a_class_that_is_left_alone(tmp_path, changes, why):
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("class Other:\n    def backward(self): pass", "has a backward(), too"),
         ("match 1:\n    case int(): print(1)", "matches a class"),
         ("print('__class__')", "has a string with two underscores"),
         ("print(getattr(Value(1), '_children'))", "has the name of an edge in a string"),
@@ -281,7 +229,6 @@ def test_a_class_that_is_left_alone(tmp_path, changes, why):
         ("print([math].pop().pi)", "uses the module math other than for a part of it"),
         ("print(type(os.getcwdb()).__name__)", "uses os.getcwdb"),
         ("del Value(1).data", "deletes .data"),
-        ("print(Value(1, children=()).data)", "makes a Value with keywords"),
         ("print(Value(*[1]).data)", "makes a Value with a starred argument"),
         ("print(Value(1, tuple(docs[:0])).data)", "makes a Value whose edges are not written out"),
         ("print(type('T', (), {})().__doc__)", "uses __doc__"),
@@ -575,7 +522,7 @@ def test_methods_that_the_class_does_not_have(tmp_path):
         tmp_path, without + "print(hasattr(Value(1), 'relu'))\nValue(2) - 1\n1 - Value(2)"
     )
     said, out = both(script)
-    assert said == ["class Value: compiled, with its own relu_"] and "False" in out
+    assert said == ["class Value: compiled"] and "False" in out
 
 
 # ---- running ----
@@ -886,7 +833,7 @@ def test_a_script_too_deep_to_be_looked_through_runs_as_written(tmp_path, monkey
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     script = written(tmp_path, f"{PRELUDE}{DEEP[0]}\n")
     with pytest.raises(SystemExit):
-        Script(str(script), ()).run(explain=True)
+        Script(str(script), ()).run(why=True)
     out, errors = capfd.readouterr()
     assert out == "docs 8\n510.0\n"
     assert "the script: left alone, it is nested too deeply to be looked through" in errors
@@ -1291,7 +1238,8 @@ def test_no_mutation_of_a_function_is_recognised():
 
 def test_no_mutation_of_a_method_is_recognised():
     n = 0
-    for ways in known.methods().values():
+    walks = [known.orders(), known.endings("hand_on"), known.endings("hand_on_by_closures")]
+    for ways in [*known.methods().values(), *walks]:
         accepted = [way.meaning for way in ways]
         for way in ways:
             for mutant, meaning in mutants(way, ways):

@@ -10,15 +10,13 @@
 
 #include <string.h>
 
-#include "graph/graph.h"
-#include "graph/unary_methods.h"
+#include "graph/operators.h"
+#include "graph/unfold.h"
 #include "numerics/compiler.h"
 #include "script_members.h"
+#include "script_operators.h"
 #include "script_stop.h"
-
-enum { ADD_OP, SUB_OP, MUL_OP, DIV_OP, N_BINARY };
-
-static const char *const binary_names[N_BINARY] = {"add", "sub", "mul", "truediv"};
+#include "script_traits.h"
 
 #define INDEX(name, doc) INDEX_OF_##name,
 enum { UNARY_METHODS(INDEX) N_UNARY };
@@ -34,115 +32,23 @@ enum { UNARY_METHODS(INDEX) N_UNARY };
  * is the process's because the type is: there is one Value, and a slot is given nothing but its
  *           operands */
 static struct {
-    PyNumberMethods number;
     vectorcallfunc construct;
     setattrofunc set_attribute;
     PyCFunction unary[N_UNARY], backward;
-    int forward_absent[N_BINARY], reflected_absent[N_BINARY]; /* a.__sub__ and a.__rsub__, say */
-    int has_dict;                                             /* instances take any attribute */
-    PyObject *name;                                           /* as script_adopt got it, owned */
+    int has_dict;          /* instances take any attribute */
+    int is_canonical;      /* the constructor's first three parameters are ours */
+    PyObject *name;        /* as script_adopt got it, owned */
+    PyObject *data, *grad; /* what the script's class calls these, owned */
 } adopted;
-
-/* ---- what Value cannot do ---- */
-
-static int is_plain_int(PyObject *o) {
-    int overflow;
-    if (!PyLong_CheckExact(o))
-        return 0;
-    long long n = PyLong_AsLongLongAndOverflow(o, &overflow);
-    return !overflow && n > -(long long)INT_LIMIT && n < (long long)INT_LIMIT;
-}
-
-/* A number that Value keeps as it is. */
-static inline int is_number(PyObject *o) { return PyFloat_CheckExact(o) || is_plain_int(o); }
 
 /* Whether Value keeps the local gradients in `o`. */
 static int are_numbers(PyObject *o) {
     int status = PyTuple_CheckExact(o) || PyList_CheckExact(o);
     for (Py_ssize_t i = 0; status && i < PySequence_Fast_GET_SIZE(o); i++) {
         PyObject *item = PySequence_Fast_GET_ITEM(o, i);
-        status = is_number(item) || PyBool_Check(item);
+        status = script_is_number(item) || PyBool_Check(item);
     }
     return status;
-}
-
-static inline int is_operand(PyObject *o) {
-    return Value_CheckExact(o) || is_number(o) || PyBool_Check(o);
-}
-
-/* Raises what the script's class raises. Takes over `args`, or NULL with MemoryError set, and
- * `kwargs`, which may be NULL. Returns NULL. */
-static PyObject *replay(const char *name, PyObject *args, PyObject *kwargs) {
-    PyObject *error = NULL, *ask = script_members_replay();
-    number_lost_int = 0.0; /* the script's class decides */
-    if (args && ask) {
-        PyErr_Clear();
-        error = PyObject_CallFunction(ask, "sOO", name, args, kwargs ? kwargs : Py_None);
-    } else if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_TypeError, "the script's class is no more");
-    Py_XDECREF(args);
-    Py_XDECREF(kwargs);
-    if (error)
-        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-    Py_XDECREF(error);
-    return NULL;
-}
-
-/* Whether the script may see what a compiled operation returned. If not, its own class must be
- * asked. */
-static int is_final(PyObject *result) {
-    if (result)
-        return result != Py_NotImplemented;
-    return !PyErr_ExceptionMatches(PyExc_ArithmeticError) &&
-           !PyErr_ExceptionMatches(PyExc_ValueError) && !PyErr_ExceptionMatches(PyExc_TypeError);
-}
-
-/* ---- operators ---- */
-
-static inline PyObject *binary(int op, binaryfunc compiled, PyObject *a, PyObject *b) {
-    int absent = Value_CheckExact(a) ? adopted.forward_absent[op] : adopted.reflected_absent[op];
-    if (LIKELY(!absent && is_operand(a) && is_operand(b))) {
-        PyObject *result = compiled(a, b);
-        if (LIKELY(is_final(result))) {
-            script_keep_ints();
-            return result;
-        }
-        Py_XDECREF(result);
-    }
-    return replay(binary_names[op], PyTuple_Pack(2, a, b), NULL);
-}
-
-static PyObject *add(PyObject *a, PyObject *b) {
-    return binary(ADD_OP, adopted.number.nb_add, a, b);
-}
-static PyObject *subtract(PyObject *a, PyObject *b) {
-    return binary(SUB_OP, adopted.number.nb_subtract, a, b);
-}
-static PyObject *multiply(PyObject *a, PyObject *b) {
-    return binary(MUL_OP, adopted.number.nb_multiply, a, b);
-}
-/* An int of any size may divide: what is kept is its inverse, a float. */
-static PyObject *divide(PyObject *a, PyObject *b) {
-    PyObject *divisor = NULL;
-    if (UNLIKELY(PyLong_CheckExact(b) && !is_plain_int(b)) && !adopted.forward_absent[DIV_OP] &&
-        (divisor = PyNumber_Float(b)) == NULL)
-        PyErr_Clear(); /* the script's class raises it, too */
-    PyObject *result = binary(DIV_OP, adopted.number.nb_true_divide, a, divisor ? divisor : b);
-    Py_XDECREF(divisor);
-    return result;
-}
-
-static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {
-    if (Value_CheckExact(a) && (is_number(b) || PyBool_Check(b)) && modulus == Py_None) {
-        PyObject *result = adopted.number.nb_power(a, b, modulus);
-        if (LIKELY(is_final(result))) {
-            script_keep_ints();
-            return result;
-        }
-        Py_XDECREF(result);
-    }
-    return replay(
-        "pow", modulus == Py_None ? PyTuple_Pack(2, a, b) : PyTuple_Pack(3, a, b, modulus), NULL);
 }
 
 /* ---- methods ---- */
@@ -162,15 +68,43 @@ static PyMethodDef unary_methods[N_UNARY] = {UNARY_METHODS(METHOD_DEF)};
 
 static PyObject *unary(int index, PyObject *self) {
     PyObject *result = adopted.unary[index](self, NULL);
-    if (LIKELY(is_final(result))) {
+    if (LIKELY(script_is_final(result))) {
         script_keep_ints();
+        if (result && script_is_special) {
+            script_touch_up((Node *)result);
+            script_note_operand((Node *)result);
+        }
         return result;
     }
-    return replay(unary_methods[index].ml_name, PyTuple_Pack(1, self), NULL);
+    return script_replay(unary_methods[index].ml_name, PyTuple_Pack(1, self), NULL);
+}
+
+/* A backward() that begins at 1.0: that of a node above `self` whose derivative this is. */
+static PyObject *backward_from_float(PyObject *self) {
+    Node *above = (Node *)value_relu((Node *)self);
+    if (above == NULL || node_set_grad((Node *)self, a_float(0.0)) < 0) {
+        Py_XDECREF((PyObject *)above);
+        return NULL;
+    }
+    above->second &= ~LOCAL0_INT;
+    above->local[0] = 1.0;
+    script_note_operand(above);
+    PyObject *result = adopted.backward((PyObject *)above, NULL);
+    Py_DECREF((PyObject *)above);
+    return result;
 }
 
 static PyObject *backward(PyObject *self, PyObject *none) {
-    PyObject *result = adopted.backward(self, none);
+    if (script_traits.closures) {
+        int current = script_check_operands((Node *)self);
+        if (current == 0)
+            script_stop_saying("calls backward() after data has changed that it reads, which the "
+                               "compiled class cannot follow");
+        if (current < 0)
+            return NULL;
+    }
+    PyObject *result =
+        script_traits.float_seed ? backward_from_float(self) : adopted.backward(self, none);
     script_keep_ints();
     return result;
 }
@@ -185,28 +119,67 @@ static PyObject *keywords_as_dict(PyObject *const *values, PyObject *names) {
     return dict;
 }
 
+/* The arguments as a tuple and a dict for the script's own code; 0 without memory. */
+static int pack(PyObject *const *args, Py_ssize_t n, PyObject *names, PyObject **tuple,
+                PyObject **dict) {
+    *dict = keywords_as_dict(args + n, names);
+    *tuple = *dict ? PyTuple_New(n) : NULL;
+    for (Py_ssize_t i = 0; *tuple && i < n; i++) {
+        Py_INCREF(args[i]);
+        PyTuple_SET_ITEM(*tuple, i, args[i]);
+    }
+    return *tuple != NULL;
+}
+
+/* What the script's constructor makes of other parameters than ours; see substitutes.py. */
+static PyObject *construct_by_signature(PyObject *own, PyObject *const *args, Py_ssize_t n,
+                                        PyObject *names) {
+    PyObject *tuple, *dict, *result = NULL;
+    if (pack(args, n, names, &tuple, &dict))
+        result = PyObject_CallFunctionObjArgs(own, tuple, dict, NULL);
+    Py_XDECREF(tuple);
+    if (result != Py_NotImplemented) {
+        Py_XDECREF(dict);
+        return result;
+    }
+    Py_DECREF(result);
+    if (!pack(args, n, names, &tuple, &dict))
+        Py_CLEAR(tuple);
+    return script_replay("__init__", tuple, dict);
+}
+
+static PyObject *touched_up(PyObject *made) {
+    if (made && script_is_special)
+        script_touch_up((Node *)made);
+    return made;
+}
+
 static PyObject *construct(PyObject *type, PyObject *const *args, size_t nargsf,
                            PyObject *keywords) {
     Py_ssize_t n = PyVectorcall_NARGS(nargsf), n_all = n;
     if (keywords)
         n_all += PyTuple_GET_SIZE(keywords);
-    if (LIKELY(n_all >= 1 && is_number(args[0]) && (n < 3 || are_numbers(args[2])))) {
+    if (LIKELY(n == 1 && n_all == 1 && script_is_number(args[0])))
+        return touched_up(adopted.construct(type, args, nargsf, keywords));
+    PyObject *own = script_member("isograd construct");
+    if (own && (!adopted.is_canonical || n > 3 || keywords))
+        return construct_by_signature(own, args, n, keywords);
+    if (LIKELY(n_all >= 1 && script_is_number(args[0]) && (n < 3 || are_numbers(args[2])))) {
         PyObject *self = adopted.construct(type, args, nargsf, keywords);
-        if (LIKELY(is_final(self)))
-            return self;
+        if (LIKELY(script_is_final(self)))
+            return touched_up(self);
     }
     PyErr_Clear();
-    PyObject *dict = keywords_as_dict(args + n, keywords);
-    PyObject *positional = dict ? PyTuple_New(n) : NULL;
-    for (Py_ssize_t i = 0; positional && i < n; i++) {
-        Py_INCREF(args[i]);
-        PyTuple_SET_ITEM(positional, i, args[i]);
-    }
-    return replay("__init__", positional, dict);
+    if (own)
+        return construct_by_signature(own, args, n, keywords);
+    PyObject *dict, *positional;
+    if (!pack(args, n, keywords, &positional, &dict))
+        Py_CLEAR(positional);
+    return script_replay("__init__", positional, dict);
 }
 
-static int is_called(PyObject *name, const char *text) {
-    return PyUnicode_CompareWithASCIIString(name, text) == 0;
+static int is_called(PyObject *name, PyObject *other) {
+    return name == other || PyUnicode_Compare(name, other) == 0;
 }
 
 #if PY_VERSION_HEX >= 0x030d0000
@@ -223,9 +196,22 @@ static void add_that_there_is_no_dict(void) {
 }
 #endif
 
+/* Whether the type has something of that name that takes assignments. */
+static int is_assignable(PyObject *name) {
+    PyObject *found = PyDict_GetItemWithError(Value_Type.tp_dict, name);
+    return found && Py_TYPE(found)->tp_descr_set;
+}
+
 static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
-    int is_new = adopted.has_dict && !is_called(name, "grad") && !is_called(name, "data");
-    if (UNLIKELY(value && (is_new || !is_number(value))))
+    int is_data = is_called(name, adopted.data);
+    if (is_data || is_called(name, adopted.grad)) {
+        if (UNLIKELY(value && !script_is_number(value)))
+            script_stop(value);
+        if (UNLIKELY(is_data && script_traits.closures && node_kind((Node *)self) != LEAF))
+            script_stop_saying(
+                "assigns the data of a result, which backward() would read, which the "
+                "compiled class cannot follow");
+    } else if (UNLIKELY(value && adopted.has_dict && !is_assignable(name)))
         script_stop(value);
     int status = adopted.set_attribute(self, name, value);
     script_keep_ints();
@@ -253,9 +239,54 @@ static PyObject *as_text(PyObject *self) {
 
 static int is_absent(PyObject *absent, const char *name) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(absent); i++)
-        if (is_called(PyTuple_GET_ITEM(absent, i), name))
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(absent, i), name) == 0)
             return 1;
     return 0;
+}
+
+static void read_traits(PyObject *absent) {
+    script_traits = (Traits){.float_data = is_absent(absent, "float data"),
+                             .float_grad = is_absent(absent, "float grad"),
+                             .float_seed = is_absent(absent, "float seed"),
+                             .float_ones = is_absent(absent, "float ones"),
+                             .real_leaves = is_absent(absent, "real leaves"),
+                             .closures = is_absent(absent, "closures")};
+    Traits none = {0};
+    script_is_special = memcmp(&script_traits, &none, sizeof none) != 0;
+    adopted.is_canonical = !is_absent(absent, "other parameters");
+    adopted.has_dict = is_absent(absent, "__slots__");
+}
+
+/* Gives the attribute that the type calls `ours` the name that follows `prefix` in a trait. */
+static int rename_attribute(PyObject *type_dict, PyObject *absent, const char *ours,
+                            PyObject **name) {
+    *name = PyUnicode_InternFromString(ours);
+    PyObject *old = *name;
+    for (Py_ssize_t i = 0; old && i < PyTuple_GET_SIZE(absent); i++) {
+        const char *trait = PyUnicode_AsUTF8(PyTuple_GET_ITEM(absent, i));
+        size_t n = strlen(ours);
+        if (trait == NULL || strncmp(trait, ours, n) != 0 || trait[n] != '=')
+            continue;
+        PyObject *renamed = PyUnicode_InternFromString(trait + n + 1);
+        PyObject *descriptor = renamed ? PyDict_GetItemWithError(type_dict, old) : NULL;
+        if (descriptor == NULL || PyDict_SetItem(type_dict, renamed, descriptor) < 0 ||
+            PyDict_DelItem(type_dict, old) < 0)
+            return -1;
+        Py_SETREF(*name, renamed);
+        break;
+    }
+    return *name ? 0 : -1;
+}
+
+static int rename_attributes(PyObject *type_dict, PyObject *absent) {
+    PyObject *edges[2] = {NULL, NULL};
+    int status = rename_attribute(type_dict, absent, "data", &adopted.data) |
+                 rename_attribute(type_dict, absent, "grad", &adopted.grad) |
+                 rename_attribute(type_dict, absent, "_children", &edges[0]) |
+                 rename_attribute(type_dict, absent, "_local_grads", &edges[1]);
+    Py_XDECREF(edges[0]);
+    Py_XDECREF(edges[1]);
+    return status;
 }
 
 /* Puts `wrapper` where the type has the method of its name, which goes to *wrapped. */
@@ -276,33 +307,34 @@ static int wrap_method(PyObject *type_dict, PyMethodDef *wrapper, PyCFunction *w
     return status;
 }
 
+/* The same method under a name that no script can spell, for functions that stand for it. */
+static int keep_backward(PyObject *type_dict) {
+    PyObject *descriptor = PyDescr_NewMethod(&Value_Type, &backward_method);
+    int status = descriptor ? PyDict_SetItemString(type_dict, "isograd backward", descriptor) : -1;
+    Py_XDECREF(descriptor);
+    return status;
+}
+
 static int put_stand_ins(PyObject *type_dict, PyObject *methods) {
     PyObject *name, *method;
     Py_ssize_t i = 0;
     int status = 0;
     while (status == 0 && PyDict_Next(methods, &i, &name, &method)) {
-        PyObject *stand_in = script_member_stand_in(name);
+        PyObject *stand_in;
+        if (Py_TYPE(method)
+                ->tp_descr_set) /* an attribute, which refers to nothing of the script's */
+            Py_INCREF(stand_in = method);
+        else
+            stand_in = script_member_stand_in(name);
         status = stand_in ? PyDict_SetItem(type_dict, name, stand_in) : -1;
         Py_XDECREF(stand_in);
     }
     return status;
 }
 
-static void wrap_slots(PyObject *absent) {
-    PyNumberMethods *number = Value_Type.tp_as_number;
-    adopted.number = *number;
+static void wrap_slots(void) {
     adopted.construct = Value_Type.tp_vectorcall;
     adopted.set_attribute = Value_Type.tp_setattro;
-    adopted.has_dict = is_absent(absent, "__slots__");
-    adopted.forward_absent[SUB_OP] = is_absent(absent, "__sub__");
-    adopted.forward_absent[DIV_OP] = is_absent(absent, "__truediv__");
-    adopted.reflected_absent[SUB_OP] = is_absent(absent, "__rsub__");
-    adopted.reflected_absent[DIV_OP] = is_absent(absent, "__rtruediv__");
-    number->nb_add = add;
-    number->nb_subtract = subtract;
-    number->nb_multiply = multiply;
-    number->nb_true_divide = divide;
-    number->nb_power = power;
     Value_Type.tp_vectorcall = construct;
     Value_Type.tp_setattro = set_attribute;
     Value_Type.tp_repr = represent;
@@ -326,12 +358,15 @@ int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *
     for (int index = 0; index < N_UNARY; index++)
         if (wrap_method(type_dict, &unary_methods[index], &adopted.unary[index], absent) < 0)
             return -1;
-    if (wrap_method(type_dict, &backward_method, &adopted.backward, absent) < 0)
+    if (wrap_method(type_dict, &backward_method, &adopted.backward, absent) < 0 ||
+        keep_backward(type_dict) < 0)
         return -1;
-    if (put_stand_ins(type_dict, methods) < 0)
+    if (rename_attributes(type_dict, absent) < 0 || put_stand_ins(type_dict, methods) < 0 ||
+        script_wrap_operators(absent, methods) < 0)
         return -1;
     Value_Type.tp_name = text; /* lives as long as adopted.name */
-    wrap_slots(absent);
+    read_traits(absent);
+    wrap_slots();
     PyType_Modified(&Value_Type);
     return 0;
 }

@@ -11,7 +11,10 @@
 #include "graph/vector.h"
 #include "graph/vector_linear.h"
 #include "numerics/compiler.h"
+#include "script_kernel.h"
+#include "script_loop.h"
 #include "script_stop.h"
+#include "script_traits.h"
 
 /* ---- functions ---- */
 
@@ -22,6 +25,16 @@ typedef struct {
     PyObject *(*compiled)(PyObject *const *args); /* NULL or NotImplemented where it cannot */
     Py_ssize_t n_args;
 } Function;
+
+/* What ours made, a node or a list of them, as the script's class would have it. */
+static PyObject *touched_up(PyObject *made) {
+    if (script_is_special && made && Value_CheckExact(made))
+        script_touch_up((Node *)made);
+    else if (script_is_special && made && PyList_CheckExact(made))
+        for (Py_ssize_t i = 0; i < PyList_GET_SIZE(made); i++)
+            script_touch_up((Node *)PyList_GET_ITEM(made, i));
+    return made;
+}
 
 /* Neither reading it nor reading it again changes anything. */
 static inline int is_vector(PyObject *o) { return PyList_CheckExact(o) || PyTuple_CheckExact(o); }
@@ -55,7 +68,7 @@ static PyObject *function_call(PyObject *self, PyObject *const *args, size_t nar
         PyObject *result = f->compiled(args);
         if (LIKELY(result && result != Py_NotImplemented)) {
             script_keep_ints();
-            return result;
+            return touched_up(result);
         }
         Py_XDECREF(result);
         number_lost_int = 0.0;
@@ -108,6 +121,10 @@ static PyTypeObject Function_Type = {
 };
 
 PyObject *script_function(PyObject *original, const char *kind) {
+    if (strcmp(kind, "kernel") == 0)
+        return script_kernel(original);
+    if (strcmp(kind, "loop") == 0)
+        return script_loop(original);
     static const struct {
         const char *kind;
         PyObject *(*compiled)(PyObject *const *);
@@ -144,7 +161,7 @@ PyObject *script_function(PyObject *original, const char *kind) {
 static PyObject *result_or_none(PyObject *result) {
     if (result && result != Py_NotImplemented) {
         script_keep_ints();
-        return result;
+        return touched_up(result);
     }
     Py_XDECREF(result);
     number_lost_int = 0.0;

@@ -71,6 +71,13 @@ PyObject *script_member(const char *name) {
     return members ? PyDict_GetItemString(members->methods, name) : NULL;
 }
 
+PyObject *script_member_called(PyObject *name) {
+    PyObject *method = members ? PyDict_GetItemWithError(members->methods, name) : NULL;
+    if (method == NULL)
+        PyErr_Clear();
+    return method;
+}
+
 /* ---- standing in for a method ---- */
 
 typedef struct {

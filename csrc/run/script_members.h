@@ -22,6 +22,8 @@ PyObject *script_members_hand_over(void);
 PyObject *script_members_replay(void);
 /* The method of that name; borrowed, NULL without an exception if there is none. */
 PyObject *script_member(const char *name);
+/* The same for a str. */
+PyObject *script_member_called(PyObject *name);
 
 /* What is to stand in Value's dict for the method that is called `name`, a str. A new reference, or
  * NULL with an exception set. */

@@ -19,16 +19,20 @@ void script_stop_after(PyObject *say) {
 }
 
 /* Whatever Python raises here (a KeyboardInterrupt, say) must not reach the script. */
-void script_stop(PyObject *held) {
+_Noreturn static void stop(PyObject *held, const char *why) {
     assert(say_why);
     PyErr_Clear();
     script_end_at_the_bottom();
-    Py_XDECREF(PyObject_CallOneArg(say_why, held));
+    Py_XDECREF(PyObject_CallFunction(say_why, why ? "(Os)" : "(O)", held, why));
 #ifdef ISOGRAD_COVERAGE
     __gcov_dump(); /* what has been counted, which is written only where a process ends orderly */
 #endif
     _Exit(2);
 }
+
+void script_stop(PyObject *held) { stop(held, NULL); }
+
+void script_stop_saying(const char *why) { stop(Py_None, why); }
 
 void script_lost_int(void) {
     Number lost = a_float(number_lost_int);

@@ -15,6 +15,9 @@ void script_stop_after(PyObject *say);
  * script_stop_after. */
 _Noreturn void script_stop(PyObject *held);
 
+/* The same for another reason, a sentence in ASCII. */
+_Noreturn void script_stop_saying(const char *why);
+
 /* script_keep_ints where some int has been lost. Does nothing but forget it before script_stop_after. */
 NOINLINE void script_lost_int(void);
 

@@ -81,10 +81,14 @@ def tier_option(command: Any) -> Any:
 
 
 @cli.command("run", context_settings={"allow_interspersed_args": False})
-@click.option("--explain", is_flag=True, help="say on standard error what is compiled and what not")
+@click.option("--why", is_flag=True, help="say on standard error what is compiled and what not")
+@click.option("--explain", "why", is_flag=True, hidden=True)
+@click.option("--any-order", is_flag=True, help="children in a set: take the order of insertion")
 @click.argument("script", type=path)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[], NoReturn]:
+def run_command(
+    why: bool, any_order: bool, script: str, args: tuple[str, ...]
+) -> Callable[[], NoReturn]:
     """Run a Python script, with compiled definitions where its own are the same program.
 
     Its output is byte for byte that of plain Python. Arguments after SCRIPT are the script's.
@@ -92,7 +96,7 @@ def run_command(explain: bool, script: str, args: tuple[str, ...]) -> Callable[[
     from ..run import Script
 
     with refusing_bad_input(script):
-        return partial(Script(script, args).run, explain)
+        return partial(Script(script, args, any_order).run, why)
 
 
 @cli.command("train")

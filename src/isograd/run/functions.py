@@ -23,12 +23,29 @@ NEEDED_METHODS = {
 }
 
 
+def is_backward(node: ast.FunctionDef, script: Facts, klass: ScriptClass) -> bool:
+    """Whether a function of the module is backward(), with the root as its parameter."""
+    if len(node.args.args) != 1 or node.args.defaults or node.decorator_list:
+        return False
+    if [binding for binding in script.bindings if binding.name == node.name][1:]:
+        return False
+    has_closures = bool(klass.shape.closure)
+    seed = known.backward_of(node, klass.vocabulary, script.scopes, has_closures)
+    if seed is None or (seed and seed not in klass.absent and "backward" not in klass.absent):
+        return False
+    klass.absent += [seed] if seed else []
+    return True
+
+
 def look_at_function(node: ast.FunctionDef, script: Facts, klass: ScriptClass) -> Finding | None:
     """Lets ours take the place of a function; None if that is not one of those that we know."""
     if isinstance(script.parents[node], ast.ClassDef) or len(node.args.args) > 2:
         return None
     what = f"{node.name}()"
     functions = known.functions()
+    if node in klass.backwards:
+        decorate(node, "backward")
+        return compiled(node, what)
     meaning = Meaning(node, klass.vocabulary, script.scopes)
     kind = next((kind for kind, ways in functions.items() if known.is_known(meaning, ways)), None)
     if kind is None and node.name in functions:
@@ -41,6 +58,8 @@ def look_at_function(node: ast.FunctionDef, script: Facts, klass: ScriptClass) -
     if len(lines) > 1:
         other = next((line for line in lines if line != node.lineno), node.lineno)
         return left_alone(node, what, f"line {other} gives its name another meaning")
+    if not klass.may_be_fused:
+        return left_alone(node, what, "the class's sums and products are not ours alone")
     for method in NEEDED_METHODS[kind]:
         if not klass.has_as_we_know_it(method):
             return left_alone(node, what, f"the class has no {method}() that we know")

@@ -13,9 +13,10 @@ from os import path
 
 from .._core import unary_methods
 from ..reference import value as reference
+from .backwards import parts_of
 from .facts import without_docstring
 from .meaning import Meaning
-from .normal_form import OURS
+from .normal_form import OURS, Scopes, Vocabulary
 from .patterns import Pattern
 from .scopes import Names
 from .variants import variants, with_arguments_swapped
@@ -42,10 +43,41 @@ def methods() -> dict[str, list[Known]]:
     """The class, by method."""
     written = definitions(class_in(programs()))
     own = definitions(class_in(tree_of(reference.__file__)))
+    written["backward"] = []
     for name in unary_methods:
         written[name] = [*own[name], *written.get(name, [])]
     equal = equal_expressions()
     return {name: list(map(Known, variants(ways, equal))) for name, ways in written.items()}
+
+
+def backward_of(
+    method: ast.FunctionDef, vocabulary: Vocabulary, scopes: Scopes, has_closures: bool
+) -> str | None:
+    """ "float seed" if it is backward() beginning at 1.0, nothing if at 1; None if it is none."""
+    parts = parts_of(method, vocabulary, scopes)
+    if parts is None:
+        return None
+    all_scopes = {**scopes, **parts.scopes}
+    ending = "hand_on_by_closures" if has_closures else "hand_on"
+    for function, ways in ((parts.order, orders()), (parts.hand_on, endings(ending))):
+        if not is_known(Meaning(function, vocabulary, all_scopes), ways):
+            return None
+    return "float seed" if type(parts.seed) is float else ""
+
+
+@cache
+def orders() -> list[Known]:
+    """All ways of writing the walk."""
+    ways = variants(definitions(programs())["order"], equal_expressions())
+    for way in ways:
+        way.body = [*way.body, *ast.parse("return order").body]
+    return list(map(Known, ways))
+
+
+@cache
+def endings(name: str) -> list[Known]:
+    """All ways of handing gradients on."""
+    return list(map(Known, variants(definitions(programs())[name], equal_expressions())))
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .facts import copied, name_of, without_docstring
 from .scopes import Scope
-from .statements import in_order, inlined, split
+from .statements import in_order, inlined, positive, split, without_continue
 
 Scopes = Mapping[ast.AST, Scope]
 
@@ -74,8 +74,14 @@ class Normalise(ast.NodeTransformer):
         return node
 
     def visit_For(self, node: ast.For) -> ast.For:
+        node.body = without_continue(node.body)
         self.generic_visit(node)
         node.type_comment = None
+        return node
+
+    def visit_While(self, node: ast.While) -> ast.While:
+        node.body = without_continue(node.body)
+        self.generic_visit(node)
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
@@ -102,7 +108,7 @@ class Normalise(ast.NodeTransformer):
                 self.scopes[same] = self.scopes[target]
                 choice = ast.IfExp(test, same, value)
                 return ast.copy_location(ast.Assign([target], choice), node)
-        return node
+        return positive(node)
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         self.generic_visit(node)

@@ -6,7 +6,12 @@ Nothing in here looks at a script; recognise.py makes the plan, script.py carrie
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .kernels import Kernel
+    from .shape import Shape
 
 
 @dataclass
@@ -32,13 +37,24 @@ def left_alone(node: ast.AST, what: str, why: str) -> Finding:
 
 
 @dataclass
+class Adoption:
+    """How the script's class differs from ours, for who puts ours in its place."""
+
+    absent: tuple[str, ...]  # what ours has and it has not, and traits
+    extra: tuple[str, ...]  # what it goes on doing in its own way
+    kernels: dict[str, Kernel]
+    shape: Shape
+    kept: dict[str, str]  # further attributes: "read" or "dropped"
+
+
+@dataclass
 class Plan:
-    """The findings, the tree with ours in it, and how the script's class differs from ours."""
+    """The findings, the tree with ours in it, and what that calls."""
 
     tree: ast.Module
     findings: list[Finding]
-    absent: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
+    adoption: Adoption | None = None
+    loops: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
 
     @property
     def replaces(self) -> bool:

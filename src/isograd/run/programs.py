@@ -60,29 +60,133 @@ class Value:
     def __rtruediv__(self, other):
         return other * self**-1
 
-    def backward(self):
-        order = []
-        met = set()
 
-        def visit(node):
-            if node not in met:
-                met.add(node)
-                for child in node._children:
-                    visit(child)
-                order.append(node)
-
-        visit(self)
-        self.grad = 1
-        for node in reversed(order):
-            for child, local_grad in zip(node._children, node._local_grads):
-                child.grad += local_grad * node.grad
+# ---- backward(): an order, then what each node does in it. Any order may meet any of the latter. ----
 
 
-def equal_expressions(self, other, order, node, local_grad):
+def order(self):
+    order = []
+    met = set()
+
+    def visit(node):
+        if node not in met:
+            met.add(node)
+            for child in node._children:
+                visit(child)
+            order.append(node)
+
+    visit(self)
+
+
+# The same post-order with a stack: the first child is on top.
+def order(self):
+    order = []
+    met = set()
+    stack = [(self, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in met:
+            met.add(node)
+            stack.append((node, True))
+            for child in reversed(node._children):
+                stack.append((child, False))
+
+
+def order(self):
+    order = []
+    met = set()
+    stack = [(self, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in met:
+            met.add(node)
+            stack.append((node, True))
+            for child in reversed(node._children):
+                if child not in met:
+                    stack.append((child, False))
+
+
+def order(self):
+    order = []
+    met = set()
+    stack = [(self, 0)]
+    while stack:
+        node, i = stack.pop()
+        if i == 0:
+            if node in met:
+                continue
+            met.add(node)
+        if i < len(node._children):
+            stack.append((node, i + 1))
+            stack.append((node._children[i], 0))
+        else:
+            order.append(node)
+
+
+def order(self):
+    order = []
+    met = {self}
+    stack = [(self, iter(self._children))]
+    while stack:
+        node, children = stack[-1]
+        for child in children:
+            if child not in met:
+                met.add(child)
+                stack.append((child, iter(child._children)))
+                break
+        else:
+            order.append(node)
+            stack.pop()
+
+
+def order(self):
+    order = []
+    met = {self}
+    stack = [(self, iter(self._children))]
+    while stack:
+        node, children = stack[-1]
+        child = next(children, None)
+        if child is None:
+            order.append(node)
+            stack.pop()
+        elif child not in met:
+            met.add(child)
+            stack.append((child, iter(child._children)))
+
+
+def hand_on(self, order):
+    for node in reversed(order):
+        for child, local_grad in zip(node._children, node._local_grads):
+            child.grad += local_grad * node.grad
+
+
+def hand_on(self, order):
+    for node in reversed(order):
+        for i, child in enumerate(node._children):
+            child.grad += node._local_grads[i] * node.grad
+
+
+def hand_on(self, order):
+    for node in reversed(order):
+        for i in range(len(node._children)):
+            node._children[i].grad += node._local_grads[i] * node.grad
+
+
+def hand_on_by_closures(self, order):
+    for node in reversed(order):
+        node._backward()
+
+
+def equal_expressions(self, other, order, node, local_grad, i):
     """The second of each pair may stand for the first: to the bit it is the same."""
     return (
         (reversed(order), order[::-1]),
         (local_grad * node.grad, node.grad * local_grad),
+        (node._local_grads[i] * node.grad, node.grad * node._local_grads[i]),
         (1 / self.data, 1.0 / self.data),
         (max(0, self.data), self.data if self.data > 0 else 0),
         (float(self.data > 0), 1.0 if self.data > 0 else 0.0),

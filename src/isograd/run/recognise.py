@@ -11,15 +11,15 @@ import ast
 
 from .expressions import look_at_expression
 from .facts import Facts
-from .functions import look_at_function
+from .functions import is_backward, look_at_function
 from .loops import look_at_loop
-from .plan import Different, Finding, Plan, compiled, left_alone
+from .plan import Adoption, Different, Finding, Plan, compiled, left_alone
 from .rewriting import decorate
 from .safety import another_class_has_operators, check_rest
 from .value_class import ScriptClass, is_candidate, read_class
 
 
-def recognise(tree: ast.Module, folder: str) -> Plan:
+def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
     """What can be replaced in the script `tree`, whose imports are looked up from `folder`.
 
     The plan's tree is `tree` itself, changed. Without the class nothing is.
@@ -34,24 +34,52 @@ def recognise(tree: ast.Module, folder: str) -> Plan:
     try:
         for other in others:
             raise Different(f"line {other.lineno} has a backward(), too")
-        klass = read_class(node, script.scopes)
+        klass = read_class(node, script, any_order)
+        take_backward_functions(script, klass)
         check_rest(script, klass, folder)
     except Different as difference:
         why = f"{difference}; without it nothing else can be compiled"
         return Plan(tree, [left_alone(node, f"class {node.name}", why)])
     decorate(node, "class")
-    kept = f"with its own {', '.join(klass.extra)}" if klass.extra else ""
-    findings = [compiled(node, f"class {node.name}", kept), *look_at_rest(script, klass)]
+    own = [name for name in klass.extra if name not in klass.lines]
+    kept = f"with its own {', '.join(own)}" if own else ""
+    findings = [compiled(node, f"class {node.name}", kept)]
+    for name, line in klass.lines.items():
+        findings.append(left_alone(node, f"{name}()", f"it is another one: see line {line}"))
+    if klass.reads_edges and klass.has_as_we_know_it("backward"):
+        klass.absent.append("real leaves")
+    findings += look_at_rest(script, klass)
     findings.sort(key=lambda finding: finding.line)
-    return Plan(tree, findings, klass.absent, klass.extra)
+    return Plan(tree, findings, adoption_of(klass), klass.loops)
+
+
+def take_backward_functions(script: Facts, klass: ScriptClass) -> None:
+    """Functions of the module that are backward(), which ours replaces."""
+    for node in script.tree.body:
+        if isinstance(node, ast.FunctionDef) and is_backward(node, script, klass):
+            klass.core.append(node)
+            klass.backwards.add(node)
+
+
+def adoption_of(klass: ScriptClass) -> Adoption:
+    """Of attributes that are assigned: which are read, and which may be dropped."""
+    has_dict = "__slots__" in klass.absent
+    names = {*klass.shape.extras, *(klass.stored if has_dict else ())}
+    kept = {name: "read" if name in klass.read else "dropped" for name in sorted(names)}
+    return Adoption(
+        tuple(dict.fromkeys(klass.absent)), tuple(klass.extra), klass.kernels, klass.shape, kept
+    )
 
 
 def look_at_rest(script: Facts, klass: ScriptClass) -> list[Finding]:
     """Replaces functions and loops, then expressions in what of the script is still run."""
     findings: list[Finding] = []
     not_run: list[ast.AST] = [*klass.core]
+    core = {part for node in not_run for part in ast.walk(node)} - klass.backwards
     for node in script.nodes:
         finding = None
+        if node in core:
+            continue
         if isinstance(node, ast.FunctionDef):
             finding = look_at_function(node, script, klass)
             if finding and finding.replaced:
@@ -59,7 +87,7 @@ def look_at_rest(script: Facts, klass: ScriptClass) -> list[Finding]:
         elif isinstance(node, ast.For):
             finding = look_at_loop(node, script, klass)
         findings += filter(None, [finding])
-    if another_class_has_operators(script, klass):
+    if another_class_has_operators(script, klass) or not klass.may_be_fused:
         return findings
     skipped = {part for node in not_run for part in ast.walk(node)}
     for node in script.nodes:

@@ -51,3 +51,12 @@ def replace(node: ast.expr, other: ast.expr, parent: ast.AST) -> None:
             setattr(parent, name, other)
         elif isinstance(part, list):
             part[:] = [other if item is node else item for item in part]
+
+
+def insert_before(statement: ast.stmt, other: ast.stmt, parent: ast.AST) -> None:
+    """Puts `other` before the statement, in the block of its parent."""
+    for _, block in ast.iter_fields(parent):
+        if isinstance(block, list) and statement in block:
+            block.insert(block.index(statement), other)
+            return
+    raise AssertionError("a statement is in a block of its parent")

@@ -12,7 +12,8 @@ import re
 
 from .._core import unary_methods
 from .facts import Facts, name_of
-from .modules import TREACHEROUS, hazard_of_import, may_use
+from .arrays import Arrays
+from .modules import ARRAYS, TREACHEROUS, VIEWERS, hazard_of_import, may_use, modules_of
 from .plan import Different
 from .value_class import ScriptClass
 
@@ -29,8 +30,11 @@ OPAQUE = frozenset(
 DUNDERS = frozenset(
     ["__name__", "__main__", "__file__", "__doc__", "__annotations__", "__future__", "__debug__"]
 )
-# Methods that neither arithmetic nor subscripts call.
-QUIET = frozenset(["__init__", "__call__", "__repr__", "__str__", "__slots__"])
+# Methods that neither arithmetic nor subscripts call, nor len() and f-strings of names.
+QUIET = frozenset(
+    "__init__ __call__ __repr__ __str__ __slots__ __post_init__ __iter__ __next__ __contains__ "
+    "__enter__ __exit__ __del__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__".split()
+)
 WORD = re.compile(r"\w+")
 
 
@@ -44,27 +48,30 @@ def check_rest(script: Facts, klass: ScriptClass, folder: str) -> None:
             why = hazards.of(node)
             if why:
                 raise Different(f"line {getattr(node, 'lineno', 0)} {why}")
+    check_extras(script, klass)
+
+
+def check_extras(script: Facts, klass: ScriptClass) -> None:
+    """Raises Different where the script reads what its operations write into a node."""
+    for name in sorted(klass.read & klass.given):
+        raise Different(f"something reads .{name}, which its operations set; ours does not")
+    ends = any(isinstance(n, ast.FunctionDef) and n.name == "__del__" for n in script.nodes)
+    if ends and klass.read & (klass.stored | {*klass.shape.extras}):
+        raise Different("its nodes keep more than numbers, and something has a __del__()")
 
 
 def check_bindings(script: Facts, klass: ScriptClass) -> None:
     """Raises Different unless the names that the class relies on mean what they seem to."""
-    imports = lines_of_import_math(script.tree, before=klass.node.lineno)
+    imports = {
+        node.lineno
+        for node in script.nodes
+        if isinstance(node, ast.Import)
+        and any(alias.name == "math" and not alias.asname for alias in node.names)
+    }
     for name, _, line in script.bindings:
         again = name == klass.name and line != klass.node.lineno
         if name in RELIED_ON or again or (name == "math" and line not in imports):
             raise Different(f"line {line} gives {name} another meaning")
-    if not imports:
-        raise Different("import math is not at the top level before it")
-
-
-def lines_of_import_math(tree: ast.Module, before: int) -> set[int]:
-    return {
-        node.lineno
-        for node in tree.body
-        if isinstance(node, ast.Import)
-        and node.lineno < before
-        and any(alias.name == "math" and not alias.asname for alias in node.names)
-    }
 
 
 def another_class_has_operators(script: Facts, klass: ScriptClass) -> bool:
@@ -81,15 +88,39 @@ class Hazards:
     """Why the class cannot be ours with a node in the script; empty texts where it can."""
 
     def __init__(self, script: Facts, klass: ScriptClass, folder: str) -> None:
+        self.script = script
         self.parents = script.parents
         self.klass = klass
         self.folder = folder
-        self.edges = {*klass.vocabulary.edges, "_children", "_local_grads"}
+        shape = klass.shape
+        own = {shape.children, shape.locals, shape.closure} - {""}
+        self.edges = {*own, "_children", "_local_grads"}
+        self.readable = set() if shape.closure else own & {shape.children, shape.locals}
+        self.hidden = {
+            ours
+            for ours in ("data", "grad")
+            if ours not in (shape.data, shape.grad) and ours in klass.vocabulary.edges.values()
+        }
+        self.numbers = {shape.data, shape.grad}
         self.methods = {*unary_methods, "backward"}
         self.modules = {  # by the name that stands for it
             alias.asname or alias.name.split(".")[0]: alias.name.split(".")[0]
             for node in script.nodes
             if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        self.libraries = {
+            alias.asname or alias.name
+            for node in script.nodes
+            if isinstance(node, ast.ImportFrom) and {*modules_of(node)} & (ARRAYS | VIEWERS)
+            for alias in node.names
+        }
+        everything = dict.fromkeys(self.libraries, "numpy") | self.modules
+        self.arrays = Arrays(script, everything)
+        self.from_arrays = {
+            alias.asname or alias.name
+            for node in script.nodes
+            if isinstance(node, ast.ImportFrom) and {*modules_of(node)} & ARRAYS
             for alias in node.names
         }
         self.docstrings = {node.value for node in script.nodes if isinstance(node, ast.Expr)}
@@ -120,25 +151,73 @@ class Hazards:
 
     def of_name(self, node: ast.Name) -> str:
         name, parent = node.id, self.parents[node]
-        if name in OPAQUE:
+        if name in OPAQUE and not self.is_tame(node, parent):
             return f"uses {name}"
         if name.startswith("__") and name not in DUNDERS and name != "__slots__":
-            return f"uses {name}"
+            if not self.is_member(node):
+                return f"uses {name}"
         if name in ("type", "getattr", "hasattr"):
             is_call = isinstance(parent, ast.Call) and parent.func is node
             return "" if is_call else f"uses {name} other than in a call"
         if name in self.modules and isinstance(node.ctx, ast.Load):
             if not isinstance(parent, ast.Attribute):
                 return f"uses the module {name} other than for a part of it"
+        if isinstance(node.ctx, ast.Load) and self.is_of_arrays(name):
+            place = self.arrays.escape(node)
+            if place is not None:
+                return (
+                    f"uses {name} for a number that may not be a Python float; "
+                    "convert with float() or .tolist()"
+                )
         if name == self.klass.name and not self.is_harmless(node, parent):
             return f"uses the class {name} other than to make a {name}"
         return ""
+
+    def is_member(self, node: ast.Name) -> bool:
+        """Whether a statement of the class gives itself a method of that name."""
+        above = self.parents[self.parents[node]]
+        return above is self.klass.node and not isinstance(node.ctx, ast.Load)
+
+    def is_of_arrays(self, name: str) -> bool:
+        return self.modules.get(name) in ARRAYS or name in self.from_arrays
+
+    def is_tame(self, node: ast.Name, parent: ast.AST) -> bool:
+        """Whether it cannot reach the class there: super() and object of another class."""
+        match node.id, parent:
+            case "super", ast.Call(args=[], keywords=[]):
+                return isinstance(self.parents[parent], ast.Attribute) and self.in_other(node)
+            case "object", ast.ClassDef() | ast.Call(args=[], keywords=[]):
+                return True
+            case (("setattr" | "delattr"), ast.Call(args=[target, *_])):
+                return self.is_self(target)
+            case "vars", ast.Call(args=[ast.Name() as target], keywords=[]):
+                return self.is_namespace(target)
+        return False
+
+    def in_other(self, node: ast.AST) -> bool:
+        """Whether it stands in another class than ours."""
+        while not isinstance(node, (ast.ClassDef, ast.Module)):
+            node = self.parents[node]
+        return isinstance(node, ast.ClassDef) and node is not self.klass.node
+
+    def is_namespace(self, name: ast.Name) -> bool:
+        """Whether it is what argparse made, and nothing else."""
+        stores = [use for use in self.script.uses(name) if isinstance(use.ctx, ast.Store)]
+        values = [getattr(self.parents[use], "value", None) for use in stores]
+        return bool(values) and all(
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Attribute)
+            and value.func.attr == "parse_args"
+            for value in values
+        )
 
     def is_harmless(self, node: ast.Name, parent: ast.AST) -> bool:
         """Whether the class is called, asked about or part of an annotation there."""
         if isinstance(parent, ast.Call):
             asked = name_of(parent.func) in ("isinstance", "map") and len(parent.args) == 2
             return parent.func is node or (asked and node in parent.args)
+        if isinstance(parent, ast.Tuple) and isinstance(self.parents[parent], ast.Call):
+            return name_of(self.parents[parent].func) == "isinstance"
         child: ast.AST = node
         while isinstance(parent, (ast.Subscript, ast.Tuple, ast.List, ast.BinOp)):
             child, parent = parent, self.parents[parent]
@@ -149,13 +228,27 @@ class Hazards:
 
     def of_attribute(self, node: ast.Attribute) -> str:
         name = node.attr
-        if name in self.edges or name in TREACHEROUS:
-            return f"uses {name}"
-        if name.startswith("__") and name != "__name__":
-            return f"uses {name}"
         module = self.modules.get(name_of(node.value))
+        if module in VIEWERS or module in ARRAYS:
+            return "" if isinstance(node.ctx, ast.Load) else f"sets .{name}"
+        if name in self.readable and self.is_look(node):
+            self.klass.reads_edges = True
+            return ""
+        own = self.is_own(node)
+        if name in self.edges and not (own and self.readable):
+            return f"uses {name}"
+        if name in TREACHEROUS and not own:
+            return f"uses {name}"
+        if isinstance(node.ctx, ast.Load) and not own:
+            self.klass.read.add(name)
+        if name in self.hidden and not own:
+            return f"uses {name}, which its class calls otherwise"
+        if name.startswith("__") and not self.is_plain_special(node):
+            return f"uses {name}"
         if module and not may_use(module, name):
             return f"uses {module}.{name}"
+        if module == "gc" and name == "collect" and not self.is_statement(node):
+            return "uses what gc.collect() found"
         match node.ctx:
             case ast.Store():
                 return self.of_store(node)
@@ -165,6 +258,41 @@ class Hazards:
             return f"uses .{name} other than as .{name}()"
         return ""
 
+    def is_statement(self, node: ast.Attribute) -> bool:
+        call = self.parents[node]
+        return isinstance(call, ast.Call) and isinstance(self.parents[call], ast.Expr)
+
+    def is_own(self, node: ast.Attribute) -> bool:
+        """Whether it is what an object of another class keeps for itself."""
+        return self.is_self(node.value)
+
+    def is_plain_special(self, node: ast.Attribute) -> bool:
+        """`__name__`, `x.__class__.__name__`, and what super() is asked for."""
+        match node:
+            case ast.Attribute(attr="__name__"):
+                return True
+            case ast.Attribute(attr="__class__"):
+                above = self.parents[node]
+                return isinstance(above, ast.Attribute) and above.attr == "__name__"
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[])):
+                return node.attr in ("__init__", "__call__", "__repr__", "__str__")
+        return False
+
+    def is_look(self, node: ast.Attribute) -> bool:
+        """Whether edges are only gone through there, as one goes through any sequence."""
+        if not isinstance(node.ctx, ast.Load):
+            return False
+        match self.parents[node]:
+            case ast.Call(func=ast.Name(id=name)):
+                return name in ("len", "zip", "enumerate", "reversed", "iter", "sum", "any", "all")
+            case ast.For() | ast.comprehension() | ast.If() | ast.While() | ast.UnaryOp():
+                return True
+            case ast.Subscript(slice=index):
+                return not isinstance(index, ast.Slice)
+            case ast.BoolOp() | ast.IfExp(test=ast.Attribute()):
+                return True
+        return False
+
     def is_bare_call(self, node: ast.Attribute) -> bool:
         match self.parents[node]:
             case ast.Call(args=[], keywords=[]):
@@ -172,12 +300,23 @@ class Hazards:
         return False
 
     def of_store(self, node: ast.Attribute) -> str:
-        """Data and grad may be assigned, and an object of another class may change itself."""
-        if node.attr in ("data", "grad"):
+        """Data and grad may be assigned, and objects of other classes may get what they like."""
+        name = node.attr
+        if name in self.numbers and not self.is_self(node.value):
             value = getattr(self.parents[node], "value", None)
             odd = isinstance(value, ast.Constant) and type(value.value) not in (int, float)
-            return f"sets .{node.attr} to what is no number" if odd else ""
-        return "" if self.is_self(node.value) else f"sets .{node.attr}"
+            return f"sets .{name} to what is no number" if odd else ""
+        if self.is_self(node.value):
+            return ""
+        module = name_of(node.value) in self.modules or name_of(node.value) in self.libraries
+        if (
+            module
+            or name in self.methods
+            or not isinstance(node.value, (ast.Name, ast.Attribute, ast.Subscript))
+        ):
+            return f"sets .{name}"
+        self.klass.stored.add(name)
+        return ""
 
     def is_self(self, node: ast.expr) -> bool:
         """Whether `node` is the first parameter of a method of a class other than ours."""
@@ -206,19 +345,26 @@ class Hazards:
             return self.of_type(node)
         if function in ("getattr", "hasattr"):
             named = len(node.args) > 1 and isinstance(node.args[1], ast.Constant)
+            if named:
+                self.klass.read.add(str(getattr(node.args[1], "value", "")))
             return "" if named else f"uses {function} with a name that is computed"
         return ""
 
     def of_construction(self, node: ast.Call) -> str:
         makes = f"makes a {self.klass.name}"
-        keywords = [keyword.arg for keyword in node.keywords]
-        if keywords and (keywords != ["data"] or self.klass.vocabulary.parameters[0] != "data"):
-            return f"{makes} with keywords"
         if any(isinstance(arg, ast.Starred) for arg in node.args):
             return f"{makes} with a starred argument"
-        for arg in node.args[1:]:
+        given = self.klass.shape.role_of(node)
+        if given is None:
+            return ""  # which raises, as it does for the script's own class
+        for parameter, arg in given.items():
+            if self.klass.shape.roles.get(parameter) not in ("children", "locals"):
+                continue
+            if self.klass.shape.closure:
+                return f"{makes} with children"
             starred = any(isinstance(part, ast.Starred) for part in ast.walk(arg))
-            if not isinstance(arg, (ast.Tuple, ast.List)) or starred:
+            comprehended = isinstance(arg, ast.ListComp)
+            if not (isinstance(arg, (ast.Tuple, ast.List)) or comprehended) or starred:
                 return f"{makes} whose edges are not written out"
         return ""
 

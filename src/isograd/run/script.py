@@ -31,22 +31,23 @@ class Script:
     Raises OSError if the file cannot be read.
     """
 
-    def __init__(self, path: str, args: tuple[str, ...]) -> None:
+    def __init__(self, path: str, args: tuple[str, ...], any_order: bool = False) -> None:
         self.path = path
         self.args = args
+        self.any_order = any_order  # of children that are kept in a set
         with open(path, "rb") as file:
             self.source = file.read()
         self.file = os.path.join(os.getcwd(), path)
         self.folder = os.path.dirname(os.path.realpath(path))
 
-    def run(self, explain: bool = False) -> NoReturn:
+    def run(self, why: bool = False) -> NoReturn:
         """Run it as the program of this process, and end the process as it ends.
 
-        With `explain`, what is compiled and what is not goes to standard error first.
+        With `why`, what is compiled and what is not goes to standard error first.
         """
         main = self.enter()
         try:
-            code = self.compile(main, explain)
+            code = self.compile(main, why)
             execute_script(code, main.__dict__)
         except SystemExit as leaving:
             raise leaving.with_traceback(None) from None
@@ -71,14 +72,14 @@ class Script:
         sys.modules["__main__"] = main
         return main
 
-    def compile(self, main: types.ModuleType, explain: bool) -> types.CodeType:
+    def compile(self, main: types.ModuleType, why: bool) -> types.CodeType:
         """The code to run. Puts what it calls of ours among its variables."""
         code = compile_script(self.source, self.file)
         try:
             plan, changed = with_room(self.plan)
         except RecursionError:
             plan, changed = without_changes("it is nested too deeply to be looked through"), None
-        if explain:
+        if why:
             for finding in plan.findings:
                 print(f"isograd: {finding}", file=sys.stderr)
         if changed is None:
@@ -95,7 +96,7 @@ class Script:
             return without_changes("this isograd runs without its C extension"), None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            plan = recognise(ast.parse(self.source, self.file), self.folder)
+            plan = recognise(ast.parse(self.source, self.file), self.folder, self.any_order)
             if not plan.replaces:
                 return plan, None
             return plan, compile(plan.tree, self.file, "exec", dont_inherit=True)

@@ -30,6 +30,37 @@ def is_empty(node: ast.expr) -> bool:
     return False
 
 
+def without_continue(body: list[ast.stmt]) -> list[ast.stmt]:
+    """A loop's body, where what follows `if x: ..; continue` is its else."""
+    for i, statement in enumerate(body):
+        match statement:
+            case ast.If(body=[*first, ast.Continue()], orelse=[]):
+                rest = without_continue(body[i + 1 :])
+                choice = ast.copy_location(ast.If(statement.test, first, rest), statement)
+                return [*body[:i], choice] if first or rest else body[:i]
+    return body
+
+
+def positive(node: ast.If) -> ast.If:
+    """`if x in y: ..` first, where there is an else, and no `if x: else: ..`."""
+    if not node.body:
+        return ast.copy_location(ast.If(negation(node.test), node.orelse, []), node)
+    match node:
+        case ast.If(test=ast.Compare(ops=[ast.NotIn()]) as test, orelse=[_, *_]):
+            return ast.copy_location(ast.If(negation(test), node.orelse, node.body), node)
+    return node
+
+
+def negation(test: ast.expr) -> ast.expr:
+    other = {ast.In: ast.NotIn, ast.NotIn: ast.In}
+    match test:
+        case ast.Compare(ops=[(ast.In() | ast.NotIn()) as op]):
+            return ast.copy_location(
+                ast.Compare(test.left, [other[type(op)]()], test.comparators), test
+            )
+    return ast.copy_location(ast.UnaryOp(ast.Not(), test), test)
+
+
 class Rank(IntEnum):
     """The statements that prepare the walk of backward(), in the order of ours."""
 

@@ -14,6 +14,10 @@ import sys
 PLAIN = (bool, int, float, complex, str, type(None))  # whose repr() is not the script's code
 
 
+class Sentence(str):
+    """What a run that stops says, where it is not about a number."""
+
+
 class SayWhy:
     """Called with that number before C ends the process, says in which line of the script."""
 
@@ -21,12 +25,12 @@ class SayWhy:
         self.path = path  # as the script was called
         self.file = file  # as its code names it
 
-    def __call__(self, held: object) -> None:
+    def __call__(self, held: object, why: str = "") -> None:
         flush_files()
-        why = (
-            f"isograd: line {self.line()} of {self.path} makes a Value of {shown(held)}, "
-            "which the compiled class cannot hold; plain python can"
-        )
+        what = f"makes a Value of {shown(held)}, which the compiled class cannot hold"
+        if why or type(held) is Sentence:
+            what = why or str(held)
+        why = f"isograd: line {self.line()} of {self.path} {what}; plain python can"
         if sys.__stderr__:
             print(why, file=sys.__stderr__, flush=True)
 

@@ -5,22 +5,24 @@ Whatever ours cannot do, the script's own code is asked to do, so errors are its
 
 from __future__ import annotations
 
-import array
 import operator
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .. import _core
-from .plan import Plan
+from .attributes import attributes, constructor, guards
+from .plan import Adoption, Plan
 from .rewriting import name_of_ours
 from .stop import SayWhy
+from .turns import adam, moments, turns, zero
 
 
 def provide(plan: Plan, variables: dict[str, Any], say: SayWhy) -> None:
     """Puts what the changed tree names among the script's `variables`."""
     provided: dict[str, Callable[..., object]] = {
-        "class": lambda original: adopt(original, plan, say),
+        "class": lambda original: adopt(original, plan.adoption, say),
+        "backward": lambda original: Backward(original),
         "adam": adam,
         "zero": zero,
         "moments": moments,
@@ -31,6 +33,8 @@ def provide(plan: Plan, variables: dict[str, Any], say: SayWhy) -> None:
     }
     for kind in ("linear", "linear_swapped", "softmax", "rmsnorm"):
         provided[kind] = lambda original, kind=kind: _core.compiled_function(original, kind)
+    for i, (kind, parts) in enumerate(plan.loops):
+        provided[f"loop {i}"] = turns(kind, parts)
     for kind, function in provided.items():
         variables[name_of_ours(kind)] = function
 
@@ -38,26 +42,70 @@ def provide(plan: Plan, variables: dict[str, Any], say: SayWhy) -> None:
 # ---- the class ----
 
 
-def adopt(original: Any, plan: Plan, say: SayWhy) -> type:
+def adopt(original: Any, adoption: Adoption | None, say: SayWhy) -> type:
     """The compiled class in the place of `original`, with what that has beyond it.
 
     The script's variables own what refers to them, as they do its own class: at the end of the
     program all are freed together, and destructors run.
     """
+    assert adoption
     variables = original.__init__.__globals__
-    methods = {name: original.__dict__[name] for name in plan.extra}
-    replay = Replay(original, variables)
-    _core.adopt_class(original.__name__, plan.absent, methods, replay, say)
+    replay = Replay(original, variables, adoption.shape.data, adoption.shape.grad)
+    methods = {name: original.__dict__[name] for name in adoption.extra}
+    for name, kernel in adoption.kernels.items():
+        method = original.__dict__[name]
+        fallback = Replayed(name, replay) if adoption.shape.closure else method
+        defaults = method.__defaults__ or ()
+        parts = (fallback, kernel.code, kernel.constants, kernel.layout, defaults)
+        methods[name] = _core.compiled_function(parts, "kernel")
+    methods |= attributes(original, adoption) | guards(original, adoption)
+    methods["isograd construct"] = constructor(original, adoption)
+    _core.adopt_class(original.__name__, adoption.absent, methods, replay, say)
     variables[name_of_ours("members")] = _core.hand_over_members()
     return _core.Value
+
+
+class Replayed:
+    """A method that can only be asked what it raises: its class has closures."""
+
+    def __init__(self, name: str, replay: Replay) -> None:
+        self.name = name
+        self.replay = replay
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        raise self.replay(self.name, args, keywords)
+
+
+class Backward:
+    """A function of the script that is backward()."""
+
+    def __init__(self, original: Callable[[Any], None]) -> None:
+        self.original = original
+        self.compiled = getattr(_core.Value, name_of_ours("backward"), None)
+
+    def __call__(self, *args: Any, **keywords: Any) -> None:
+        if self.compiled and len(args) == 1 and not keywords and type(args[0]) is _core.Value:
+            return self.compiled(args[0])  # type: ignore[no-any-return]
+        return self.original(*args, **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
 
 
 class Replay:
     """Does an operation once more, with the script's own class, to raise what that raises."""
 
-    def __init__(self, original: type, variables: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        original: type,
+        variables: dict[str, Any],
+        data: str = "data",
+        grad: str = "grad",
+    ) -> None:
         self.original = original
         self.variables = variables
+        self.data = data
+        self.grad = grad
 
     def __call__(
         self, name: str, args: tuple[Any, ...], keywords: dict[str, Any] | None
@@ -73,7 +121,7 @@ class Replay:
             return without_first_frame(error)
         finally:
             variables.clear()  # or what they hold would live as long as the class, a cycle
-        _core.stop_script(getattr(result, "data", result))
+        _core.stop_script(getattr(result, self.data, result))
 
     def own_class(self, variables: dict[str, Any]) -> type:
         """The script's class again, whose methods mean it by its name, among the `variables`."""
@@ -87,12 +135,11 @@ class Replay:
         variables[self.original.__name__] = own_class
         return own_class
 
-    @staticmethod
-    def own(own_class: Any, arg: Any) -> Any:
+    def own(self, own_class: Any, arg: Any) -> Any:
         if type(arg) is not _core.Value:
             return arg
-        own = own_class(arg.data)
-        own.grad = arg.grad
+        own = own_class(getattr(arg, self.data))
+        setattr(own, self.grad, getattr(arg, self.grad))
         return own
 
 
@@ -110,46 +157,3 @@ def copied(function: types.FunctionType, variables: dict[str, Any]) -> types.Fun
     copy.__kwdefaults__ = function.__kwdefaults__
     copy.__qualname__ = function.__qualname__
     return copy
-
-
-# ---- loops ----
-
-
-def adam(iterator: Iterator[Any], values: Callable[[], tuple[Any, ...]]) -> Iterator[Any]:
-    """Updates parameters as the loop over `iterator` would; an iterator over those that are left.
-
-    The last one always is, so that the loop's variables are what they would be. `values()` are the
-    parameters, their moments, the rates and whether the loop resets the gradients.
-    """
-    try:
-        params, m, v, *rates, resets = values()
-        if type(params) not in (list, tuple) or not all(map(is_number, rates)):
-            return iterator
-        n = _core.adam_but_last(tuple(params), m, v, tuple(rates), resets)
-    except Exception:  # which the loop will raise itself, nothing having been updated
-        return iterator
-    return enumerate(after(params, n), n) if n else iterator
-
-
-def is_number(x: object) -> bool:
-    return type(x) is float or (type(x) is int and abs(x) < 2**53)
-
-
-def zero(params: Iterable[Any]) -> Iterable[Any]:
-    """Resets the gradients of all but the last; an iterable over what is left."""
-    if type(params) is not list and type(params) is not tuple:
-        return params
-    n = _core.zero_grad_but_last(tuple(params))
-    return after(params, n) if n else params
-
-
-def after(params: list[Any] | tuple[Any, ...], n: int) -> Iterator[Any]:
-    """An iterator over `params` that has passed n of them."""
-    iterator = iter(params)
-    operator.methodcaller("__setstate__", n)(iterator)
-    return iterator
-
-
-def moments(zeros: list[float]) -> object:
-    """A list of zeros that nobody but Adam sees, as an array."""
-    return array.array("d", zeros) if type(zeros) is list else zeros

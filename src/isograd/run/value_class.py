@@ -1,7 +1,8 @@
 """The script's class: whether ours can take its place, and what of it stays.
 
-It must have all REQUIRED methods as we know them. It may lack others, write those of one operand in
-its own way, and have more. What the rest of the script does with it is safety.py's question.
+Ours must know how a node keeps what it keeps (shape.py). Each method is then ours, or computed by a
+program (kernels.py), or the script's own. What the rest of the script does with the class is
+safety.py's question.
 """
 
 from __future__ import annotations
@@ -11,22 +12,37 @@ from dataclasses import dataclass, field
 
 from .._core import unary_methods
 from . import known
-from .facts import name_of, without_docstring
+from .arithmetic import Unknown
+from .derive import Deriver
+from .facts import Facts, name_of, without_docstring
+from .kernels import Kernel, compile_kernel, is_ours
+from .math_names import MathNames
 from .meaning import Meaning
-from .normal_form import Scopes, Vocabulary
+from .normal_form import Vocabulary
 from .plan import Different
+from .shape import Shape, is_construction, read_shape
 
-REQUIRED = (
-    "__init__",
-    "__add__",
-    "__mul__",
-    "__pow__",
-    "__neg__",
-    "__radd__",
-    "__rmul__",
-    "backward",
-)
 ALIASES = {"__radd__": "__add__", "__rmul__": "__mul__"}
+# Operators that the reference makes of others. Ours may stand for one if it may for these.
+MADE_OF = {
+    "__radd__": ("__add__",),
+    "__rmul__": ("__mul__",),
+    "__neg__": ("__mul__",),
+    "__sub__": ("__add__", "__neg__"),
+    "__rsub__": ("__add__", "__neg__"),
+    "__truediv__": ("__mul__", "__pow__"),
+    "__rtruediv__": ("__mul__", "__pow__"),
+}
+# Special methods that the class may have of its own: csrc/run/script_operators.c calls them, or
+# Python finds them in the class, as it finds any method.
+OWN_SPECIAL = frozenset(
+    "__add__ __radd__ __iadd__ __sub__ __rsub__ __isub__ __mul__ __rmul__ __imul__ __truediv__ "
+    "__rtruediv__ __itruediv__ __pow__ __rpow__ __floordiv__ __rfloordiv__ __mod__ __rmod__ "
+    "__matmul__ __rmatmul__ __neg__ __pos__ __abs__ __invert__ __int__ __float__ __index__ "
+    "__bool__ __lt__ __le__ __gt__ __ge__ __repr__ __str__ __format__ __round__ __floor__ "
+    "__ceil__ __trunc__".split()
+)
+NAMES_OF_OURS = ("data", "grad", "_children", "_local_grads")
 
 
 @dataclass
@@ -34,17 +50,34 @@ class ScriptClass:
     """A class in whose place ours can stand."""
 
     node: ast.ClassDef
+    shape: Shape
     vocabulary: Vocabulary
-    core: list[ast.stmt]  # the statements that ours replaces
-    absent: tuple[str, ...]  # what ours has and it has not
-    extra: tuple[str, ...]  # what it goes on doing in its own way
+    core: list[ast.stmt] = field(default_factory=list)  # what ours replaces
+    absent: list[str] = field(default_factory=list)  # what ours has and it has not, and traits
+    extra: list[str] = field(default_factory=list)  # what it goes on doing in its own way
+    kernels: dict[str, Kernel] = field(default_factory=dict)  # what programs compute
+    read: set[str] = field(default_factory=set)  # attributes that the script reads
+    stored: set[str] = field(default_factory=set)  # attributes that it assigns, of any object
+    given: set[str] = field(default_factory=set)  # further attributes that its operations set
+    backwards: set[ast.AST] = field(default_factory=set)  # functions of the module that are its own
+    loops: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)  # what turns.py makes
+    reads_edges: bool = False  # in code of its own
+    lines: dict[str, int] = field(default_factory=dict)  # where an own method differs from ours
 
     @property
     def name(self) -> str:
         return self.node.name
 
+    @property
+    def may_be_fused(self) -> bool:
+        """Whether vector functions may stand for its sums and products."""
+        needed = ("__add__", "__radd__", "__mul__", "__rmul__", "backward")
+        own = {"__bool__", "__iadd__", "__imul__"} & {*self.extra}
+        ours = all(map(self.has_as_we_know_it, needed[:4])) and "backward" not in self.extra
+        return ours and not own and not self.reads_edges and not self.shape.closure
+
     def has_as_we_know_it(self, method: str) -> bool:
-        return method not in self.absent and method not in self.extra
+        return not (method in self.absent or method in self.extra or method in self.kernels)
 
 
 @dataclass
@@ -53,48 +86,119 @@ class Members:
 
     methods: dict[str, ast.FunctionDef] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)  # other names for a method
+    constants: list[str] = field(default_factory=list)
     slots: set[str] | None = None
-    assignments: list[ast.stmt] = field(default_factory=list)  # the statements of both
+    assignments: list[ast.stmt] = field(default_factory=list)  # of aliases and slots
 
 
 def is_candidate(node: ast.ClassDef) -> bool:
-    return any(isinstance(part, ast.FunctionDef) and part.name == "backward" for part in node.body)
+    names = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+    names |= {name_of(part.targets[0]) for part in node.body if isinstance(part, ast.Assign)}
+    return "__init__" in names and ("backward" in names or {"__add__", "__mul__"} <= names)
 
 
-def read_class(node: ast.ClassDef, scopes: Scopes) -> ScriptClass:
+def read_class(node: ast.ClassDef, script: Facts, any_order: bool = False) -> ScriptClass:
     """What ours must know to take the place of the class; raises Different if it cannot."""
-    if node.bases or node.keywords or getattr(node, "type_params", None):
-        raise Different("it has bases, keywords or type parameters")
+    if [base for base in node.bases if name_of(base) != "object"] or node.keywords:
+        raise Different("it has bases or keywords")
+    if getattr(node, "type_params", None):
+        raise Different("it has type parameters")
     if node.decorator_list:
         raise Different("it is decorated")
-    members = read_members(node)
+    members = read_members(node, script)
     if "__init__" not in members.methods:
         raise Different("it has no __init__()")
-    vocabulary = read_vocabulary(node.name, members.methods["__init__"])
-    if members.slots is not None and members.slots != {"data", "grad", *vocabulary.edges}:
-        raise Different("its __slots__ are not data, grad, children and local gradients")
-    absent = absences(members)
-    extra, ours = compare_methods(members, vocabulary, scopes)
-    if set(vocabulary.edges) & {*members.methods, *members.aliases, "data", "grad"}:
+    shape = read_shape(node, members.methods["__init__"])
+    if shape.is_set and not any_order:
+        raise Different(
+            "it keeps its children in a set, whose order depends on memory addresses, so plain "
+            f"Python itself promises no bits; --any-order takes the order of insertion"
+        )
+    klass = ScriptClass(node, shape, Vocabulary(node.name, tuple(shape.parameters), shape.edges))
+    check_names(shape, members)
+    klass.core += [*members.assignments, members.methods["__init__"]]
+    Comparison(klass, members, script).compare()
+    klass.given = given_by_operations(klass)
+    check_slots(klass, members)
+    add_traits(klass)
+    return klass
+
+
+def check_names(shape: Shape, members: Members) -> None:
+    own = {shape.data, shape.grad, shape.children, shape.locals, shape.closure} - {""}
+    if len(own) < 4 or own & {*members.methods, *members.aliases, *members.constants}:
         raise Different("its edges have the name of something else")
-    return ScriptClass(node, vocabulary, [*members.assignments, *ours], absent, extra)
+    for ours, theirs in zip(NAMES_OF_OURS, (shape.data, shape.grad, shape.children, shape.locals)):
+        if theirs != ours and ours in own | {*shape.extras, *members.methods}:
+            raise Different(f"{ours} is the name of something else in it")
 
 
-def read_members(node: ast.ClassDef) -> Members:
-    """Raises Different at a statement that is no method, alias, annotation or slots."""
+def check_slots(klass: ScriptClass, members: Members) -> None:
+    shape = klass.shape
+    kept = {shape.data, shape.grad, shape.children, shape.locals, shape.closure, *shape.extras}
+    kept -= {""}
+    if members.slots is None:
+        klass.absent.append("__slots__")
+    elif not members.slots >= kept:
+        raise Different("its __slots__ are not what its __init__() assigns")
+    else:
+        for name in sorted(members.slots - kept):
+            klass.shape.extras[name] = ast.Name("unset", ast.Load())
+
+
+def given_by_operations(klass: ScriptClass) -> set[str]:
+    """The further attributes that methods set: by a parameter of the constructor, or directly."""
+    shape = klass.shape
+    found = set()
+    for method in klass.node.body:
+        if getattr(method, "name", "") == "__init__":
+            continue
+        for node in ast.walk(method):
+            if isinstance(node, ast.Call) and is_construction(node, shape.name):
+                parameters = shape.role_of(node) or {}
+                found |= {
+                    name for name, value in shape.extras.items() if name_of(value) in parameters
+                }
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                found |= {node.attr} & {*shape.extras}
+    return found
+
+
+def add_traits(klass: ScriptClass) -> None:
+    shape = klass.shape
+    traits = {
+        "float data": shape.float_data,
+        "float grad": shape.float_grad,
+        "closures": bool(shape.closure),
+        "other parameters": not shape.is_canonical,
+    }
+    klass.absent += [name for name, is_so in traits.items() if is_so]
+    for ours, theirs in zip(NAMES_OF_OURS, (shape.data, shape.grad, shape.children, shape.locals)):
+        if theirs and theirs != ours:
+            klass.absent.append(f"{ours}={theirs}")
+
+
+# ---- members ----
+
+
+def read_members(node: ast.ClassDef, script: Facts) -> Members:
+    """Raises Different at a statement that is no method, alias, constant, annotation or slots."""
     members = Members()
     for statement in without_docstring(node.body):
         match statement:
             case ast.FunctionDef(name=name):
-                if name in members.methods:
-                    raise Different(f"line {statement.lineno} defines {name}() again")
-                members.methods[name] = statement
+                add_method(members, name, statement)
             case ast.Assign(targets=[ast.Name(id="__slots__"), *_], value=value):
                 members.slots = strings_in(value)
                 members.assignments.append(statement)
-            case ast.Assign(targets=[target, *_], value=ast.Name(id=method)):
-                members.aliases[name_of(target)] = method
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda() as function):
+                add_method(members, name, as_definition(name, function, statement, script))
+            case ast.Assign(targets=targets, value=ast.Name(id=method)):
+                for target in targets:
+                    members.aliases[name_of(target)] = method
                 members.assignments.append(statement)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant()):
+                members.constants.append(name)
             case ast.AnnAssign(value=None) | ast.Pass():
                 pass
             case _:
@@ -102,74 +206,154 @@ def read_members(node: ast.ClassDef) -> Members:
     return members
 
 
+def add_method(members: Members, name: str, method: ast.FunctionDef) -> None:
+    if name in members.methods:
+        raise Different(f"line {method.lineno} defines {name}() again")
+    members.methods[name] = method
+
+
+def as_definition(
+    name: str, function: ast.Lambda, place: ast.stmt, script: Facts
+) -> ast.FunctionDef:
+    """`def name(..): return ..` for `name = lambda ..: ..`, of the same nodes."""
+    body: list[ast.stmt] = [ast.copy_location(ast.Return(function.body), place)]
+    made = ast.copy_location(ast.FunctionDef(name, function.args, body, []), place)
+    script.scopes[made] = script.scopes[place]
+    script.scopes[body[0]] = script.scopes[function.body]
+    return made
+
+
 def strings_in(node: ast.expr) -> set[str]:
+    if isinstance(node, ast.Constant):
+        return {str(node.value)}
     parts = getattr(node, "elts", [])
     return {str(part.value) for part in parts if isinstance(part, ast.Constant)}
 
 
-def read_vocabulary(class_name: str, init: ast.FunctionDef) -> Vocabulary:
-    """Finds the attributes in which __init__() keeps its second and third parameter.
-
-    Raises Different unless there is one for each.
-    """
-    parameters = tuple(arg.arg for arg in init.args.args[1:])
-    edges = {}
-    for node in ast.walk(init):
-        match node:
-            case (
-                ast.Assign(targets=[ast.Attribute(attr=attribute), *_], value=ast.Name(id=name))
-                | ast.AnnAssign(target=ast.Attribute(attr=attribute), value=ast.Name(id=name))
-            ) if name in parameters[1:3]:
-                edges[attribute] = ("_children", "_local_grads")[parameters.index(name) - 1]
-    if len(edges) != 2:
-        raise Different(f"its __init__() in line {init.lineno} is not one we know")
-    return Vocabulary(class_name, parameters, edges)
+# ---- methods ----
 
 
-def absences(members: Members) -> tuple[str, ...]:
-    """What ours has and the class does not; raises Different if it cannot do without."""
-    for alias, method in members.aliases.items():
-        if ALIASES.get(alias) != method:
-            raise Different(f"{alias} = {method} is nothing we know")
-    absent = [
-        name for name in known.methods() if name not in {**members.methods, **members.aliases}
-    ]
-    for name in absent:
-        if name in REQUIRED:
-            raise Different(f"it has no {name}()")
-    return (*absent, "__slots__") if members.slots is None else tuple(absent)
+class Comparison:
+    """Sorts the methods of a class into ours, kernels and its own."""
 
+    def __init__(self, klass: ScriptClass, members: Members, script: Facts) -> None:
+        self.klass = klass
+        self.members = members
+        self.script = script
+        self.math = MathNames(script, klass.node.lineno)
+        self.ours: set[str] = {"__init__"}
+        self.has_float_ones = False
 
-def compare_methods(
-    members: Members, vocabulary: Vocabulary, scopes: Scopes
-) -> tuple[tuple[str, ...], list[ast.stmt]]:
-    """The names of the methods that the class keeps, and the definitions that ours replaces.
+    def compare(self) -> None:
+        """Fills in core, kernels, extra and absent."""
+        for name, method in self.members.methods.items():
+            if name in MADE_OF or name in ("__init__", "backward"):
+                continue
+            self.derive(name, method)
+        for name in MADE_OF:
+            if name in self.members.methods:
+                self.compare_derived(name, self.members.methods[name])
+            elif name in self.members.aliases:
+                self.compare_alias(name, self.members.aliases[name])
+        for name, method in self.members.aliases.items():
+            if name not in MADE_OF:
+                self.compare_alias(name, method)
+        if "backward" in self.members.methods:
+            self.compare_backward(self.members.methods["backward"])
+        self.klass.extra += self.members.constants
+        if self.has_float_ones:
+            self.klass.absent += ["float ones", "real leaves"]
+        self.klass.absent += [name for name in known.methods() if self.is_absent(name)]
 
-    Raises Different where it can do neither.
-    """
-    extra: list[str] = []
-    replaced: list[ast.stmt] = []
-    for name, node in members.methods.items():
+    def is_absent(self, name: str) -> bool:
+        return name not in {**self.members.methods, **self.members.aliases}
+
+    def is_text_of_ours(self, name: str, method: ast.FunctionDef) -> bool:
         ways = known.methods().get(name, [])
-        meaning = Meaning(node, vocabulary, scopes) if ways else None
-        if meaning and known.is_known(meaning, ways):
-            replaced.append(node)
-        elif meaning and name not in unary_methods:
-            line = meaning.line_unlike(way.meaning for way in ways)
-            raise Different(f"its {name}() is another one: see line {line}")
+        if not ways:
+            return False
+        meaning = Meaning(method, self.klass.vocabulary, self.script.scopes)
+        return known.is_known(meaning, ways)
+
+    def derive(self, name: str, method: ast.FunctionDef) -> None:
+        """One that makes a node itself."""
+        shape = self.klass.shape
+        written = shape.is_canonical and not shape.closure and not shape.float_data
+        try:
+            if written and self.math.is_there and self.is_text_of_ours(name, method):
+                return self.take(name, method)
+            derived = Deriver(shape, method, self.math.function, self.is_builtin).derive()
+            same, has_float_ones = is_ours(name, derived, shape)
+            if same and not (has_float_ones and shape.closure):
+                self.has_float_ones |= has_float_ones
+                return self.take(name, method)
+            kernel = compile_kernel(derived)
+        except Unknown as unknown:
+            if self.makes_nodes_with_closures(method):
+                raise Different(f"{unknown} in its {name}()") from None
+            return self.leave(name, method, unknown.line)
+        self.check_own(name, method)
+        self.klass.kernels[name] = kernel
+        self.klass.core.append(method)
+
+    def makes_nodes_with_closures(self, method: ast.FunctionDef) -> bool:
+        closure = self.klass.shape.closure
+        return bool(closure) and any(
+            isinstance(node, ast.Attribute) and node.attr == closure for node in ast.walk(method)
+        )
+
+    def is_builtin(self, name: ast.Name) -> bool:
+        return self.script.scopes[name].owner(name.id) is None
+
+    def compare_derived(self, name: str, method: ast.FunctionDef) -> None:
+        """One that calls others."""
+        if self.is_text_of_ours(name, method) and self.ours >= {*MADE_OF[name]}:
+            return self.take(name, method)
+        self.derive(name, method)
+
+    def compare_alias(self, name: str, method: str) -> None:
+        if method not in self.members.methods:
+            raise Different(f"{name} = {method} is nothing we know")
+        if ALIASES.get(name) == method and method in self.ours:
+            self.ours.add(name)
+        elif method in self.klass.kernels and self.klass.shape.closure:
+            raise Different(f"{name} = {method} is nothing we know")
         else:
-            check_extra(name, node)
-            extra.append(name)
-    return tuple(extra), replaced
+            self.check_own(name, self.members.methods[method])
+            self.klass.extra.append(name)
 
+    def compare_backward(self, method: ast.FunctionDef) -> None:
+        has_closures = bool(self.klass.shape.closure)
+        scopes = self.script.scopes
+        found = known.backward_of(method, self.klass.vocabulary, scopes, has_closures)
+        if found is None and has_closures:
+            raise Different(f"its backward() in line {method.lineno} is none that we know")
+        if found is None:
+            self.leave("backward", method, method.lineno)
+            self.klass.reads_edges = True
+            return
+        if found == "float seed":
+            self.klass.absent.append(found)
+        self.take("backward", method)
 
-def check_extra(name: str, node: ast.FunctionDef) -> None:
-    """Raises Different unless ours can have the method, too."""
-    if name.startswith("__") and name.endswith("__") and name not in ("__repr__", "__str__"):
-        raise Different(f"line {node.lineno} gives it a {name}(), which ours does not have")
-    for decorator in node.decorator_list:
-        if name_of(decorator) not in ("property", "staticmethod"):
-            raise Different(f"{name}() in line {node.lineno} is decorated")
-    is_mangled = name.startswith("__") and not name.endswith("__")
-    if name in ("data", "grad", "_children", "_local_grads") or is_mangled:
-        raise Different(f"{name}() in line {node.lineno} has a name that ours uses otherwise")
+    def take(self, name: str, method: ast.FunctionDef) -> None:
+        self.ours.add(name)
+        self.klass.core.append(method)
+
+    def leave(self, name: str, method: ast.FunctionDef, line: int) -> None:
+        self.check_own(name, method)
+        self.klass.extra.append(name)
+        if name in known.methods() and name not in unary_methods:
+            self.klass.lines[name] = line or method.lineno
+
+    def check_own(self, name: str, method: ast.FunctionDef) -> None:
+        """Raises Different unless ours can have the method, too."""
+        special = name.startswith("__") and name.endswith("__")
+        if special and name not in OWN_SPECIAL:
+            raise Different(f"line {method.lineno} gives it a {name}(), which ours does not have")
+        for decorator in method.decorator_list:
+            if name_of(decorator) not in ("property", "staticmethod", "classmethod"):
+                raise Different(f"{name}() in line {method.lineno} is decorated")
+        mangled = name.startswith("__") and not special
+        if name in NAMES_OF_OURS or mangled:
+            raise Different(f"{name}() in line {method.lineno} has a name that ours uses otherwise")
