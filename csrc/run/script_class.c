@@ -17,6 +17,7 @@
 #include "script_operators.h"
 #include "script_stop.h"
 #include "script_traits.h"
+#include "script_walk.h"
 
 #define INDEX(name, doc) INDEX_OF_##name,
 enum { UNARY_METHODS(INDEX) N_UNARY };
@@ -102,6 +103,13 @@ static PyObject *backward(PyObject *self, PyObject *none) {
                                "compiled class cannot follow");
         if (current < 0)
             return NULL;
+    }
+    if (script_traits.mirrored) {
+        Number seed = script_traits.float_seed ? a_float(1.0) : an_int(1);
+        if (script_backward_mirrored((Node *)self, seed) < 0)
+            return NULL;
+        script_keep_ints();
+        Py_RETURN_NONE;
     }
     PyObject *result =
         script_traits.float_seed ? backward_from_float(self) : adopted.backward(self, none);
@@ -250,6 +258,7 @@ static void read_traits(PyObject *absent) {
                              .float_seed = is_absent(absent, "float seed"),
                              .float_ones = is_absent(absent, "float ones"),
                              .real_leaves = is_absent(absent, "real leaves"),
+                             .mirrored = is_absent(absent, "mirrored"),
                              .closures = is_absent(absent, "closures")};
     Traits none = {0};
     script_is_special = memcmp(&script_traits, &none, sizeof none) != 0;

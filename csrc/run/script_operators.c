@@ -60,7 +60,8 @@ static int is_plain_int(PyObject *o) {
 int script_is_number(PyObject *o) { return PyFloat_CheckExact(o) || is_plain_int(o); }
 
 static inline int is_operand(PyObject *o) {
-    return Value_CheckExact(o) || script_is_number(o) || PyBool_Check(o);
+    return Value_CheckExact(o) || script_is_number(o) || PyBool_Check(o) ||
+           (script_traits.float_data && PyLong_CheckExact(o));
 }
 
 PyObject *script_replay(const char *name, PyObject *args, PyObject *kwargs) {
@@ -115,8 +116,10 @@ static int constant(PyObject *o, Number *c, PyObject **leaf) {
     *leaf = NULL;
     if (number_from(o, c) != 1)
         return -1;
-    if (script_traits.float_data)
+    if (script_traits.float_data) { /* which an int of any size becomes */
         c->is_int = 0;
+        number_lost_int = 0.0;
+    }
     if (script_traits.real_leaves)
         *leaf = touched_up(value_leaf(*c));
     return script_traits.real_leaves && *leaf == NULL ? -1 : 0;

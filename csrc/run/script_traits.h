@@ -18,6 +18,7 @@ typedef struct {
     int float_seed;  /* its backward() begins at 1.0 */
     int float_ones;  /* its sum's local gradients are 1.0 */
     int real_leaves; /* numbers among the operands become nodes at once: the script looks at them */
+    int mirrored;    /* its backward() visits the last child first */
     int closures;    /* derivatives are read from the operands while backward() runs */
 } Traits;
 

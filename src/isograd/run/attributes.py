@@ -108,8 +108,8 @@ def constructor(original: Any, adoption: Adoption) -> Callable[..., Any]:
         if given.keys() - {*shape.parameters} or len(given) < shape.n_required:
             return NotImplemented
         by_role = {roles[name]: value for name, value in given.items() if name in roles}
-        data = by_role.get("data")
-        if shape.float_data and type(data) in (int, bool):
+        data: Any = by_role.get("data")
+        if shape.float_data and type(data) in (int, bool) and abs(data) < 2**1000:
             data = float(data)
         local_grads = by_role.get("locals", ())
         if not is_number(data) or not all(map(is_number, local_grads)):

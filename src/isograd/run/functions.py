@@ -30,11 +30,14 @@ def is_backward(node: ast.FunctionDef, script: Facts, klass: ScriptClass) -> boo
     if [binding for binding in script.bindings if binding.name == node.name][1:]:
         return False
     has_closures = bool(klass.shape.closure)
-    seed = known.backward_of(node, klass.vocabulary, script.scopes, has_closures)
-    if seed is None or (seed and seed not in klass.absent and "backward" not in klass.absent):
+    traits = known.backward_of(node, klass.vocabulary, script.scopes, has_closures)
+    if traits is None:
         return False
-    klass.absent += [seed] if seed else []
-    return True
+    own = {"float seed", "mirrored"} & {*klass.absent}
+    if "backward" in klass.absent and not klass.backwards:
+        klass.absent += traits
+        return True
+    return own == {*traits}
 
 
 def look_at_function(node: ast.FunctionDef, script: Facts, klass: ScriptClass) -> Finding | None:

@@ -52,23 +52,26 @@ def methods() -> dict[str, list[Known]]:
 
 def backward_of(
     method: ast.FunctionDef, vocabulary: Vocabulary, scopes: Scopes, has_closures: bool
-) -> str | None:
-    """ "float seed" if it is backward() beginning at 1.0, nothing if at 1; None if it is none."""
+) -> list[str] | None:
+    """The traits of a backward(), None if it is none that we know."""
     parts = parts_of(method, vocabulary, scopes)
     if parts is None:
         return None
     all_scopes = {**scopes, **parts.scopes}
     ending = "hand_on_by_closures" if has_closures else "hand_on"
-    for function, ways in ((parts.order, orders()), (parts.hand_on, endings(ending))):
-        if not is_known(Meaning(function, vocabulary, all_scopes), ways):
-            return None
-    return "float seed" if type(parts.seed) is float else ""
+    if not is_known(Meaning(parts.hand_on, vocabulary, all_scopes), endings(ending)):
+        return None
+    traits = ["float seed"] if type(parts.seed) is float else []
+    order = Meaning(parts.order, vocabulary, all_scopes)
+    if is_known(order, orders("order")):
+        return traits
+    return [*traits, "mirrored"] if is_known(order, orders("mirrored_order")) else None
 
 
 @cache
-def orders() -> list[Known]:
+def orders(name: str) -> list[Known]:
     """All ways of writing the walk."""
-    ways = variants(definitions(programs())["order"], equal_expressions())
+    ways = variants(definitions(programs())[name], equal_expressions())
     for way in ways:
         way.body = [*way.body, *ast.parse("return order").body]
     return list(map(Known, ways))

@@ -158,6 +158,52 @@ def order(self):
             stack.append((child, iter(child._children)))
 
 
+# From the last child to the first, as stacks that get children as they come do.
+def mirrored_order(self):
+    order = []
+    met = set()
+    stack = [(self, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in met:
+            met.add(node)
+            stack.append((node, True))
+            for child in node._children:
+                stack.append((child, False))
+
+
+def mirrored_order(self):
+    order = []
+    met = set()
+    stack = [(self, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in met:
+            met.add(node)
+            stack.append((node, True))
+            for child in node._children:
+                if child not in met:
+                    stack.append((child, False))
+
+
+def mirrored_order(self):
+    order = []
+    met = set()
+
+    def visit(node):
+        if node not in met:
+            met.add(node)
+            for child in reversed(node._children):
+                visit(child)
+            order.append(node)
+
+    visit(self)
+
+
 def hand_on(self, order):
     for node in reversed(order):
         for child, local_grad in zip(node._children, node._local_grads):

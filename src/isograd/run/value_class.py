@@ -72,7 +72,7 @@ class ScriptClass:
     def may_be_fused(self) -> bool:
         """Whether vector functions may stand for its sums and products."""
         needed = ("__add__", "__radd__", "__mul__", "__rmul__", "backward")
-        own = {"__bool__", "__iadd__", "__imul__"} & {*self.extra}
+        own = {"__bool__", "__iadd__", "__imul__"} & {*self.extra} or "mirrored" in self.absent
         ours = all(map(self.has_as_we_know_it, needed[:4])) and "backward" not in self.extra
         return ours and not own and not self.reads_edges and not self.shape.closure
 
@@ -332,8 +332,7 @@ class Comparison:
             self.leave("backward", method, method.lineno)
             self.klass.reads_edges = True
             return
-        if found == "float seed":
-            self.klass.absent.append(found)
+        self.klass.absent += found
         self.take("backward", method)
 
     def take(self, name: str, method: ast.FunctionDef) -> None:
