@@ -115,7 +115,9 @@ class ClassWriter:
         edges = "a=()" if self.closures else "a=(), b=()"
         kept = self.rng.choice(["a", "tuple(a)", "list(a)"])
         lines.append(f"self.{self.children} = {kept}")
-        lines.append("self._backward = lambda: None" if self.closures else f"self.{self.locals} = b")
+        lines.append(
+            "self._backward = lambda: None" if self.closures else f"self.{self.locals} = b"
+        )
         lines += ["self.label = label"] if self.label else []
         self.rng.shuffle(lines)
         more = ", label=''" if self.label else ""

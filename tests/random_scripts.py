@@ -448,7 +448,12 @@ def start(path: Path, way: str) -> int:
 
 def serve() -> None:
     """For each line `ways path` of standard input runs the script and answers with its statuses."""
-    walks = [known.orders("order"), known.orders("mirrored_order"), known.endings("hand_on"), known.endings("hand_on_by_closures")]
+    walks = [
+        known.orders("order"),
+        known.orders("mirrored_order"),
+        known.endings("hand_on"),
+        known.endings("hand_on_by_closures"),
+    ]
     for ways in [*known.methods().values(), *known.functions().values(), *walks]:
         for way in ways:
             way.meaning  # noqa: B018  kept from here on

@@ -53,10 +53,11 @@ def outcome(*line, cwd=None):
 def both(script, *args, cwd=None):
     """Runs a script both ways and compares; returns what is said of it, and its output."""
     status, out, err = outcome(str(script), *args, cwd=cwd)
-    again = outcome("-m", "isograd", "run", "--explain", str(script), *args, cwd=cwd)
-    said = [line for line in again[2].splitlines() if line.startswith("isograd: ")]
-    rest = "".join(f"{line}\n" for line in again[2].splitlines() if line not in said)
+    again = outcome("-m", "isograd", "run", "--why", str(script), *args, cwd=cwd)
+    ours = [line for line in again[2].splitlines() if line.startswith("isograd: ")]
+    rest = "".join(f"{line}\n" for line in again[2].splitlines() if line not in ours)
     assert (*again[:2], rest) == (status, out, err)
+    said = [line for line in ours if line.startswith("isograd: line ")]
     return [line.split(": ", 2)[2] for line in said], out.decode()
 
 
@@ -1238,7 +1239,12 @@ def test_no_mutation_of_a_function_is_recognised():
 
 def test_no_mutation_of_a_method_is_recognised():
     n = 0
-    walks = [known.orders("order"), known.orders("mirrored_order"), known.endings("hand_on"), known.endings("hand_on_by_closures")]
+    walks = [
+        known.orders("order"),
+        known.orders("mirrored_order"),
+        known.endings("hand_on"),
+        known.endings("hand_on_by_closures"),
+    ]
     for ways in [*known.methods().values(), *walks]:
         accepted = [way.meaning for way in ways]
         for way in ways:

@@ -215,7 +215,8 @@ static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
     if (is_data || is_called(name, adopted.grad)) {
         if (UNLIKELY(value && !script_is_number(value)))
             script_stop(value);
-        if (UNLIKELY(is_data && script_traits.closures && node_kind((Node *)self) != LEAF))
+        unsigned kind = node_kind((Node *)self);
+        if (UNLIKELY(is_data && script_traits.closures && (kind == UNARY || kind == WIDE)))
             script_stop_saying(
                 "assigns the data of a result, which backward() would read, which the "
                 "compiled class cannot follow");

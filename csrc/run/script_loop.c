@@ -8,6 +8,7 @@
 #include "graph/unfold.h"
 #include "script_program.h"
 #include "script_stop.h"
+#include "script_traits.h"
 
 enum { DATA, GRAD, INDEX, FIRST_VECTOR, MAX_VECTORS = 16 };
 
@@ -117,6 +118,12 @@ static int store(const Loop *l, Node *p, Vector *v, Py_ssize_t i, const Number *
     PyObject *made[MAX_VECTORS];
     if (!make_elements(l, v, r, made))
         return 0;
+    if (l->store[GRAD] >= 0 && node_set_grad(p, r[l->store[GRAD]]) < 0) {
+        for (int k = 0; k < l->n_vectors; k++)
+            Py_XDECREF(made[k]);
+        PyErr_Clear();
+        return 0;
+    }
     for (int k = 0; k < l->n_vectors; k++) {
         int from = l->store[2 + k];
         if (from < 0)
@@ -128,9 +135,13 @@ static int store(const Loop *l, Node *p, Vector *v, Py_ssize_t i, const Number *
     }
     if (l->store[DATA] >= 0)
         node_set_data(p, r[l->store[DATA]]);
-    if (l->store[GRAD] >= 0)
-        node_put_grad(p, r[l->store[GRAD]]);
     return 1;
+}
+
+/* Whether its data may change: under closures a result's that backward() reads may not. */
+static int is_simple(const Node *p) {
+    unsigned kind = node_kind(p);
+    return kind != WIDE && !(kind == UNARY && script_traits.closures);
 }
 
 /* From turn `i` on; the first turn that is left to Python. */
@@ -140,7 +151,7 @@ static Py_ssize_t turns(const Loop *l, PyObject *params, Vector *v, Py_ssize_t i
     for (; i < PySequence_Fast_GET_SIZE(params) - keep; i++) {
         PyObject *p = PySequence_Fast_GET_ITEM(params, i);
         Number before[MAX_REGISTERS];
-        if (!Value_CheckExact(p) || node_kind((Node *)p) != LEAF || !load(l, (Node *)p, v, i, r))
+        if (!Value_CheckExact(p) || !is_simple((Node *)p) || !load(l, (Node *)p, v, i, r))
             break;
         memcpy(before, r + carried, (size_t)l->n_carried * sizeof *before);
         Py_INCREF(p); /* asking math may run the script's destructors */

@@ -1,9 +1,9 @@
 """Whether numbers of NumPy and its like stay out of the script's class.
 
 An element of an array is no Python float: it prints in another way and divides by zero without an
-error. The compiled class holds Python's numbers alone. So what such a library makes must become one
-of these before it goes anywhere: by float() or .tolist(), in a text, in a call of a library, or as a
-draw of a single number, which is a float already.
+error. The compiled class holds Python's numbers alone. So what such a library makes must become
+one of these before it goes anywhere: by float() or .tolist(), in a text, in a call of a library, or
+as a draw of a single number, which is a float already.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from .facts import without_docstring
 from .normal_form import Scopes, Vocabulary
 from .scopes import Scope
-from .statements import split
 
 
 @dataclass
@@ -32,7 +31,7 @@ def parts_of(method: ast.FunctionDef, vocabulary: Vocabulary, scopes: Scopes) ->
         return None
     me = method.args.args[0].arg
     written = [part for part in without_docstring(method.body) if not isinstance(part, ast.Pass)]
-    body = [part for statement in written for part in split(statement)]
+    body = [part for statement in written for part in prepares(statement)]
     seeds = [statement for statement in body if is_seed(statement, me, vocabulary)]
     if len(seeds) != 1 or len(body) < 3:
         return None
@@ -109,6 +108,19 @@ def prepared(body: list[ast.stmt]) -> list[ast.stmt]:
 def kind(statement: ast.stmt) -> int:
     value = getattr(statement, "value", None)
     return 1 if not isinstance(value, ast.List) else 2 if value.elts else 0
+
+
+def prepares(statement: ast.stmt) -> list[ast.stmt]:
+    """`a, b = [], {self}` as two assignments."""
+    match statement:
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
+            parts: list[ast.stmt] = [
+                ast.copy_location(ast.Assign([target], value), statement)
+                for target, value in zip(targets, values)
+            ]
+            if len(targets) == len(values) and all(map(is_preparation, parts)):
+                return parts
+    return [statement]
 
 
 def is_preparation(statement: ast.stmt) -> bool:

@@ -3,8 +3,9 @@
 The method is executed on symbols, statement by statement. That works for the few constructs that
 such methods use; whatever else there is raises Unknown, and the method stays the script's own.
 
-Where the class has closures, a derivative is what the closure multiplies the result's gradient with.
-It is read when backward() runs, here when the node is made: csrc/run/script_traits.h compares.
+Where the class has closures, a derivative is what the closure multiplies the result's gradient
+with. It is read when backward() runs, here when the node is made: csrc/run/script_traits.h compares
+the two.
 """
 
 from __future__ import annotations
@@ -145,6 +146,9 @@ class Deriver:
                     return
             case ast.Call() if is_construction(value, self.shape.name):
                 self.made[name] = self.constructed(value)
+                return
+            case ast.Name(id=other) if self.names.get(other, ("none",))[0] == "value":
+                self.names[name] = self.names[other]
                 return
         self.names[name] = self.reader.read(value)
 
@@ -321,8 +325,8 @@ def factor(expression: Expression, place: ast.AST) -> Expression:
             return ONE
         case ("neg", ("grad of the result",)):
             return MINUS_ONE
-        case ("neg", ("*", _, _) as product):
-            return negated(factor(product, place))
+        case ("neg", ("*", a, b)):
+            return negated(factor(("*", a, b), place))
         case ("*", a, ("grad of the result",)) | ("*", ("grad of the result",), a) if isinstance(
             a, tuple
         ) and not mentions(a, OUT_GRAD):

@@ -54,7 +54,7 @@ OPERANDS = {"__add__": (2, 0), "__mul__": (2, 0), "__pow__": (1, 1)}
 
 
 def is_ours(name: str, derived: Derived, shape: Shape) -> tuple[bool, bool]:
-    """Whether the method of that name is ours, and whether it is a sum with floats as derivatives."""
+    """Whether the method is ours, and whether it is a sum with floats as derivatives."""
     made = derived.made
     data = made.data[1] if shape.float_data else made.data
     known = name in OURS and (derived.n_children, derived.n_numbers) == OPERANDS.get(name, (1, 0))
@@ -77,7 +77,7 @@ def without_result(local_grads: list[Expression] | None, shape: Shape) -> list[E
     if not shape.float_data:
         return local_grads
     return [
-        local[1] if local[0] == "float" and local[1] == math("exp") else local  # type: ignore[misc]
+        local[1] if local[0] == "float" and local[1] == math("exp") else local
         for local in local_grads
     ]
 

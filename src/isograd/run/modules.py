@@ -56,7 +56,8 @@ MODULES.update(
 VIEWERS = frozenset(
     "matplotlib mpl_toolkits seaborn plotly bokeh altair tqdm rich tabulate prettytable colorama "
     "termcolor blessed requests httpx yaml PIL imageio graphviz pydot networkx IPython ipywidgets "
-    "click typer fire wandb tensorboard tensorboardX mlflow psutil termplotlib plotext asciichartpy "
+    "click typer fire wandb tensorboard tensorboardX mlflow psutil termplotlib plotext "
+    "asciichartpy "
     "pygments regex unidecode toml tomli orjson ujson datasets tiktoken sentencepiece "
     "huggingface_hub absl loguru dotenv art pyfiglet alive_progress progressbar sty".split()
 )

@@ -22,6 +22,7 @@ class Finding:
     what: str
     replaced: bool
     why: str = ""
+    end: int = 0  # its last line
 
     def __str__(self) -> str:
         verdict = "compiled" if self.replaced else "left alone"
@@ -33,7 +34,8 @@ def compiled(node: ast.AST, what: str, note: str = "") -> Finding:
 
 
 def left_alone(node: ast.AST, what: str, why: str) -> Finding:
-    return Finding(getattr(node, "lineno", 1), what, False, why)
+    line = getattr(node, "lineno", 1)
+    return Finding(line, what, False, why, getattr(node, "end_lineno", None) or line)
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Plan:
     findings: list[Finding]
     adoption: Adoption | None = None
     loops: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
+    forks: bool = False  # the script may make processes that are copies of this one
 
     @property
     def replaces(self) -> bool:

@@ -61,7 +61,7 @@ class Value:
         return other * self**-1
 
 
-# ---- backward(): an order, then what each node does in it. Any order may meet any of the latter. ----
+# ---- backward(): an order, then what each node does in it, in any combination ----
 
 
 def order(self):

@@ -13,10 +13,11 @@ from .expressions import look_at_expression
 from .facts import Facts
 from .functions import is_backward, look_at_function
 from .loops import look_at_loop
+from .modules import modules_of
 from .plan import Adoption, Different, Finding, Plan, compiled, left_alone
 from .rewriting import decorate
 from .safety import another_class_has_operators, check_rest
-from .value_class import ScriptClass, is_candidate, read_class
+from .value_class import ScriptClass, has_sums, is_candidate, read_class
 
 
 def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
@@ -29,8 +30,10 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
     if not candidates:
         why = "there is no class with a backward() at the top level"
         return Plan(tree, [left_alone(tree, "class Value", why)])
-    node, *others = candidates
+    with_sums = list(filter(has_sums, candidates))
+    node, *others = with_sums or candidates
     script = Facts(tree)
+    forks = may_fork(script)
     try:
         for other in others:
             raise Different(f"line {other.lineno} has a backward(), too")
@@ -39,18 +42,32 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
         check_rest(script, klass, folder)
     except Different as difference:
         why = f"{difference}; without it nothing else can be compiled"
-        return Plan(tree, [left_alone(node, f"class {node.name}", why)])
+        return Plan(tree, [left_alone(node, f"class {node.name}", why)], forks=forks)
     decorate(node, "class")
     own = [name for name in klass.extra if name not in klass.lines]
     kept = f"with its own {', '.join(own)}" if own else ""
     findings = [compiled(node, f"class {node.name}", kept)]
+    methods = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
     for name, line in klass.lines.items():
-        findings.append(left_alone(node, f"{name}()", f"it is another one: see line {line}"))
+        place = methods.get(name, node)
+        findings.append(left_alone(place, f"{name}()", f"it is another one: see line {line}"))
     if klass.reads_edges and klass.has_as_we_know_it("backward"):
         klass.absent.append("real leaves")
     findings += look_at_rest(script, klass)
     findings.sort(key=lambda finding: finding.line)
-    return Plan(tree, findings, adoption_of(klass), klass.loops)
+    return Plan(tree, findings, adoption_of(klass), klass.loops, forks)
+
+
+def may_fork(script: Facts) -> bool:
+    """Whether it may make processes that are copies of this one."""
+    for node in script.nodes:
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                if {*modules_of(node)} & {"multiprocessing", "concurrent", "pty"}:
+                    return True
+            case ast.Attribute(attr="fork" | "forkpty") | ast.alias(name="fork" | "forkpty"):
+                return True
+    return False
 
 
 def take_backward_functions(script: Facts, klass: ScriptClass) -> None:

@@ -11,8 +11,8 @@ import ast
 import re
 
 from .._core import unary_methods
-from .facts import Facts, name_of
 from .arrays import Arrays
+from .facts import Facts, name_of
 from .modules import ARRAYS, TREACHEROUS, VIEWERS, hazard_of_import, may_use, modules_of
 from .plan import Different
 from .value_class import ScriptClass
@@ -26,6 +26,10 @@ OPAQUE = frozenset(
     "exec eval globals locals vars compile __import__ setattr delattr dir breakpoint super object "
     "memoryview __builtins__ __loader__ __spec__ RecursionError help".split()
 )
+# What types are written with.
+GENERIC = frozenset(
+    "list tuple dict set List Tuple Dict Set Sequence Iterable Optional Union Callable Any".split()
+)
 # Names of a module's own.
 DUNDERS = frozenset(
     ["__name__", "__main__", "__file__", "__doc__", "__annotations__", "__future__", "__debug__"]
@@ -36,6 +40,7 @@ QUIET = frozenset(
     "__enter__ __exit__ __del__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__".split()
 )
 WORD = re.compile(r"\w+")
+FIELD = re.compile(r"\{[^{}]*?\.([\w.]*)")  # what a format shows of something
 
 
 def check_rest(script: Facts, klass: ScriptClass, folder: str) -> None:
@@ -142,10 +147,15 @@ class Hazards:
         return ""
 
     def of_string(self, text: str) -> str:
+        """A format shows attributes: `{0._children}`; the rest is for who puts texts together."""
         if text not in DUNDERS and "__" in text.replace("__main__", ""):
             return "has a string with two underscores"
         words = set(WORD.findall(text))
-        return "has the name of an edge in a string" if self.edges & words else ""
+        private = {edge for edge in self.edges if edge.startswith("_")}
+        fields = {found for part in FIELD.findall(text) for found in (part or "?").split(".")}
+        if private & words or self.edges & fields:
+            return "has the name of an edge in a string"
+        return "has a format that shows an attribute" if "?" in fields else ""
 
     # ---- names ----
 
@@ -216,13 +226,36 @@ class Hazards:
         if isinstance(parent, ast.Call):
             asked = name_of(parent.func) in ("isinstance", "map") and len(parent.args) == 2
             return parent.func is node or (asked and node in parent.args)
-        if isinstance(parent, ast.Tuple) and isinstance(self.parents[parent], ast.Call):
-            return name_of(self.parents[parent].func) == "isinstance"
+        match parent, self.parents.get(parent):
+            case ast.Tuple(), ast.Call(func=function):
+                return name_of(function) == "isinstance"
+        if isinstance(parent, ast.Attribute) and isinstance(parent.ctx, ast.Load):
+            return parent.attr in self.klass.extra  # a method of its own
+        if isinstance(parent, ast.Compare):
+            return all(map(self.is_type_or_class, [parent.left, *parent.comparators]))
+        if self.is_alias(node):
+            return True
         child: ast.AST = node
         while isinstance(parent, (ast.Subscript, ast.Tuple, ast.List, ast.BinOp)):
             child, parent = parent, self.parents[parent]
         annotation = getattr(parent, "annotation", None), getattr(parent, "returns", None)
         return child in annotation
+
+    def is_type_or_class(self, node: ast.expr) -> bool:
+        """`type(x)` or the class: the two may be compared."""
+        match node:
+            case ast.Call(func=ast.Name(id="type"), args=[_], keywords=[]):
+                return True
+        return name_of(node) == self.klass.name
+
+    def is_alias(self, node: ast.AST) -> bool:
+        """Whether it is part of a type's alias: `Vector = list[Value]`."""
+        inside = False
+        while isinstance(self.parents[node], (ast.Subscript, ast.Tuple, ast.List, ast.BinOp)):
+            node = self.parents[node]
+            inside |= isinstance(node, ast.Subscript) and name_of(node.value) in GENERIC
+        above = self.parents[node]
+        return inside and isinstance(above, (ast.Assign, ast.AnnAssign)) and above.value is node
 
     # ---- attributes ----
 

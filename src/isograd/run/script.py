@@ -18,7 +18,9 @@ from .._backend import backend
 from .depth import compile_script, execute_script, with_room
 from .plan import Plan, left_alone
 from .process import end_with, forget_shadowed_modules, keep
+from .remedies import remedy
 from .stop import SayWhy
+from .watch import Watch, is_terminal, may_watch
 
 if backend == "c":
     from .recognise import recognise
@@ -37,6 +39,7 @@ class Script:
         self.any_order = any_order  # of children that are kept in a set
         with open(path, "rb") as file:
             self.source = file.read()
+        self.watch: Watch | None = None
         self.file = os.path.join(os.getcwd(), path)
         self.folder = os.path.dirname(os.path.realpath(path))
 
@@ -48,7 +51,11 @@ class Script:
         main = self.enter()
         try:
             code = self.compile(main, why)
-            execute_script(code, main.__dict__)
+            try:
+                execute_script(code, main.__dict__)
+            finally:
+                if self.watch:
+                    self.watch.say(why)
         except SystemExit as leaving:
             raise leaving.with_traceback(None) from None
         except BaseException as error:
@@ -82,6 +89,11 @@ class Script:
         if why:
             for finding in plan.findings:
                 print(f"isograd: {finding}", file=sys.stderr)
+                if not finding.replaced:
+                    print(f"isograd: remedy: {remedy(finding.why)}", file=sys.stderr)
+        if (why or is_terminal()) and may_watch(plan):
+            self.watch = Watch(self.file, plan)
+            self.watch.start()
         if changed is None:
             return code
         provide(plan, main.__dict__, SayWhy(self.path, self.file))

@@ -77,6 +77,8 @@ def read_shape(klass: ast.ClassDef, init: ast.FunctionDef) -> Shape:
     me = args.args[0].arg
     stores: list[tuple[str, ast.expr]] = []
     for statement in without_docstring(init.body):
+        if is_check(statement, parameters[0], klass.name):
+            continue
         stores += stores_of(statement, me, init)
     names = [name for name, _ in stores]
     if len(set(names)) != len(names):
@@ -96,13 +98,29 @@ def is_harmless_default(node: ast.expr) -> bool:
     return False
 
 
+def is_check(statement: ast.stmt, data: str, class_name: str) -> bool:
+    """What lets numbers pass as they are: whatever else comes, the script's own class is asked."""
+    match statement:
+        case ast.Assert(test=ast.Call(func=ast.Name(id="isinstance"), args=[asked, kinds])):
+            parts = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+            return name_of(asked) == data and {"int", "float"} <= {name_of(p) for p in parts}
+        case ast.If(
+            test=ast.Call(func=ast.Name(id="isinstance"), args=[asked, kind]),
+            body=[ast.Assign(targets=[target], value=ast.Attribute(value=value))],
+            orelse=[],
+        ):
+            same = [name_of(asked), name_of(target), name_of(value)] == [data] * 3
+            return same and name_of(kind) == class_name
+    return False
+
+
 def stores_of(statement: ast.stmt, me: str, init: ast.FunctionDef) -> list[tuple[str, ast.expr]]:
     """What a statement of __init__() assigns to which attribute of `me`."""
     match statement:
-        case ast.Assign(targets=targets, value=value):
-            pass
-        case ast.AnnAssign(target=target, value=ast.expr() as value):
-            targets = [target]
+        case ast.Assign():
+            targets, value = statement.targets, statement.value
+        case ast.AnnAssign(value=ast.expr()):
+            targets, value = [statement.target], statement.value
         case ast.Pass() | ast.AnnAssign(value=None):
             return []
         case _:

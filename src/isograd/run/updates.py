@@ -2,9 +2,9 @@
 
 The body is executed on symbols, like a method in derive.py. What becomes of a parameter's data and
 grad, of the elements beside it (`m[i]`), and of what one turn hands to the next (`total += ..`) are
-expressions, which one program computes for all parameters but the last: the loop that is left to run
-is short, and leaves its variables as they would be. What cannot vary in the loop is computed once, by
-Python, before it.
+expressions, which one program computes for all parameters but the last: the loop that is left to
+run is short, and leaves its variables as they would be. What cannot vary in the loop is computed
+once, by Python, before it.
 """
 
 from __future__ import annotations

@@ -91,10 +91,18 @@ class Members:
     assignments: list[ast.stmt] = field(default_factory=list)  # of aliases and slots
 
 
-def is_candidate(node: ast.ClassDef) -> bool:
+def names_in(node: ast.ClassDef) -> set[str]:
     names = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
-    names |= {name_of(part.targets[0]) for part in node.body if isinstance(part, ast.Assign)}
+    return names | {name_of(part.targets[0]) for part in node.body if isinstance(part, ast.Assign)}
+
+
+def is_candidate(node: ast.ClassDef) -> bool:
+    names = names_in(node)
     return "__init__" in names and ("backward" in names or {"__add__", "__mul__"} <= names)
+
+
+def has_sums(node: ast.ClassDef) -> bool:
+    return {"__add__", "__mul__"} <= names_in(node)
 
 
 def read_class(node: ast.ClassDef, script: Facts, any_order: bool = False) -> ScriptClass:
@@ -112,7 +120,7 @@ def read_class(node: ast.ClassDef, script: Facts, any_order: bool = False) -> Sc
     if shape.is_set and not any_order:
         raise Different(
             "it keeps its children in a set, whose order depends on memory addresses, so plain "
-            f"Python itself promises no bits; --any-order takes the order of insertion"
+            "Python itself promises no bits; --any-order takes the order of insertion"
         )
     klass = ScriptClass(node, shape, Vocabulary(node.name, tuple(shape.parameters), shape.edges))
     check_names(shape, members)
@@ -249,15 +257,18 @@ class Comparison:
         for name, method in self.members.methods.items():
             if name in MADE_OF or name in ("__init__", "backward"):
                 continue
+            if name == "__hash__" and self.is_identity_hash(method):
+                self.klass.core.append(method)  # what ours has without it
+                continue
             self.derive(name, method)
         for name in MADE_OF:
             if name in self.members.methods:
                 self.compare_derived(name, self.members.methods[name])
             elif name in self.members.aliases:
                 self.compare_alias(name, self.members.aliases[name])
-        for name, method in self.members.aliases.items():
+        for name, other in self.members.aliases.items():
             if name not in MADE_OF:
-                self.compare_alias(name, method)
+                self.compare_alias(name, other)
         if "backward" in self.members.methods:
             self.compare_backward(self.members.methods["backward"])
         self.klass.extra += self.members.constants
@@ -305,6 +316,13 @@ class Comparison:
     def is_builtin(self, name: ast.Name) -> bool:
         return self.script.scopes[name].owner(name.id) is None
 
+    def is_identity_hash(self, method: ast.FunctionDef) -> bool:
+        """`return id(self)`."""
+        match without_docstring(method.body):
+            case [ast.Return(value=ast.Call(func=ast.Name(id="id") as asked, args=[ast.Name()]))]:
+                return self.is_builtin(asked) and not method.decorator_list
+        return False
+
     def compare_derived(self, name: str, method: ast.FunctionDef) -> None:
         """One that calls others."""
         if self.is_text_of_ours(name, method) and self.ours >= {*MADE_OF[name]}:
@@ -348,7 +366,9 @@ class Comparison:
     def check_own(self, name: str, method: ast.FunctionDef) -> None:
         """Raises Different unless ours can have the method, too."""
         special = name.startswith("__") and name.endswith("__")
-        if special and name not in OWN_SPECIAL:
+        hashes = self.members.methods.get("__hash__")
+        compares = name in ("__eq__", "__ne__") and hashes and self.is_identity_hash(hashes)
+        if special and name not in OWN_SPECIAL and not compares:
             raise Different(f"line {method.lineno} gives it a {name}(), which ours does not have")
         for decorator in method.decorator_list:
             if name_of(decorator) not in ("property", "staticmethod", "classmethod"):

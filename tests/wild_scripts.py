@@ -1,0 +1,359 @@
+"""Scripts as people write them: flat.py and moons.py with other classes, other loops, other imports.
+
+Each has a name, what is changed in which of the two, and the factor by which `isograd run` must be
+faster than plain Python at the least, the start of both left out. Then their twins: the same with one
+detail that makes another program, of which nothing is asked but the same output.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+SCRIPTS = Path(__file__).parent / "scripts"
+FLAT = (SCRIPTS / "flat.py").read_text()
+MOONS = (SCRIPTS / "moons.py").read_text()
+
+Changes = list[tuple[str, str]]
+
+
+class Wild(NamedTuple):
+    name: str
+    source: str
+    factor: float
+    steps: int
+    options: tuple[str, ...] = ()
+
+
+def changed(source: str, changes: Changes) -> str:
+    for old, new in changes:
+        assert old in source, f"{old!r} is not in the script any more"
+        source = source.replace(old, new)
+    return source
+
+
+# ---- pieces ----
+
+RECURSION = FLAT[FLAT.index("        path = []") : FLAT.index("        self.grad = 1\n")]
+UPDATE = FLAT[FLAT.index("    for i, p in enumerate(params):\n") : FLAT.index('    print(f"step')]
+LAST = FLAT[FLAT.index("print(i, p.data") : FLAT.index("for p in params:\n    print(p")]
+SHOWN = "print(p.data.hex(), p.grad)\n"
+METHODS = "    def log(self)"
+BEFORE = "def linear("
+START = "speed, keep1"
+STACK = """        path, met = [], set()
+        stack = [(self, False)]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                path.append(node)
+                continue
+            if node in met:
+                continue
+            met.add(node)
+            stack.append((node, True))
+            for below in reversed(node._children):
+                if below not in met:
+                    stack.append((below, False))
+"""
+ITERATORS = """        path, met = [], {self}
+        stack = [(self, iter(self._children))]
+        while stack:
+            node, rest = stack[-1]
+            for below in rest:
+                if below not in met:
+                    met.add(below)
+                    stack.append((below, iter(below._children)))
+                    break
+            else:
+                path.append(node)
+                stack.pop()
+"""
+FREE = """def backward(root):
+    order, seen = [], set()
+
+    def walk(node):
+        if node in seen:
+            return
+        seen.add(node)
+        for below in node._children:
+            walk(below)
+        order.append(node)
+
+    walk(root)
+    root.grad = 1
+    for node in reversed(order):
+        for below, slope in zip(node._children, node._local_grads):
+            below.grad += slope * node.grad
+
+
+"""
+METHOD = FLAT[FLAT.index("    def backward(self)") : FLAT.index("n_layer, n_embd")]
+DIRECT = """    def __truediv__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(
+            self.data / other.data, (self, other), (1 / other.data, -self.data / other.data**2)
+        )
+"""
+GELU = """    def gelu(self):
+        x = self.data
+        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+        t = math.tanh(inner)
+        slope = 0.5 * (1 + t) + 0.5 * x * (1 - t**2) * math.sqrt(2 / math.pi) * (
+            1 + 3 * 0.044715 * x**2
+        )
+        return Value(0.5 * x * (1 + t), (self,), (slope,))
+    def sigmoid(self):
+        s = 1 / (1 + math.exp(-self.data))
+        return Value(s, (self,), (s * (1 - s),))
+    def leaky(self, slope=0.01):
+        return Value(
+            self.data if self.data > 0 else slope * self.data,
+            (self,),
+            (1.0 if self.data > 0 else slope,),
+        )
+"""
+LAYERNORM = """def rmsnorm(vector):
+    mean = sum(vector) / len(vector)
+    centred = [number - mean for number in vector]
+    factor = (sum(number**2 for number in centred) / len(vector) + 1e-5) ** -0.5
+    return [number * factor for number in centred]
+
+
+def unused("""
+NORM = ("def rmsnorm(", LAYERNORM)
+ADAMW = """    t = step + 1
+    for i in range(len(params)):
+        p = params[i]
+        g = p.grad
+        m[i] = keep1 * m[i] + (1 - keep1) * g
+        v[i] = keep2 * v[i] + (1 - keep2) * g * g
+        m_hat = m[i] / (1 - keep1**t)
+        v_hat = v[i] / (1 - keep2**t)
+        p.data = p.data - pace * (m_hat / (math.sqrt(v_hat) + tiny) + 0.01 * p.data)
+        p.grad = 0.0
+"""
+CLIPPED = """    total = 0.0
+    for p in params:
+        total += p.grad**2
+    norm = math.sqrt(total)
+    if norm > 0.5:
+        scale = 0.5 / (norm + 1e-6)
+        for p in params:
+            p.grad *= scale
+    print(norm.hex())
+"""
+MOMENTUM = """    for i, p in enumerate(params):
+        speeds[i] = 0.9 * speeds[i] + p.grad
+        p.data -= pace * speeds[i]
+        p.grad = 0
+"""
+SGD = "    for p in params:\n        p.data -= pace * p.grad\n    for p in params:\n        p.grad = 0\n"
+OPTIMISER = """class Optimiser:
+    def __init__(self, params, beta=0.9):
+        self.params = params
+        self.m = [0.0 for _ in params]
+        self.beta = beta
+        self.nesterov = True
+        self.ema = [p.data for p in params]
+
+    def step(self, rate):
+        for i, p in enumerate(self.params):
+            self.m[i] = self.beta * self.m[i] + (1 - self.beta) * p.grad
+            if self.nesterov:
+                change = self.beta * self.m[i] + p.grad
+            else:
+                change = self.m[i]
+            p.data -= rate * change
+            self.ema[i] = 0.99 * self.ema[i] + 0.01 * p.data
+
+    def zero_grad(self):
+        for p in self.params:
+            p.grad = 0.0
+
+
+optimiser = Optimiser(params)
+p = params[-1]
+"""
+BOUNDED = """    for p in params:
+        if p.grad > 0.05:
+            g = 0.05
+        elif p.grad < -0.05:
+            g = -0.05
+        else:
+            g = p.grad
+        p.data -= pace * max(-1.0, min(1.0, g))
+        p.grad = 0
+"""
+COSINE = "pace = speed * 0.5 * (1 + math.cos(math.pi * step / steps))"
+BATCH = [
+    (
+        "    doc = docs[step % len(docs)]\n",
+        "    parts = []\n    for doc in docs[step % 3 : step % 3 + 2]:\n",
+    ),
+    ("    tokens = [BOS] + [", "        tokens = [BOS] + ["),
+    ("    count = min(", "        count = min("),
+    (
+        "    keys, values = [[] for _ in range(n_layer)], [[] for _ in range(n_layer)]\n    parts = []\n    for place",
+        "        keys, values = [[] for _ in range(n_layer)], [[] for _ in range(n_layer)]\n        for place",
+    ),
+    (
+        "        probs = softmax(gpt(tokens[place], place, keys, values))\n        parts",
+        "            probs = softmax(gpt(tokens[place], place, keys, values))\n            parts",
+    ),
+    ("(1 / count)", "(1 / len(parts))"),
+]
+
+
+def update(new: str, before: str = "") -> Changes:
+    return [
+        (UPDATE, new),
+        (LAST, SHOWN),
+        ("for step in range(steps):", before + "for step in range(steps):"),
+    ]
+
+
+FLOATS: Changes = [
+    ("self.data = data", "self.data = float(data)"),
+    ("self.grad = 0\n", "self.grad = 0.0\n"),
+    ("(1, 1))", "(1.0, 1.0))"),
+    ("self.grad = 1\n", "self.grad = 1.0\n"),
+]
+NAMES: Changes = [
+    ("self.data", "self.d"),
+    (".data", ".d"),
+    ("self.grad", "self.g"),
+    (".grad", ".g"),
+    ('"data", "grad"', '"d", "g"'),
+    ("_children", "c"),
+    ("_local_grads", "l"),
+]
+SLOTS = ('"_local_grads")', '"_local_grads", "label")')
+LABEL = [SLOTS, ("local_grads=()):", 'local_grads=(), label=""):\n        self.label = label')]
+IMPORTS = "import sys"
+
+
+def flat(name: str, factor: float, *changes: tuple[str, str]) -> Wild:
+    return Wild(name, changed(FLAT, list(changes)), factor, 30)
+
+
+def moons(
+    name: str, factor: float, *changes: tuple[str, str], options: tuple[str, ...] = ()
+) -> Wild:
+    return Wild(name, changed(MOONS, list(changes)), factor, 12, options)
+
+
+WILD = [
+    # imports that cannot reach the class
+    flat("matplotlib", 40, (IMPORTS, "import sys\ntry:\n    import matplotlib.pyplot as plt\nexcept ImportError:\n    plt = None")),
+    flat("numpy for means", 40, (IMPORTS, "import sys\ntry:\n    import numpy as np\n    np.random.seed(3)\n    print(float(np.mean([1.0, 2.0])))\nexcept ImportError:\n    pass")),
+    flat("pickle, copy, json", 40, (IMPORTS, "import sys, json, pickle, copy, subprocess"), (BEFORE, "best = copy.deepcopy(params)\nsaved = pickle.dumps([p.data for p in params])\nprint(len(saved), best[0].data, json.dumps(1))\n\ndef linear(")),
+    flat("futures", 40, (IMPORTS, "import sys\nfrom concurrent.futures import ThreadPoolExecutor"), (BEFORE, "with ThreadPoolExecutor(2) as pool:\n    print(list(pool.map(len, ['a', 'bb'])))\n\ndef linear(")),
+    flat("math in a function", 40, (START, "def wave(x):\n    import math\n    return math.sin(x)\n\nprint(wave(1))\nspeed, keep1")),
+    flat("math by other names", 40, (IMPORTS, "import sys\nimport math as maths\nfrom math import exp, log"), ("math.exp(", "exp("), ("math.log(", "maths.log(")),
+    flat("getsizeof", 40, (BEFORE, "print(sys.getsizeof(params[0]))\n\ndef linear(")),
+    flat("threads, warnings, signal", 40, (IMPORTS, "import sys, threading, warnings, signal, resource"), (BEFORE, "warnings.filterwarnings('ignore')\n\ndef linear(")),
+    # the class
+    flat("floats", 40, *FLOATS),
+    flat("grad 0.0", 40, FLOATS[1]),
+    flat("ones 1.0", 40, FLOATS[2]),
+    flat("seed 1.0", 40, FLOATS[3]),
+    flat("float data", 40, FLOATS[0]),
+    flat("other names", 40, *NAMES),
+    flat("a label", 40, *LABEL, (BEFORE, "params[0].label = 'first'\n\ndef linear(")),
+    flat("a label that is read", 40, *LABEL, (BEFORE, "params[0].label = 'first'\nprint(params[0].label, repr(params[1].label))\n\ndef linear(")),
+    flat("an index in each", 40, ('    __slots__ = ("data", "grad", "_children", "_local_grads")  # less memory\n', ""), (BEFORE, "for n, p in enumerate(params):\n    p.index = n\nprint(params[5].index)\n\ndef linear(")),
+    flat("object as base", 40, ("class Value:", "class Value(object):")),
+    flat("methods beside ours", 40, (METHODS, "    def __abs__(self): return self if self.data >= 0 else -self\n    def __lt__(self, other): return self.data < other.data\n    def __float__(self): return float(self.data)\n    def __repr__(self): return f'Value({self.data:.3f})'\n" + METHODS), (BEFORE, "print(abs(params[0]), params[0] < params[1], float(params[2]), max(params))\n\ndef linear(")),
+    flat("direct division", 30, ("    def __truediv__(self, other): return self * other**-1\n", DIRECT)),
+    flat("direct difference", 30, ("    def __sub__(self, other): return self + (-other)\n", "    def __sub__(self, other):\n        if not isinstance(other, Value): other = Value(other)\n        return Value(self.data - other.data, (self, other), (1, -1))\n"), ("    def __neg__(self): return self * -1\n", "    def __neg__(self): return Value(-self.data, (self,), (-1,))\n")),
+    flat("lambdas", 40, ("    def exp(self): return", "    exp = lambda self:"), ("    def __neg__(self): return", "    __neg__ = lambda self:")),
+    flat("other relu", 30, ("max(0, self.data), (self,), (float(self.data > 0),)", "self.data if self.data > 0 else 0.0, (self,), (1 if self.data > 0 else 0,)")),
+    flat("an early return", 40, ("        if not isinstance(other, Value):\n            other = Value(other)\n        return Value(self.data + other.data", "        o = other if isinstance(other, Value) else Value(other)\n        other = o\n        return Value(self.data + o.data")),
+    flat("named arguments", 40, ("(self, other), (other.data, self.data))", "children=(self, other), local_grads=[other.data, self.data])")),
+    # backward
+    flat("a stack with flags", 40, (RECURSION, STACK)),
+    flat("a stack of iterators", 40, (RECURSION, ITERATORS)),
+    flat("the last child first", 15, (RECURSION, STACK.replace("reversed(node._children)", "node._children"))),
+    flat("a free function", 40, (METHOD, FREE), ("loss.backward()", "backward(loss)")),
+    flat("reverse()", 40, ("        self.grad = 1\n        for node in reversed(path):", "        path.reverse()\n        self.grad = 1\n        for node in path:")),
+    # operations of one's own, and models
+    flat("GELU", 30, (METHODS, GELU + METHODS), ("number.relu() for", "number.gelu() for"), ("x = rmsnorm(x)\n    for layer", "x = [n.leaky() for n in rmsnorm(x)]\n    for layer")),
+    flat("LayerNorm", 15, NORM),
+    flat("tied weights", 40, ('linear(x, state["head"])', 'linear(x, state["wte"])')),
+    flat("two layers", 40, ("n_layer, n_embd, n_head, block = 1", "n_layer, n_embd, n_head, block = 2")),
+    flat("batches", 40, *BATCH),
+    flat("top-k", 40, ("weights=[p.data for p in probs]", "weights=[p.data if p.data >= sorted([q.data for q in probs])[-3] else 0.0 for p in probs]")),
+    flat("LoRA", 15, ("    return linear(x, state[\"head\"])", "    low = linear(x, adapter_a)\n    return [a + 0.5 * b for a, b in zip(linear(x, state[\"head\"]), linear(low, adapter_b))]"), ("params = [p for", "adapter_a, adapter_b = table(2, n_embd), table(vocab, 2)\nparams = [p for")),
+    # loops
+    flat("SGD", 40, *update(SGD)),
+    flat("momentum", 40, *update(MOMENTUM, "speeds = [0.0] * len(params)\n")),
+    flat("AdamW", 30, *update(ADAMW)),
+    flat("clipping", 30, *update(CLIPPED + UPDATE)),
+    flat("bounded gradients", 30, *update(BOUNDED)),
+    flat("an optimiser", 30, *update("    optimiser.step(pace)\n    optimiser.zero_grad()\n", OPTIMISER)),
+    flat("a cosine schedule", 40, ("pace = speed * (1 - step / steps)", COSINE)),
+    flat("grad = 0.0 in Adam", 30, ("        p.grad = 0\n", "        p.grad = 0.0\n")),
+    # closures
+    moons("closures", 15),
+    moons("closures, a list", 15, ("tuple(_children)", "list(_children)")),
+    moons("closures, floats", 15, ("self.grad = 0\n", "self.grad = 0.0\n"), ("self.grad = 1\n", "self.grad = 1.0\n"), ("self.data = data", "self.data = float(data)")),
+    moons("closures, own tanh", 15, ("t = math.tanh(self.data)", "x = self.data\n        t = (math.exp(2 * x) - 1) / (math.exp(2 * x) + 1)"), ("return act.relu()", "return act.tanh()")),
+    moons("closures, direct division", 15, ("    def __truediv__(self, other):\n        return self * other**-1\n", "    def __truediv__(self, other):\n        other = other if isinstance(other, Value) else Value(other)\n        out = Value(self.data / other.data, (self, other), '/')\n\n        def _backward():\n            self.grad += (1 / other.data) * out.grad\n            other.grad += (-self.data / other.data**2) * out.grad\n\n        out._backward = _backward\n        return out\n")),
+]  # fmt: skip
+SETS = moons("a set", 15, ("tuple(_children)", "set(_children)"), options=("--any-order",))
+
+# What must be left alone, or print the same: (script, change).
+TWINS = [
+    Wild(f"twin {i}", changed(source, [change]), 0, 3)
+    for i, (source, change) in enumerate(
+        [
+            (MOONS, ("self.grad += out.grad\n            other", "self.grad += 2 * out.grad\n            other")),
+            (MOONS, ("self.grad += out.grad\n            other.grad", "self.grad = out.grad\n            other.grad")),
+            (MOONS, ("self.grad += other.data * out.grad", "self.grad += other.data * out.grad * 1.0")),
+            (MOONS, ("self.grad += other.data * out.grad", "self.grad += self.data * out.grad")),
+            (MOONS, ("            self.grad += other.data * out.grad\n            other.grad += self.data * out.grad", "            other.grad += self.data * out.grad\n            self.grad += other.data * out.grad")),
+            (MOONS, ("(self, other), \"*\")", "(other, self), \"*\")")),
+            (MOONS, ("0 if self.data < 0 else self.data", "0 if self.data <= 0 else self.data")),
+            (MOONS, ("(out.data > 0) * out.grad", "(out.data >= 0) * out.grad")),
+            (MOONS, ("(1 - t**2) * out.grad", "(1 - t * t) * out.grad")),
+            (MOONS, ("t = math.tanh(self.data)\n        out = Value(t, (self,), \"tanh\")", "t = math.tanh(self.data)\n        out = Value(t, (self,), \"tanh\")\n        t = t / 2")),
+            (MOONS, ("        out._backward = _backward\n        return out\n\n    def __mul__", "        return out\n\n    def __mul__")),
+            (MOONS, ("for v in reversed(topo)", "for v in topo")),
+            (MOONS, ("            v._backward()", "            v._backward()\n            v.grad = 0")),
+            (MOONS, ("self.grad = 1\n", "self.grad = 2\n")),
+            (MOONS, ("self.grad = 1\n", "self.grad += 1\n")),
+            (MOONS, ("for child in v._prev:", "for child in v._prev[::-1]:")),
+            (MOONS, ("        self._op = _op\n", "        self._op = _op\n        Value.made = getattr(Value, 'made', 0) + 1\n")),
+            (MOONS, ("print(a, b, c, d", "print(a.label, c._op, len(c._prev), a, b, c, d")),
+            (MOONS, ("d.backward()", "a.data = 7.0\nd.backward()")),
+            (MOONS, ("d.backward()", "d.backward()\nd.backward()")),
+            (MOONS, ("self.grad = 0\n        self._prev", "self.grad = -0.0\n        self._prev")),
+            (MOONS, ("def __radd__(self, other):\n        return self + other", "def __radd__(self, other):\n        return Value(other) + self")),
+            (MOONS, ("def __neg__(self):\n        return self * -1", "def __neg__(self):\n        return self * -1.0")),
+            (MOONS, ("def __rsub__(self, other):\n        return other + (-self)", "def __rsub__(self, other):\n        return -(self - other)")),
+            (FLAT, ("(1, 1))", "(1, 1.0))")),
+            (FLAT, ("self.data = data", "self.data = round(data, 12)")),
+            (FLAT, ("self.grad = 0\n", "self.grad = 0 * data\n")),
+            (FLAT, ("self._local_grads = local_grads", "self._local_grads = local_grads[::-1]")),
+            (FLAT, ("self._children = children", "self._children = children[::-1]")),
+            (FLAT, (METHODS, "    def __eq__(self, other): return self is other\n    def __hash__(self): return 7\n" + METHODS)),
+            (FLAT, (METHODS, "    def __bool__(self): return self.data > 0\n" + METHODS)),
+            (FLAT, (METHODS, "    def __len__(self): return 3\n" + METHODS)),
+            (FLAT, (METHODS, "    def __iadd__(self, other): return self + other * 2\n" + METHODS)),
+            (FLAT, (METHODS, "    def __setattr__(self, name, x): object.__setattr__(self, name, x)\n" + METHODS)),
+            (FLAT, (METHODS, "    def __del__(self): pass\n" + METHODS)),
+            (FLAT, ("p.data -= pace", "p.data -= (i + 1) * pace")),
+            (FLAT, ("p.data -= pace", "p.data -= m[0] + pace")),
+            (FLAT, ("        p.grad = 0\n", "        p.grad = p.grad > 9\n")),
+            (FLAT, ("        p.grad = 0\n", "        p.grad = 0\n        params.append(Value(1)) if len(params) < 0 else None\n")),
+            (FLAT, ("        p.grad = 0\n", "        p.grad = 0\n        tiny *= 1.01\n")),
+            (FLAT, ("        p.grad = 0\n", "        p.grad = 0\n        if i == 3: break\n")),
+            (FLAT, (BEFORE, "print(hasattr(params[0], 'label'), getattr(params[0], 'grad'))\n\ndef linear(")),
+            (FLAT, (BEFORE, "params[0].data = True\n\ndef linear(")),
+            (FLAT, (RECURSION, STACK.replace("reversed(node._children)", "node._children[:]"))),
+            (FLAT, (RECURSION, STACK.replace("met.add(node)", "met.add(node); met.discard(self)"))),
+            (FLAT, (RECURSION, STACK.replace("path.append(node)", "path.insert(0, node)"))),
+        ]
+    )
+]  # fmt: skip
