@@ -55,7 +55,8 @@ WALKS = [
     "    met.add(v)\n    stack.append((v, True))\n    for w in reversed(v.CHILDREN):\n"
     "        if w not in met:\n            stack.append((w, False))",
     "order = []\nmet = {self}\nstack = [(self, iter(self.CHILDREN))]\nwhile stack:\n"
-    "    v, rest = stack[-1]\n    for w in rest:\n        if w not in met:\n            met.add(w)\n"
+    "    v, rest = stack[-1]\n    for w in rest:\n        if w not in met:\n"
+    "            met.add(w)\n"
     "            stack.append((w, iter(w.CHILDREN)))\n            break\n    else:\n"
     "        order.append(v)\n        stack.pop()",
     # another order, which ours must not take for its own

@@ -119,8 +119,8 @@ def stores_of(statement: ast.stmt, me: str, init: ast.FunctionDef) -> list[tuple
     match statement:
         case ast.Assign():
             targets, value = statement.targets, statement.value
-        case ast.AnnAssign(value=ast.expr()):
-            targets, value = [statement.target], statement.value
+        case ast.AnnAssign(target=target, value=ast.expr() as own):
+            targets, value = [target], own
         case ast.Pass() | ast.AnnAssign(value=None):
             return []
         case _:
