@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .beside import Beside
     from .kernels import Kernel
     from .shape import Shape
 
@@ -23,10 +24,14 @@ class Finding:
     replaced: bool
     why: str = ""
     end: int = 0  # its last line
+    file: str = ""  # the module beside the script that it is in
 
     def __str__(self) -> str:
         verdict = "compiled" if self.replaced else "left alone"
-        return f"line {self.line}: {self.what}: {verdict}" + (f", {self.why}" if self.why else "")
+        where = f" of {self.file}" if self.file else ""
+        return f"line {self.line}{where}: {self.what}: {verdict}" + (
+            f", {self.why}" if self.why else ""
+        )
 
 
 def compiled(node: ast.AST, what: str, note: str = "") -> Finding:
@@ -57,6 +62,7 @@ class Plan:
     findings: list[Finding]
     adoption: Adoption | None = None
     loops: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
+    modules: list[Beside] = field(default_factory=list)  # changed as well
     forks: bool = False  # the script may make processes that are copies of this one
 
     @property

@@ -8,7 +8,9 @@ the reason and its line. Here is the order in which things are looked for; each 
 from __future__ import annotations
 
 import ast
+import os
 
+from .beside import modules_beside
 from .expressions import look_at_expression
 from .facts import Facts
 from .functions import is_backward, look_at_function
@@ -25,25 +27,50 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
 
     The plan's tree is `tree` itself, changed. Without the class nothing is.
     """
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    candidates = list(filter(is_candidate, classes))
-    if not candidates:
+    modules = modules_beside(tree, folder)
+    trees = [*[module.tree for module in modules], tree]
+    found = [(node, place) for place in trees for node in classes_in(place)]
+    if not found:
         why = "there is no class with a backward() at the top level"
         return Plan(tree, [left_alone(tree, "class Value", why)])
-    with_sums = list(filter(has_sums, candidates))
-    node, *others = with_sums or candidates
-    script = Facts(tree)
-    forks = may_fork(script)
+    (node, home), *others = found
+    scripts = [Facts(place) for place in trees]
+    forks = any(map(may_fork, scripts))
+    names = {module.name for module in modules}
     try:
-        for other in others:
+        for other, _ in others:
             raise Different(f"line {other.lineno} has a backward(), too")
-        klass = read_class(node, script, any_order)
-        take_backward_functions(script, klass)
-        check_rest(script, klass, folder)
+        klass = read_class(node, scripts[trees.index(home)], any_order)
+        for script in scripts:
+            take_backward_functions(script, klass)
+            check_rest(script, klass, folder, names)
     except Different as difference:
         why = f"{difference}; without it nothing else can be compiled"
         return Plan(tree, [left_alone(node, f"class {node.name}", why)], forks=forks)
     decorate(node, "class")
+    if klass.reads_edges and klass.has_as_we_know_it("backward"):
+        klass.absent.append("real leaves")
+    findings: list[Finding] = []
+    files = [*[os.path.basename(module.file) for module in modules], ""]
+    for script, file in zip(scripts, files):
+        own = look_at_class(klass) if script.tree is home else []
+        own = sorted([*own, *look_at_rest(script, klass)], key=lambda finding: finding.line)
+        for finding in own:
+            finding.file = file
+        findings += own
+    return Plan(tree, findings, adoption_of(klass), klass.loops, modules, forks)
+
+
+def classes_in(tree: ast.Module) -> list[ast.ClassDef]:
+    """Those that may be the class: with sums and products if there are such."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    candidates = list(filter(is_candidate, classes))
+    return list(filter(has_sums, candidates)) or candidates
+
+
+def look_at_class(klass: ScriptClass) -> list[Finding]:
+    """The class that ours replaces, and which of its methods are others than ours."""
+    node = klass.node
     own = [name for name in klass.extra if name not in klass.lines]
     kept = f"with its own {', '.join(own)}" if own else ""
     findings = [compiled(node, f"class {node.name}", kept)]
@@ -51,11 +78,7 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
     for name, line in klass.lines.items():
         place = methods.get(name, node)
         findings.append(left_alone(place, f"{name}()", f"it is another one: see line {line}"))
-    if klass.reads_edges and klass.has_as_we_know_it("backward"):
-        klass.absent.append("real leaves")
-    findings += look_at_rest(script, klass)
-    findings.sort(key=lambda finding: finding.line)
-    return Plan(tree, findings, adoption_of(klass), klass.loops, forks)
+    return findings
 
 
 def may_fork(script: Facts) -> bool:

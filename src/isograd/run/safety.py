@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 
 from .._core import unary_methods
 from .arrays import Arrays
@@ -43,11 +44,16 @@ WORD = re.compile(r"\w+")
 FIELD = re.compile(r"\{[^{}]*?\.([\w.]*)")  # what a format shows of something
 
 
-def check_rest(script: Facts, klass: ScriptClass, folder: str) -> None:
-    """Raises Different at the first hazard in what ours does not replace."""
-    check_bindings(script, klass)
+def check_rest(
+    script: Facts, klass: ScriptClass, folder: str, beside: Collection[str] = ()
+) -> None:
+    """Raises Different at the first hazard in what ours does not replace.
+
+    `beside` are modules in the script's folder that are checked as well.
+    """
+    check_bindings(script, klass, beside)
     replaced = {part for statement in klass.core for part in ast.walk(statement)}
-    hazards = Hazards(script, klass, folder)
+    hazards = Hazards(script, klass, folder, beside)
     for node in script.nodes:
         if node not in replaced:
             why = hazards.of(node)
@@ -65,7 +71,7 @@ def check_extras(script: Facts, klass: ScriptClass) -> None:
         raise Different("its nodes keep more than numbers, and something has a __del__()")
 
 
-def check_bindings(script: Facts, klass: ScriptClass) -> None:
+def check_bindings(script: Facts, klass: ScriptClass, beside: Collection[str]) -> None:
     """Raises Different unless the names that the class relies on mean what they seem to."""
     imports = {
         node.lineno
@@ -73,15 +79,28 @@ def check_bindings(script: Facts, klass: ScriptClass) -> None:
         if isinstance(node, ast.Import)
         and any(alias.name == "math" and not alias.asname for alias in node.names)
     }
+    is_here = klass.node in script.parents
+    makes = {klass.node.lineno} if is_here else lines_of_imports(script, beside)
     for name, _, line in script.bindings:
-        again = name == klass.name and line != klass.node.lineno
+        again = name == klass.name and line not in makes
         if name in RELIED_ON or again or (name == "math" and line not in imports):
             raise Different(f"line {line} gives {name} another meaning")
+
+
+def lines_of_imports(script: Facts, beside: Collection[str]) -> set[int]:
+    """Where the script imports from modules beside it."""
+    return {
+        node.lineno
+        for node in script.tree.body
+        if isinstance(node, ast.ImportFrom) and node.module in beside and not node.level
+    }
 
 
 def another_class_has_operators(script: Facts, klass: ScriptClass) -> bool:
     """Whether to read or add may do anything, as objects other than Values may be read or added."""
     first, last = klass.node.lineno, klass.node.end_lineno or 0
+    if klass.node not in script.parents:
+        first, last = 1, 0
     return any(
         name.startswith("__") and name not in QUIET and scope.kind == "class"
         for name, scope, line in script.bindings
@@ -92,7 +111,10 @@ def another_class_has_operators(script: Facts, klass: ScriptClass) -> bool:
 class Hazards:
     """Why the class cannot be ours with a node in the script; empty texts where it can."""
 
-    def __init__(self, script: Facts, klass: ScriptClass, folder: str) -> None:
+    def __init__(
+        self, script: Facts, klass: ScriptClass, folder: str, beside: Collection[str]
+    ) -> None:
+        self.beside = beside
         self.script = script
         self.parents = script.parents
         self.klass = klass
@@ -137,7 +159,7 @@ class Hazards:
             case ast.Attribute():
                 return self.of_attribute(node)
             case ast.Import() | ast.ImportFrom():
-                return hazard_of_import(node, self.folder)
+                return self.of_import(node)
             case ast.Call():
                 return self.of_call(node)
             case ast.Constant(value=str(text)) if node not in self.docstrings:
@@ -156,6 +178,15 @@ class Hazards:
         if private & words or self.edges & fields:
             return "has the name of an edge in a string"
         return "has a format that shows an attribute" if "?" in fields else ""
+
+    def of_import(self, node: ast.Import | ast.ImportFrom) -> str:
+        """A module beside the script may be imported from: it is checked as the script is."""
+        if not isinstance(node, ast.ImportFrom) or node.level or node.module not in self.beside:
+            return hazard_of_import(node, self.folder)
+        at_top = isinstance(self.parents[node], ast.Module)
+        if not at_top or any(alias.asname or alias.name == "*" for alias in node.names):
+            return f"imports from {node.module} in another way than by names at the top"
+        return ""
 
     # ---- names ----
 

@@ -15,6 +15,7 @@ import warnings
 from typing import NoReturn
 
 from .._backend import backend
+from .beside import install
 from .depth import compile_script, execute_script, with_room
 from .plan import Plan, left_alone
 from .process import end_with, forget_shadowed_modules, keep
@@ -40,6 +41,7 @@ class Script:
         with open(path, "rb") as file:
             self.source = file.read()
         self.watch: Watch | None = None
+        self.codes: dict[str, tuple[str, types.CodeType]] = {}  # of modules beside it
         self.file = os.path.join(os.getcwd(), path)
         self.folder = os.path.dirname(os.path.realpath(path))
 
@@ -96,7 +98,10 @@ class Script:
             self.watch.start()
         if changed is None:
             return code
-        provide(plan, main.__dict__, SayWhy(self.path, self.file))
+        say = SayWhy(self.path, self.file)
+        provide(plan, main.__dict__, say)
+        if self.codes:
+            install(self.codes, lambda variables: provide(plan, variables, say))
         return changed
 
     def plan(self) -> tuple[Plan, types.CodeType | None]:
@@ -111,6 +116,13 @@ class Script:
             plan = recognise(ast.parse(self.source, self.file), self.folder, self.any_order)
             if not plan.replaces:
                 return plan, None
+            self.codes = {
+                module.name: (
+                    module.file,
+                    compile(module.tree, module.file, "exec", dont_inherit=True),
+                )
+                for module in plan.modules
+            }
             return plan, compile(plan.tree, self.file, "exec", dont_inherit=True)
 
 

@@ -116,6 +116,8 @@ def is_check(statement: ast.stmt, data: str, class_name: str) -> bool:
 
 def stores_of(statement: ast.stmt, me: str, init: ast.FunctionDef) -> list[tuple[str, ast.expr]]:
     """What a statement of __init__() assigns to which attribute of `me`."""
+    targets: list[ast.expr]
+    value: ast.expr
     match statement:
         case ast.Assign():
             targets, value = statement.targets, statement.value
@@ -126,8 +128,8 @@ def stores_of(statement: ast.stmt, me: str, init: ast.FunctionDef) -> list[tuple
         case _:
             raise Different(f"line {statement.lineno} of its __init__() is none that we know")
     found: list[tuple[str, ast.expr]] = []
-    for target in targets:
-        match target, value:
+    for each in targets:
+        match each, value:
             case ast.Attribute(value=ast.Name(id=name), attr=attribute), _ if name == me:
                 found.append((attribute, value))
             case ast.Tuple(elts=parts), ast.Tuple(elts=values) if len(parts) == len(values):

@@ -22,7 +22,7 @@ def provide(plan: Plan, variables: dict[str, Any], say: SayWhy) -> None:
     """Puts what the changed tree names among the script's `variables`."""
     provided: dict[str, Callable[..., object]] = {
         "class": lambda original: adopt(original, plan.adoption, say),
-        "backward": lambda original: Backward(original),
+        "backward": Backward,
         "adam": adam,
         "zero": zero,
         "moments": moments,
@@ -81,11 +81,11 @@ class Backward:
 
     def __init__(self, original: Callable[[Any], None]) -> None:
         self.original = original
-        self.compiled = getattr(_core.Value, name_of_ours("backward"), None)
 
     def __call__(self, *args: Any, **keywords: Any) -> None:
-        if self.compiled and len(args) == 1 and not keywords and type(args[0]) is _core.Value:
-            return self.compiled(args[0])  # type: ignore[no-any-return]
+        compiled = getattr(_core.Value, name_of_ours("backward"), None)
+        if compiled and len(args) == 1 and not keywords and type(args[0]) is _core.Value:
+            return compiled(args[0])  # type: ignore[no-any-return]
         return self.original(*args, **keywords)
 
     def __getattr__(self, name: str) -> Any:
