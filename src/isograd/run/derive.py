@@ -11,7 +11,7 @@ the two.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from .arithmetic import MINUS_ONE, ONE, Expression, Reader, Unknown, negated, operation
@@ -49,7 +49,9 @@ class Deriver:
         method: ast.FunctionDef,
         math: Callable[[ast.expr], str],
         is_builtin: Callable[[ast.Name], bool],
+        wrappers: Collection[str] = (),
     ) -> None:
+        self.wrappers = wrappers  # methods and functions that make a Value of what is none
         self.shape = shape
         self.method = method
         self.names: dict[str, Expression] = {}
@@ -144,6 +146,9 @@ class Deriver:
                 if self.is_of_class(test, kept) and self.is_wrap(made, kept):
                     self.wrap(name, kept, value)
                     return
+            case ast.Call(args=[ast.Name(id=kept)], keywords=[]) if self.is_wrapper(value.func):
+                self.wrap(name, kept, value)
+                return
             case ast.Call() if is_construction(value, self.shape.name):
                 self.made[name] = self.constructed(value)
                 return
@@ -151,6 +156,13 @@ class Deriver:
                 self.names[name] = self.names[other]
                 return
         self.names[name] = self.reader.read(value)
+
+    def is_wrapper(self, function: ast.expr) -> bool:
+        match function:
+            case ast.Attribute(value=ast.Name(id=owner), attr=name):
+                mine = self.names.get(owner) == ("value", 0) or owner == self.shape.name
+                return mine and name in self.wrappers
+        return False
 
     def wrap(self, name: str, operand: str, place: ast.AST) -> None:
         if self.names.get(operand) != ("either", operand):
@@ -353,6 +365,29 @@ def exchanged(expression: Expression, new: dict[Expression, Expression]) -> Expr
     if parts and parts[0] in ("+", "*"):
         return operation(str(parts[0]), parts[1], parts[2])  # type: ignore[arg-type]
     return tuple(parts)
+
+
+def wraps_its_argument(method: ast.FunctionDef, class_name: str) -> bool:
+    """Whether it is `return x if isinstance(x, C) else C(x)`, as a static or class method."""
+    arguments = [arg.arg for arg in method.args.args]
+    kinds = [name_of(decorator) for decorator in method.decorator_list]
+    first = [] if kinds == ["staticmethod"] else arguments[:1]
+    if kinds not in ([], ["staticmethod"], ["classmethod"]) or len(arguments) != len(first) + 1:
+        return False
+    makers = {class_name, *(first if kinds == ["classmethod"] else [])}
+    match without_docstring(method.body):
+        case [
+            ast.Return(
+                value=ast.IfExp(
+                    test=ast.Call(func=ast.Name(id="isinstance"), args=[asked, kind], keywords=[]),
+                    body=kept,
+                    orelse=ast.Call(func=maker, args=[wrapped], keywords=[]),
+                )
+            )
+        ]:
+            same = {name_of(asked), name_of(kept), name_of(wrapped)} == {arguments[-1]}
+            return same and name_of(kind) in makers and name_of(maker) in makers
+    return False
 
 
 class Placed:

@@ -338,9 +338,20 @@ class Hazards:
             case ast.Attribute(attr="__class__"):
                 above = self.parents[node]
                 return isinstance(above, ast.Attribute) and above.attr == "__name__"
+            case ast.Attribute(attr="__dict__"):
+                return self.is_own(node) and not self.is_called_by_class(node)
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[])):
                 return node.attr in ("__init__", "__call__", "__repr__", "__str__")
         return False
+
+    def is_called_by_class(self, node: ast.AST) -> bool:
+        """Whether methods of the class around it may get what is none of its objects."""
+        while not isinstance(node, ast.ClassDef):
+            node = self.parents[node]
+        return any(
+            isinstance(part, ast.Attribute) and name_of(part.value) == node.name
+            for part in self.script.nodes
+        )
 
     def is_look(self, node: ast.Attribute) -> bool:
         """Whether edges are only gone through there, as one goes through any sequence."""

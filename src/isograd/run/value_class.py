@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .._core import unary_methods
 from . import known
 from .arithmetic import Unknown
-from .derive import Deriver
+from .derive import Deriver, wraps_its_argument
 from .facts import Facts, name_of, without_docstring
 from .kernels import Kernel, compile_kernel, is_ours
 from .math_names import MathNames
@@ -249,6 +249,11 @@ class Comparison:
         self.members = members
         self.script = script
         self.math = MathNames(script, klass.node.lineno)
+        self.wrappers = {
+            name
+            for name, method in members.methods.items()
+            if wraps_its_argument(method, klass.name)
+        }
         self.ours: set[str] = {"__init__"}
         self.has_float_ones = False
 
@@ -293,7 +298,9 @@ class Comparison:
         try:
             if written and self.math.is_there and self.is_text_of_ours(name, method):
                 return self.take(name, method)
-            derived = Deriver(shape, method, self.math.function, self.is_builtin).derive()
+            derived = Deriver(
+                shape, method, self.math.function, self.is_builtin, self.wrappers
+            ).derive()
             same, has_float_ones = is_ours(name, derived, shape)
             if same and not (has_float_ones and shape.closure):
                 self.has_float_ones |= has_float_ones
