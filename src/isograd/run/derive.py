@@ -11,8 +11,9 @@ the two.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from .arithmetic import MINUS_ONE, ONE, Expression, Reader, Unknown, negated, operation
 from .facts import name_of, without_docstring
@@ -49,9 +50,9 @@ class Deriver:
         method: ast.FunctionDef,
         math: Callable[[ast.expr], str],
         is_builtin: Callable[[ast.Name], bool],
-        wrappers: Collection[str] = (),
+        wrappers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.wrappers = wrappers  # methods and functions that make a Value of what is none
+        self.wrappers = wrappers  # methods that make a Value of what is none, and their kinds
         self.shape = shape
         self.method = method
         self.names: dict[str, Expression] = {}
@@ -160,8 +161,8 @@ class Deriver:
     def is_wrapper(self, function: ast.expr) -> bool:
         match function:
             case ast.Attribute(value=ast.Name(id=owner), attr=name):
-                mine = self.names.get(owner) == ("value", 0) or owner == self.shape.name
-                return mine and name in self.wrappers
+                of_class = owner == self.shape.name and self.wrappers.get(name) != "method"
+                return name in self.wrappers and (of_class or self.names.get(owner) == ("value", 0))
         return False
 
     def wrap(self, name: str, operand: str, place: ast.AST) -> None:
@@ -367,13 +368,13 @@ def exchanged(expression: Expression, new: dict[Expression, Expression]) -> Expr
     return tuple(parts)
 
 
-def wraps_its_argument(method: ast.FunctionDef, class_name: str) -> bool:
-    """Whether it is `return x if isinstance(x, C) else C(x)`, as a static or class method."""
+def kind_of_wrapper(method: ast.FunctionDef, class_name: str) -> str:
+    """A kind of method that is `return x if isinstance(x, C) else C(x)`; empty for any other."""
     arguments = [arg.arg for arg in method.args.args]
     kinds = [name_of(decorator) for decorator in method.decorator_list]
     first = [] if kinds == ["staticmethod"] else arguments[:1]
     if kinds not in ([], ["staticmethod"], ["classmethod"]) or len(arguments) != len(first) + 1:
-        return False
+        return ""
     makers = {class_name, *(first if kinds == ["classmethod"] else [])}
     match without_docstring(method.body):
         case [
@@ -386,8 +387,9 @@ def wraps_its_argument(method: ast.FunctionDef, class_name: str) -> bool:
             )
         ]:
             same = {name_of(asked), name_of(kept), name_of(wrapped)} == {arguments[-1]}
-            return same and name_of(kind) in makers and name_of(maker) in makers
-    return False
+            if same and name_of(kind) in makers and name_of(maker) in makers:
+                return kinds[0] if kinds else "method"
+    return ""
 
 
 class Placed:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .._core import unary_methods
 from . import known
 from .arithmetic import Unknown
-from .derive import Deriver, wraps_its_argument
+from .derive import Deriver, kind_of_wrapper
 from .facts import Facts, name_of, without_docstring
 from .kernels import Kernel, compile_kernel, is_ours
 from .math_names import MathNames
@@ -250,9 +250,9 @@ class Comparison:
         self.script = script
         self.math = MathNames(script, klass.node.lineno)
         self.wrappers = {
-            name
+            name: kind
             for name, method in members.methods.items()
-            if wraps_its_argument(method, klass.name)
+            if (kind := kind_of_wrapper(method, klass.name))
         }
         self.ours: set[str] = {"__init__"}
         self.has_float_ones = False
