@@ -139,6 +139,12 @@ static int pack(PyObject *const *args, Py_ssize_t n, PyObject *names, PyObject *
     return *tuple != NULL;
 }
 
+static PyObject *touched_up(PyObject *made) {
+    if (made && script_is_special)
+        script_touch_up((Node *)made);
+    return made;
+}
+
 /* What the script's constructor makes of other parameters than ours; see substitutes.py. */
 static PyObject *construct_by_signature(PyObject *own, PyObject *const *args, Py_ssize_t n,
                                         PyObject *names) {
@@ -148,18 +154,12 @@ static PyObject *construct_by_signature(PyObject *own, PyObject *const *args, Py
     Py_XDECREF(tuple);
     if (result != Py_NotImplemented) {
         Py_XDECREF(dict);
-        return result;
+        return touched_up(result);
     }
     Py_DECREF(result);
     if (!pack(args, n, names, &tuple, &dict))
         Py_CLEAR(tuple);
     return script_replay("__init__", tuple, dict);
-}
-
-static PyObject *touched_up(PyObject *made) {
-    if (made && script_is_special)
-        script_touch_up((Node *)made);
-    return made;
 }
 
 static PyObject *construct(PyObject *type, PyObject *const *args, size_t nargsf,
