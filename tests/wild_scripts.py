@@ -299,6 +299,7 @@ WILD = [
     moons("closures, a list", 15, ("tuple(_children)", "list(_children)")),
     moons("closures, floats", 15, ("self.grad = 0\n", "self.grad = 0.0\n"), ("self.grad = 1\n", "self.grad = 1.0\n"), ("self.data = data", "self.data = float(data)")),
     moons("closures, own tanh", 15, ("t = math.tanh(self.data)", "x = self.data\n        t = (math.exp(2 * x) - 1) / (math.exp(2 * x) + 1)"), ("return act.relu()", "return act.tanh()")),
+    moons("closures, a parameter by name", 15, ("    def tanh(self):", "    def leaky(self, slope=0.01):\n        out = Value(self.data if self.data > 0 else slope * self.data, (self,), 'leaky')\n\n        def _backward():\n            self.grad += (1 if self.data > 0 else slope) * out.grad\n\n        out._backward = _backward\n        return out\n\n    def tanh(self):"), ("return act.relu()", "return act.leaky(slope=0.1)")),
     moons("closures, direct division", 15, ("    def __truediv__(self, other):\n        return self * other**-1\n", "    def __truediv__(self, other):\n        other = other if isinstance(other, Value) else Value(other)\n        out = Value(self.data / other.data, (self, other), '/')\n\n        def _backward():\n            self.grad += (1 / other.data) * out.grad\n            other.grad += (-self.data / other.data**2) * out.grad\n\n        out._backward = _backward\n        return out\n")),
 ]  # fmt: skip
 SETS = moons("a set", 15, ("tuple(_children)", "set(_children)"), options=("--any-order",))

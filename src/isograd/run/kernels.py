@@ -82,12 +82,14 @@ def without_result(local_grads: list[Expression] | None, shape: Shape) -> list[E
     ]
 
 
-def compile_kernel(derived: Derived) -> Kernel:
+def compile_kernel(derived: Derived, has_closures: bool) -> Kernel:
     """Raises Unknown where C could not hold what the method makes."""
     made = derived.made
     assert made.locals is not None
     if is_bool(made.data):
         raise Unknown(ast.Pass(), "makes a result that is true or false")
+    if not has_closures and any(map(is_bool, made.locals)):
+        raise Unknown(ast.Pass(), "makes a derivative that is true or false")
     inputs: list[Expression] = [("data", i) for i in range(derived.n_children)]
     inputs += [("number", i) for i in range(derived.n_numbers)]
     program = Program(inputs)

@@ -48,7 +48,7 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
         why = f"{difference}; without it nothing else can be compiled"
         return Plan(tree, [left_alone(node, f"class {node.name}", why)], forks=forks)
     decorate(node, "class")
-    if klass.reads_edges and klass.has_as_we_know_it("backward"):
+    if klass.reads_edges:
         klass.absent.append("real leaves")
     findings: list[Finding] = []
     files = [*[os.path.basename(module.file) for module in modules], ""]

@@ -66,6 +66,8 @@ def check_extras(script: Facts, klass: ScriptClass) -> None:
     """Raises Different where the script reads what its operations write into a node."""
     for name in sorted(klass.read & klass.given):
         raise Different(f"something reads .{name}, which its operations set; ours does not")
+    for name in sorted(klass.stored & {*klass.extra, *klass.kernels}):
+        raise Different(f"something sets .{name}, which the class has for all its objects")
     ends = any(isinstance(n, ast.FunctionDef) and n.name == "__del__" for n in script.nodes)
     if ends and klass.read & (klass.stored | {*klass.shape.extras}):
         raise Different("its nodes keep more than numbers, and something has a __del__()")

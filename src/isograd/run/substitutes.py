@@ -54,10 +54,12 @@ def adopt(original: Any, adoption: Adoption | None, say: SayWhy) -> type:
     methods = {name: original.__dict__[name] for name in adoption.extra}
     for name, kernel in adoption.kernels.items():
         method = original.__dict__[name]
-        fallback = Replayed(name, replay) if adoption.shape.closure else method
+        fallback = Replayed(name, replay, method) if adoption.shape.closure else method
         defaults = method.__defaults__ or ()
         parts = (fallback, kernel.code, kernel.constants, kernel.layout, defaults)
         methods[name] = _core.compiled_function(parts, "kernel")
+        if isinstance(fallback, Replayed):
+            fallback.kernel = methods[name]
     methods |= attributes(original, adoption) | guards(original, adoption)
     methods["isograd construct"] = constructor(original, adoption)
     _core.adopt_class(original.__name__, adoption.absent, methods, replay, say)
@@ -68,11 +70,16 @@ def adopt(original: Any, adoption: Adoption | None, say: SayWhy) -> type:
 class Replayed:
     """A method that can only be asked what it raises: its class has closures."""
 
-    def __init__(self, name: str, replay: Replay) -> None:
+    def __init__(self, name: str, replay: Replay, method: types.FunctionType) -> None:
         self.name = name
         self.replay = replay
+        self.names = method.__code__.co_varnames[: method.__code__.co_argcount]
+        self.kernel: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
+        named = self.names[len(args) : len(args) + len(keywords)]
+        if keywords and self.kernel and {*named} == {*keywords}:
+            return self.kernel(*args, *[keywords[name] for name in named])
         raise self.replay(self.name, args, keywords)
 
 

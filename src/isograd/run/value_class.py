@@ -74,7 +74,10 @@ class ScriptClass:
         needed = ("__add__", "__radd__", "__mul__", "__rmul__", "backward")
         own = {"__bool__", "__iadd__", "__imul__"} & {*self.extra} or "mirrored" in self.absent
         ours = all(map(self.has_as_we_know_it, needed[:4])) and "backward" not in self.extra
-        return ours and not own and not self.reads_edges and not self.shape.closure
+        shape = self.shape
+        # Where sums have 1.0 as derivatives, an int's gradient is a float: a fused sum's is not.
+        ints = "float ones" in self.absent and not (shape.float_grad or shape.float_data)
+        return ours and not (own or ints or self.reads_edges or shape.closure)
 
     def has_as_we_know_it(self, method: str) -> bool:
         return not (method in self.absent or method in self.extra or method in self.kernels)
@@ -136,6 +139,8 @@ def check_names(shape: Shape, members: Members) -> None:
     own = {shape.data, shape.grad, shape.children, shape.locals, shape.closure} - {""}
     if len(own) < 4 or own & {*members.methods, *members.aliases, *members.constants}:
         raise Different("its edges have the name of something else")
+    if any(name.startswith("__") for name in own):
+        raise Different("its attributes have names that Python changes")
     for ours, theirs in zip(NAMES_OF_OURS, (shape.data, shape.grad, shape.children, shape.locals)):
         if theirs != ours and ours in own | {*shape.extras, *members.methods}:
             raise Different(f"{ours} is the name of something else in it")
@@ -305,7 +310,7 @@ class Comparison:
             if same and not (has_float_ones and shape.closure):
                 self.has_float_ones |= has_float_ones
                 return self.take(name, method)
-            kernel = compile_kernel(derived)
+            kernel = compile_kernel(derived, bool(shape.closure))
         except Unknown as unknown:
             if self.makes_nodes_with_closures(method):
                 raise Different(f"{unknown} in its {name}()") from None
