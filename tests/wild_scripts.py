@@ -334,6 +334,8 @@ TWINS = [
             (MOONS, ("def __neg__(self):\n        return self * -1", "def __neg__(self):\n        return self * -1.0")),
             (MOONS, ("def __rsub__(self, other):\n        return other + (-self)", "def __rsub__(self, other):\n        return -(self - other)")),
             (FLAT, ("(1, 1))", "(1, 1.0))")),
+            (FLAT, ("(self, other), (other.data, self.data))", "(self, other), (1.0 * other.data, self.data))")),
+            (FLAT + "\nx = Value(3)\ny = -x - 2 * x\ny.backward()\nprint(x.grad, (Value(2) / 4).data)\n", ("(self, other), (other.data, self.data))", "(self, other), (1.0 * other.data, self.data))")),
             (FLAT, ("self.data = data", "self.data = round(data, 12)")),
             (FLAT, ("self.grad = 0\n", "self.grad = 0 * data\n")),
             (FLAT, ("self._local_grads = local_grads", "self._local_grads = local_grads[::-1]")),
