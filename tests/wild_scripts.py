@@ -340,7 +340,7 @@ TWINS = [
             (FLAT, ("self.grad = 0\n", "self.grad = 0 * data\n")),
             (FLAT, ("self._local_grads = local_grads", "self._local_grads = local_grads[::-1]")),
             (FLAT, ("self._children = children", "self._children = children[::-1]")),
-            (FLAT, (METHODS, "    def __eq__(self, other): return self is other\n    def __hash__(self): return 7\n" + METHODS)),
+            (FLAT, (METHODS, "    def __eq__(self, other): return self is other\n    def __hash__(self): return id(self) // 64\n" + METHODS)),
             (FLAT, (METHODS, "    def __bool__(self): return self.data > 0\n" + METHODS)),
             (FLAT, (METHODS, "    def __len__(self): return 3\n" + METHODS)),
             (FLAT, (METHODS, "    def __iadd__(self, other): return self + other * 2\n" + METHODS)),
