@@ -14,7 +14,7 @@ from struct import pack, unpack
 from typing import Any
 
 from .. import reference
-from . import rounded
+from .rounded import rounded
 
 POWERS = {
     -1: "inverse",
@@ -52,7 +52,7 @@ class Calls:
 
 def doubles_above_nearest(function: str, x: float, result: float) -> int:
     """The difference of the bit patterns of `result` and of what correct rounding gives."""
-    nearest = getattr(rounded, f"rounded_{function}")(x)
+    nearest = rounded(function, x)
     if result == nearest or (result != result and nearest != nearest):
         return 0
     return bits_of(result) - bits_of(nearest)

@@ -17,19 +17,20 @@ from dataclasses import asdict
 from itertools import chain
 from typing import Any, NamedTuple
 
+from .. import __version__
 from .calls import bits_of
-from .record import BETA1, BETA2, EPS, Numbers, Recording, little
+from .record import BETA1, BETA2, EPS, Numbers, Recording, little, used_order
 
 FORMAT = "isograd run"
 VERSION = 1
 CODES = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}  # of Python's arrays
 MOST_TEXT = 1_000_000  # bytes of documents that go into a page although no step used them
+BEGINNINGS = {"weights": "losses and digests", "keyframe_steps": "keyframes", "exp_x": "libm's calls"}
 
 
 class About(NamedTuple):
     """What a page says of its run beside the numbers."""
 
-    isograd: str  # its version
     data: str  # its name
     sha256: str  # of the documents, in the file's order
     command: str
@@ -61,7 +62,7 @@ def header_of(recording: Recording, about: About, places: Sequence[int]) -> dict
     return {
         "format": FORMAT,
         "version": VERSION,
-        "isograd": about.isograd,
+        "isograd": __version__,
         "python": platform.python_version(),
         "libm": " ".join(filter(None, platform.libc_ver())) or sys.platform,
         "machine": platform.machine(),
@@ -88,14 +89,10 @@ def header_of(recording: Recording, about: About, places: Sequence[int]) -> dict
 
 def places_of_texts(recording: Recording, withhold: bool) -> list[int]:
     """Which documents go into the page, in the file's order: all, or those that steps used."""
-    if not withhold and sum(len(text.encode("utf-8", "replace")) for text in recording.texts) <= MOST_TEXT:
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in recording.texts)
+    if size <= MOST_TEXT and not withhold:
         return list(range(len(recording.texts)))
     return sorted(used_order(recording))
-
-
-def used_order(recording: Recording) -> list[int]:
-    """The documents that the steps used, in the order of training."""
-    return recording.order[: recording.options.steps * recording.options.batch_size]
 
 
 def arrays_of(
@@ -142,3 +139,13 @@ def read_header(content: bytes) -> dict[str, Any]:
     if found != (FORMAT, VERSION):
         raise ValueError(f"its payload is {found[0]!r} of version {found[1]}, not {VERSION}")
     return header
+
+
+def parts_of(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """A payload cut where something else begins to take the room, and what that is."""
+    first, what = 0, "documents"
+    for entry in read_header(content)["arrays"]:
+        if entry["name"] in BEGINNINGS:
+            yield what, content[first : entry["offset"]]
+            first, what = entry["offset"], BEGINNINGS[entry["name"]]
+    yield what, content[first:]

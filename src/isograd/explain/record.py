@@ -11,7 +11,7 @@ import hashlib
 import math
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
@@ -30,6 +30,10 @@ ROOM_FOR_CALLS = 64_000_000  # bytes: more makes a page that browsers do not lik
 MOST_DIGESTS = 100_000
 Tokens: TypeAlias = Sequence[int]
 Numbers: TypeAlias = "array[float] | array[int]"
+
+
+class TooLarge(ValueError):
+    """The run has more to record than browsers like."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,10 @@ def record(
     tokenizer = CharTokenizer(texts)
     engine_class = NativeEngine if "native" in TIERS else ReferenceEngine
     engine = engine_class(options.config(tokenizer.vocab_size), options, rng)
-    used = order[: options.steps * options.batch_size]
-    tokens = tokenizer.encode_beginnings([texts[i] for i in used], options.block_size)
     recording = Recording(
         options, engine.model.config, tokenizer.chars, texts, order, engine.weights()
     )
+    tokens = tokens_of(recording)
     recording.digest_every = -(-options.steps // MOST_DIGESTS)
     marks = set(keyframe_steps(options.steps, engine.model.num_params))
     for step in range(1, options.steps + 1):
@@ -129,6 +132,18 @@ def record(
     return recording
 
 
+def used_order(recording: Recording) -> list[int]:
+    """The documents that the steps use, in the order of training."""
+    return recording.order[: recording.options.steps * recording.options.batch_size]
+
+
+def tokens_of(recording: Recording) -> list[list[int]]:
+    """The tokens of these documents."""
+    texts = [recording.texts[i] for i in used_order(recording)]
+    tokenizer = CharTokenizer([recording.chars])
+    return tokenizer.encode_beginnings(texts, recording.options.block_size)
+
+
 def take_step(engine: Any, recording: Recording, tokens: Sequence[Tokens], step: int) -> None:
     """Do the step `step`, counted from 1, and record what it leaves."""
     options = recording.options
@@ -138,14 +153,19 @@ def take_step(engine: Any, recording: Recording, tokens: Sequence[Tokens], step:
     if not math.isfinite(loss):
         raise ArithmeticError(f"the loss is {loss}")
     if 9 * len(engine.calls) > ROOM_FOR_CALLS:
-        raise ValueError(
+        raise TooLarge(
             f"a page of {options.steps} steps of a model of {engine.model.num_params} weights "
             f"would be too large for a browser: it was full at step {step}"
         )
     recording.losses.append(loss)
     recording.corrections += corrections
     if step % recording.digest_every == 0:
-        recording.digests += hashlib.sha256(little(engine.weights())).digest()[:8]
+        recording.digests += digest_of(engine.weights())
+
+
+def digest_of(weights: Iterable[float]) -> bytes:
+    """What tells weights from others, to the bit."""
+    return hashlib.sha256(little(array("d", weights))).digest()[:8]
 
 
 def keyframe_steps(steps: int, num_params: int) -> Iterator[int]:
