@@ -274,6 +274,7 @@ function asRecorded(rounded, xs, differences) {
     const size = 2 ** (35 - Math.clz32(xs.length));
     const keys = new Float64Array(size).fill(NaN);
     const results = new Float64Array(size);
+    const isAsked = new Uint8Array(size);
     const placeOf = (x) => {
         scratchDouble[0] = x;
         const mixed = Math.imul(scratchWords[0] ^ Math.imul(scratchWords[1], MIXER), MIXER);
@@ -288,10 +289,16 @@ function asRecorded(rounded, xs, differences) {
         keys[place] = x;
         results[place] = fromBits(bitsOf(rounded(x)) + BigInt(differences[i]));
     });
-    return (x) => {
+    const call = (x) => {
         const place = placeOf(x);
-        return keys[place] === x ? results[place] : rounded(x);
+        if (keys[place] !== x) {
+            return rounded(x);
+        }
+        isAsked[place] = 1;
+        return results[place];
     };
+    call.neverAsked = () => Array.from(xs).filter((x) => !isAsked[placeOf(x)]);
+    return call;
 }
 
 /** The libm of the machine that recorded a run: correctly rounded, but for the calls that its
@@ -310,5 +317,12 @@ export class Libm {
         this.inverseRootCubed = recorded(roundedInverseRootCubed, "inverse_root_cubed");
         this.root = recorded(roundedRoot, "root");
         this.square = recorded(roundedSquare, "square");
+    }
+
+    /** The recorded arguments that nobody has asked for so far: [{name, x}]. */
+    neverAsked() {
+        return Object.entries(this).flatMap(([name, call]) =>
+            call.neverAsked ? call.neverAsked().map((x) => ({name, x})) : [],
+        );
     }
 }
