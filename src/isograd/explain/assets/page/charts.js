@@ -64,7 +64,7 @@ function heatCell(options, r, c, limit) {
     }
     const cell = h("div", {
         "class": "cell " + (value < 0 ? "minus" : "plus"), role: "gridcell", "data-ref": ref,
-        "data-hex": hexOf(value),
+        "data-hex": hexOf(value), "data-formula": options.formula?.(r, c),
         "aria-label": `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}: ` +
             shortDecimal(value),
     }, options.numbers ? shortDecimal(value, options.digits ?? 2) : null);
@@ -136,7 +136,7 @@ export function heat(options) {
             const c = i % options.columns;
             return [`${options.rowLabels?.[r] ?? "row " + r}, ` +
                 `${options.columnLabels?.[c] ?? "column " + c}: `,
-            num(options.value(r, c), options.ref(r, c))];
+            num(options.value(r, c), options.ref(r, c), {formula: options.formula?.(r, c)})];
         });
         replace(place, grid, h("div", {"class": "under-chart"}, legend(options, limit), line),
             most < options.rows ? pager(start, stop, options.rows, most, draw) : null);
@@ -176,7 +176,8 @@ export function bars({items, max, label, digits, layout = "rows"}) {
         bar.style.setProperty("--size", share(item));
         return h("li", {"class": item.marked ? "marked" : null},
             h("span", {"class": "bar-label"}, item.label),
-            h("span", {"class": "bar-track"}, bar), num(item.value, item.ref, {digits}),
+            h("span", {"class": "bar-track"}, bar), num(item.value, item.ref,
+                {digits, formula: item.formula}),
             item.note ? h("span", {"class": "bar-note"}, item.note) : null);
     }));
 }
@@ -186,7 +187,7 @@ function columnBars(items, share, kind, label) {
         const bar = h("i", {"class": "bar" + kind(item)});
         bar.style.setProperty("--size", share(item));
         return h("button", {type: "button", "class": "column" + (item.marked ? " marked" : ""),
-            "data-ref": item.ref, "data-hex": hexOf(item.value),
+            "data-ref": item.ref, "data-hex": hexOf(item.value), "data-formula": item.formula,
             "aria-label": `${item.label}: ${shortDecimal(item.value)}`},
         h("span", {"class": "column-track"}, bar),
         h("span", {"class": "column-label"}, item.label));
@@ -194,7 +195,7 @@ function columnBars(items, share, kind, label) {
     const list = h("div", {"class": "columns", role: "group", "aria-label": label}, columns);
     roving(list, columns, columns.length);
     const line = readout(list, columns, (i) => [items[i].label, ": ",
-        num(items[i].value, items[i].ref)]);
+        num(items[i].value, items[i].ref, {formula: items[i].formula})]);
     return h("div", {"class": "columns-place"}, list, line);
 }
 
@@ -323,7 +324,7 @@ export function linePlot(options) {
             `, ${s.name || ""} ${shortDecimal(s.y[at.i])}`).join(""));
         replace(line, place, options.series.filter((s) => s.y.length > at.i).map((s) =>
             [" \u00b7 ", s.name ? s.name + " " : "",
-                s.ref ? num(s.y[at.i], s.ref(at.i)) : shortDecimal(s.y[at.i])]));
+                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i)}) : shortDecimal(s.y[at.i])]));
         move();
     };
     const draw = () => {

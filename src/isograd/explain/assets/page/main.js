@@ -8,7 +8,7 @@ import {act5} from "./act5.js";
 import {bar} from "./bar.js";
 import {compare} from "./compare.js";
 import {consoleFace, consoleHelp} from "./console.js";
-import {end} from "./end.js";
+import {theEnd} from "./end.js";
 import {hero} from "./hero.js";
 import {inspector, refOf} from "./inspector.js";
 import {h, replace} from "./kit.js";
@@ -53,7 +53,7 @@ function followScroll(sections) {
 
 function build() {
     const context = {state, subscribe, set, ask, run, lines};
-    const makers = [act1, act2, act3, act4, act5, end, receipt, compare, consoleHelp];
+    const makers = [act1, act2, act3, act4, act5, theEnd, receipt, compare, consoleHelp];
     const acts = makers.map((make) => make(context));
     bar(context, document.getElementById("bar"));
     inspector(context, document.getElementById("inspector"));

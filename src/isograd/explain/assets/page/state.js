@@ -140,7 +140,7 @@ export function askNow(name, args, onProgress) {
     });
     promise.abandon = () => {
         if (worker.waiting.delete(id)) {
-            worker.port.postMessage({id, abandon: true});
+            worker.port.postMessage({id: worker.next++, ask: "abandon", args: [id]});
         }
     };
     return promise;
@@ -184,7 +184,7 @@ export async function openRun() {
     Object.assign(lines, JSON.parse(document.getElementById("lines").textContent));
     const answer = await askNow("open", [element.textContent.trim(), element.dataset.sha256]);
     Object.assign(run, answer.header, {losses: answer.losses, order: answer.order,
-        textAt: answer.textAt});
+        textAt: answer.textAt, intact: answer.intact});
     DEFAULTS.step = run.options.steps;
     Object.assign(state, readFragment());
     window.addEventListener("popstate", followUrl);
