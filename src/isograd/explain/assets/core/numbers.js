@@ -1,0 +1,82 @@
+// Numbers as Python writes them, and their bits. Nothing is computed with them here.
+
+const number = new Float64Array(1);
+const pattern = new BigUint64Array(number.buffer);
+
+/** The 64 bits of `x`, a BigInt. */
+export function bitsOf(x) {
+    number[0] = x;
+    return pattern[0];
+}
+
+/** The number with these 64 bits. */
+export function fromBits(bits) {
+    pattern[0] = bits;
+    return number[0];
+}
+
+/** Whether two numbers are the same: 0 and -0 are not, NaN is NaN. */
+export function sameBits(a, b) {
+    return Object.is(a, b);
+}
+
+/** What Python's `x.hex()` gives. */
+export function hexOf(x) {
+    if (Number.isNaN(x)) {
+        return "nan";
+    }
+    const bits = bitsOf(x);
+    const sign = bits >> 63n ? "-" : "";
+    if (!Number.isFinite(x)) {
+        return sign + "inf";
+    }
+    if (x === 0) {
+        return sign + "0x0.0p+0";
+    }
+    const biased = Number((bits >> 52n) & 0x7ffn);
+    const fraction = (bits & 0xfffffffffffffn).toString(16).padStart(13, "0");
+    const exponent = Math.max(biased, 1) - 1023;
+    return `${sign}0x${biased ? 1 : 0}.${fraction}p${exponent < 0 ? "" : "+"}${exponent}`;
+}
+
+const HEX = /^(-?)(?:0x([01])\.([0-9a-f]{1,13})p([+-]\d{1,4})|(inf|nan))$/;
+
+/** The number that `hexOf` writes as `text`. Throws for any other text. */
+export function fromHex(text) {
+    const [found, sign, lead, fraction, power, word] = HEX.exec(text) ?? [];
+    const size = lead === "0" && /^0+$/.test(fraction) ? 0 : Number(power ?? 0);
+    if (found === undefined || size < -1022 || size > 1023 || (lead === "0" && size > -1022 && size)) {
+        throw new Error(`${JSON.stringify(text)} is no number as Python's float.hex writes it.`);
+    }
+    if (word !== undefined) {
+        return word === "nan" ? NaN : sign ? -Infinity : Infinity;
+    }
+    const biased = lead === "1" ? BigInt(size + 1023) : 0n;
+    const bits = (biased << 52n) | BigInt("0x" + fraction.padEnd(13, "0"));
+    return fromBits(sign ? bits | (1n << 63n) : bits);
+}
+
+/** What Python's `repr(x)` gives: the fewest digits that tell `x` from all other numbers. */
+export function reprOf(x) {
+    if (!Number.isFinite(x)) {
+        return Number.isNaN(x) ? "nan" : x < 0 ? "-inf" : "inf";
+    }
+    const sign = Object.is(x, -0) || x < 0 ? "-" : "";
+    const [mantissa, power] = Math.abs(x).toExponential().split("e");
+    const digits = mantissa.replace(".", "");
+    return sign + writeDigits(digits, Number(power));
+}
+
+/** 0.d1d2d3.. times ten to the power of `power` + 1, as Python lays it out. */
+function writeDigits(digits, power) {
+    if (power < -4 || power > 15) {
+        const fraction = digits.length > 1 ? "." + digits.slice(1) : "";
+        const size = String(Math.abs(power)).padStart(2, "0");
+        return `${digits[0]}${fraction}e${power < 0 ? "-" : "+"}${size}`;
+    }
+    if (power < 0) {
+        return "0." + "0".repeat(-power - 1) + digits;
+    }
+    const whole = digits.slice(0, power + 1).padEnd(power + 1, "0");
+    return `${whole}.${digits.slice(power + 1) || "0"}`;
+}
