@@ -57,14 +57,18 @@ class Norm {
             y[i] = x[i] * scale;
     }
 
+    /** Of the scale, with respect to the mean square. */
+    localGradient(t) {
+        return -0.5 * this.libm.inverseRootCubed(this.meanSquare[t]);
+    }
+
     /** Adds to dx, which is (size) and holds the residual's share; dy is (size), too. */
     backward(t, x, dy, dx) {
         const {size} = this, at = t * size, scale = this.scale[t];
         let dScale = 0;
         for (let i = size - 1; i >= 0; i--)
             dScale += x[at + i] * dy[i];
-        const local = -0.5 * this.libm.inverseRootCubed(this.meanSquare[t]);
-        const dSquares = this.inverseSize * (local * dScale);
+        const dSquares = this.inverseSize * (this.localGradient(t) * dScale);
         for (let i = 0; i < size; i++) {
             const share = x[at + i] * dSquares;
             dx[i] = dx[i] + scale * dy[i] + share + share;
@@ -139,6 +143,12 @@ export class Replay {
         this.steps = steps;
     }
 
+    /** Where it stands now: a copy for `load`. */
+    state() {
+        const [weights, m, v] = [this.weights, this.m, this.v].map((numbers) => numbers.slice());
+        return {weights, m, v, steps: this.steps};
+    }
+
     // ---- forward ----
 
     /** What position `t` computes from its token, given those before it. */
@@ -202,6 +212,17 @@ export class Replay {
         }
     }
 
+    /** The attention of position `t` in one layer: (H, t + 1). */
+    attentionOf(layer, t) {
+        const {attention} = this.layers[layer], T = this.config.block_size;
+        const found = new Float64Array(this.config.n_head * (t + 1));
+        for (let head = 0; head < this.config.n_head; head++) {
+            const row = (head * T + t) * T;
+            found.set(attention.subarray(row, row + t + 1), head * (t + 1));
+        }
+        return found;
+    }
+
     /** The cross entropy of position `t`'s logits against `target`. */
     crossEntropy(t, target) {
         const V = this.config.vocab_size;
@@ -221,6 +242,19 @@ export class Replay {
             sum += this.losses[t];
         }
         return sum * (1 / n);
+    }
+
+    /** Nothing, but for the calls of libm with which the reference finds local gradients at position
+     * `t`, be there a backward pass or not: calls that were recorded are all to be made. */
+    callsOfLocalGradients(t) {
+        this.norm0.localGradient(t);
+        for (const layer of this.layers) {
+            layer.norm1.localGradient(t);
+            layer.norm2.localGradient(t);
+            for (let head = 0; head < this.config.n_head; head++) {
+                this.libm.inverseSquare(layer.total[head * this.config.block_size + t]);
+            }
+        }
     }
 
     // ---- backward ----

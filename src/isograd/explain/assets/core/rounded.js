@@ -57,6 +57,13 @@ export class Libm {
         this.root = asRecorded(roundedRoot, arrays.root_x, arrays.root_d);
         this.square = asRecorded(roundedSquare, arrays.square_x, arrays.square_d);
     }
+
+    /** The recorded arguments that nobody has asked for so far: [{name, x}]. */
+    neverAsked() {
+        return Object.entries(this).flatMap(([name, call]) =>
+            call.neverAsked ? call.neverAsked().map((x) => ({name, x})) : [],
+        );
+    }
 }
 
 const argument = new Float64Array(1);
@@ -71,6 +78,7 @@ function asRecorded(rounded, xs, differences) {
     const size = 2 ** (33 - Math.clz32(xs.length));
     const keys = new Float64Array(size).fill(NaN);
     const results = new Float64Array(size);
+    const isAsked = new Uint8Array(size);
     const placeOf = (x) => {
         argument[0] = x;
         const hash = Math.imul(halves[0] ^ Math.imul(halves[1], 0x9e3779b1), 0x85ebca6b);
@@ -85,8 +93,14 @@ function asRecorded(rounded, xs, differences) {
         keys[place] = x;
         results[place] = fromBits(bitsOf(rounded(x)) + BigInt(differences[i]));
     });
-    return (x) => {
+    const call = (x) => {
         const place = placeOf(x);
-        return keys[place] === x ? results[place] : rounded(x);
+        if (keys[place] !== x) {
+            return rounded(x);
+        }
+        isAsked[place] = 1;
+        return results[place];
     };
+    call.neverAsked = () => Array.from(xs).filter((x) => !isAsked[placeOf(x)]);
+    return call;
 }
