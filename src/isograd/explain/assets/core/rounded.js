@@ -211,7 +211,6 @@ export function roundedSquare(x) {
     return x * x;
 }
 
-<<<<<<< HEAD
 // pi / 2 in three parts; the first two are short, so that products with 1 to 4 are exact.
 const HALF_PI_HIGH = 1.5707963267948966;
 const HALF_PI_MIDDLE = 6.123233995736757e-17;
@@ -221,41 +220,6 @@ const HALF_PI_LOW = 8.4784276603689e-32;
 function pairProduct(a, b) {
     const {high, low} = twoProduct(a.high, b.high);
     return quickSum(high, low + (a.high * b.low + a.low * b.high));
-=======
-/** The libm of the machine that recorded a run: rounded, but for what the record says. */
-export class Libm {
-    constructor({arrays}) {
-        this.exp = asRecorded(roundedExp, arrays.exp_x, arrays.exp_d);
-        this.log = asRecorded(roundedLog, arrays.log_x, arrays.log_d);
-        this.cos = asRecorded(roundedCos, arrays.cos_x, arrays.cos_d);
-        this.sin = asRecorded(roundedSin, arrays.sin_x, arrays.sin_d);
-        this.inverse = asRecorded(roundedInverse, arrays.inverse_x, arrays.inverse_d);
-        this.inverseSquare = asRecorded(
-            roundedInverseSquare,
-            arrays.inverse_square_x,
-            arrays.inverse_square_d,
-        );
-        this.inverseRoot = asRecorded(
-            roundedInverseRoot,
-            arrays.inverse_root_x,
-            arrays.inverse_root_d,
-        );
-        this.inverseRootCubed = asRecorded(
-            roundedInverseRootCubed,
-            arrays.inverse_root_cubed_x,
-            arrays.inverse_root_cubed_d,
-        );
-        this.root = asRecorded(roundedRoot, arrays.root_x, arrays.root_d);
-        this.square = asRecorded(roundedSquare, arrays.square_x, arrays.square_d);
-    }
-
-    /** The recorded arguments that nobody has asked for so far: [{name, x}]. */
-    neverAsked() {
-        return Object.entries(this).flatMap(([name, call]) =>
-            call.neverAsked ? call.neverAsked().map((x) => ({name, x})) : [],
-        );
-    }
->>>>>>> explain-B
 }
 
 /** 1 - a / n for a pair and an integer, to 2**-102. */
@@ -353,5 +317,12 @@ export class Libm {
         this.inverseRootCubed = recorded(roundedInverseRootCubed, "inverse_root_cubed");
         this.root = recorded(roundedRoot, "root");
         this.square = recorded(roundedSquare, "square");
+    }
+
+    /** The recorded arguments that nobody has asked for so far: [{name, x}]. */
+    neverAsked() {
+        return Object.entries(this).flatMap(([name, call]) =>
+            call.neverAsked ? call.neverAsked().map((x) => ({name, x})) : [],
+        );
     }
 }
