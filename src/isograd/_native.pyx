@@ -90,6 +90,10 @@ cdef extern from "gpt/decode.h" nogil:
     size_t decoder_draw(const CDecoder *d, const Sizes *s, double total, double random)
     size_t decoder_argmax(const CDecoder *d, const Sizes *s)
 
+cdef extern from "numerics/rounded.h" nogil:
+    ctypedef double (*RoundedFunction)(double x) noexcept
+    RoundedFunction rounded_function(const char *name)
+
 cdef extern from "numerics/vector_unit.h":
     ctypedef enum VectorUnit:
         PLAIN, AVX2, AVX512
@@ -156,6 +160,14 @@ def set_vector_unit(name):
     """
     if vector_unit_set(UNITS[name]) < 0:
         raise ValueError(f"this processor has no {name}")
+
+
+def rounded(str name, double x):
+    """The function `name` of `x`, correctly rounded: what explain/rounded.py computes, quickly."""
+    cdef RoundedFunction function = rounded_function(name.encode())
+    if function == NULL:
+        raise KeyError(name)
+    return function(x)
 
 
 cdef class OneAtATime:

@@ -26,7 +26,13 @@ function optionsOf(mine, theirs) {
 function differentModels(mine, theirs) {
     const name = Object.keys(mine.config).find((key) => mine.config[key] !== theirs.config[key]);
     if (name) {
-        return {step: 0, what: "size", place: name, mine: mine.config[name], theirs: theirs.config[name]};
+        return {
+            step: 0,
+            what: "size",
+            place: name,
+            mine: mine.config[name],
+            theirs: theirs.config[name],
+        };
     }
     const i = mine.header.chars.findIndex((char, id) => char !== theirs.header.chars[id]);
     if (i >= 0) {
@@ -42,14 +48,27 @@ function differentWeights(run, step, mine, theirs) {
         return null;
     }
     const place = run.weightAt(i);
-    return {step, what: "weight", place: weightName(place), ...place, mine: mine[i], theirs: theirs[i]};
+    return {
+        step,
+        what: "weight",
+        place: weightName(place),
+        ...place,
+        mine: mine[i],
+        theirs: theirs[i],
+    };
 }
 
 function differentDocuments(step, mine, theirs) {
     const n = Math.max(mine.length, theirs.length);
     for (let i = 0; i < n; i++) {
         if (mine[i] !== theirs[i]) {
-            return {step, what: "document", place: i, mine: mine[i] ?? null, theirs: theirs[i] ?? null};
+            return {
+                step,
+                what: "document",
+                place: i,
+                mine: mine[i] ?? null,
+                theirs: theirs[i] ?? null,
+            };
         }
     }
     return null;

@@ -4,25 +4,25 @@
 // Numbers are not negative and have 288 bits after the point, and so have their errors: below
 // 2**-278 in all functions. That tells each result from the middle between two doubles, where
 // rounding turns. For the powers this is a theorem: x**-1.5, say, is no middle m, as m**2 * x**3
-// is an integer of at most 267 bits times a power of two, so it is 1 only for powers of two, or
+// is an integer of at most 267 bits fixedTimes a power of two, so it is 1 only for powers of two, or
 // at least 2**-267 away. For the others, Lefevre and Muller have searched all doubles (2001); the
-// nearest to a middle is 2**-118 away. Small arguments, nearer to 1 or to x, round to what they
+// nearestDouble to a middle is 2**-118 away. Small arguments, nearer to 1 or to x, round to what they
 // are near to.
 
 import {bitsOf, fromBits} from "./numbers.js";
 
-const PLACES = 288;
-const ONE = 1n << 288n;
-const LN2 = 0xb17217f7d1cf79abc9e3b39803f2f6af40f343267298b62d8a0d175b8baafa2be7b87620n;
-const HALF_PI = 0x1921fb54442d18469898cc51701b839a252049c1114cf98e804177d4c76273644a29410f3n;
+const FIXED_PLACES = 288;
+const FIXED_ONE = 1n << 288n;
+const FIXED_LN2 = 0xb17217f7d1cf79abc9e3b39803f2f6af40f343267298b62d8a0d175b8baafa2be7b87620n;
+const FIXED_HALF_PI = 0x1921fb54442d18469898cc51701b839a252049c1114cf98e804177d4c76273644a29410f3n;
 const INFINITE_BITS = 0x7ffn << 52n;
 
-const times = (a, b) => (a * b) >> 288n;
-const shifted = (n, places) => (places < 0 ? n >> BigInt(-places) : n << BigInt(places));
-const lengthOf = (n) => n.toString(2).length;
+const fixedTimes = (a, b) => (a * b) >> 288n;
+const shiftedBy = (n, places) => (places < 0 ? n >> BigInt(-places) : n << BigInt(places));
+const bitLength = (n) => n.toString(2).length;
 
 /** |x| = significand * 2**exponent. */
-function integerOf(x) {
+function asInteger(x) {
     const bits = bitsOf(Math.abs(x));
     const biased = Number(bits >> 52n);
     const fraction = bits & 0xfffffffffffffn;
@@ -32,18 +32,18 @@ function integerOf(x) {
 }
 
 /** |x|, cut off after the last place. */
-function fixed(x) {
-    const {significand, exponent} = integerOf(x);
-    return shifted(significand, exponent + PLACES);
+function asFixed(x) {
+    const {significand, exponent} = asInteger(x);
+    return shiftedBy(significand, exponent + FIXED_PLACES);
 }
 
-/** The double nearest to fixed-point n > 0 times 2**exponent. */
-function nearest(n, exponent) {
-    const lowest = exponent - PLACES;
-    const dropped = Math.max(lengthOf(n) - 53, -1074 - lowest);
-    let kept = shifted(n, -dropped);
-    const rest = n - shifted(kept, dropped);
-    if (2n * rest > shifted(1n, dropped)) {
+/** The double nearestDouble to asFixed-point n > 0 fixedTimes 2**exponent. */
+function nearestDouble(n, exponent) {
+    const lowest = exponent - FIXED_PLACES;
+    const dropped = Math.max(bitLength(n) - 53, -1074 - lowest);
+    let kept = shiftedBy(n, -dropped);
+    const rest = n - shiftedBy(kept, dropped);
+    if (2n * rest > shiftedBy(1n, dropped)) {
         kept += 1n;
     }
     const bits = (BigInt(lowest + dropped + 1074) << 52n) + kept; // kept has the leading 1, too
@@ -51,11 +51,11 @@ function nearest(n, exponent) {
 }
 
 /** exp(r), for r from 0 to 1. */
-function expOf(r) {
-    let sum = ONE;
-    let term = ONE;
+function fixedExp(r) {
+    let sum = FIXED_ONE;
+    let term = FIXED_ONE;
     for (let n = 1n; term > 0n; n++) {
-        term = times(term, r) / n;
+        term = fixedTimes(term, r) / n;
         sum += term;
     }
     return sum;
@@ -66,19 +66,19 @@ export function exactExp(x) {
         return x > 0 ? Infinity : x < 0 ? 0 : NaN;
     }
     const k = Math.floor(x / Math.LN2 - 1e-6); // so that r, what is left, is not below 0
-    const multiple = BigInt(Math.abs(k)) * LN2;
-    const r = k < 0 ? (x < 0 ? multiple - fixed(x) : multiple + fixed(x)) : fixed(x) - multiple;
-    return nearest(expOf(r), k);
+    const multiple = BigInt(Math.abs(k)) * FIXED_LN2;
+    const r = k < 0 ? (x < 0 ? multiple - asFixed(x) : multiple + asFixed(x)) : asFixed(x) - multiple;
+    return nearestDouble(fixedExp(r), k);
 }
 
 /** log(f), for f from 1 to 2: a guess y below it, and one step of Newton's, log(f * exp(-y)). */
-function logOf(f, guess) {
-    const y = fixed(Math.max(guess - 1e-12, 0));
-    const z = times(f, expOf(LN2 - y)) / 2n - ONE;
+function fixedLog(f, guess) {
+    const y = asFixed(Math.max(guess - 1e-12, 0));
+    const z = fixedTimes(f, fixedExp(FIXED_LN2 - y)) / 2n - FIXED_ONE;
     let sum = z;
     let power = z;
     for (let n = 2n; power > 0n; n++) {
-        power = times(power, z);
+        power = fixedTimes(power, z);
         sum += n % 2n ? power / n : -power / n;
     }
     return y + sum;
@@ -88,24 +88,24 @@ export function exactLog(x) {
     if (!(x > 0 && x < Infinity)) {
         return x === 0 ? -Infinity : x > 0 ? x : NaN;
     }
-    const {significand, exponent} = integerOf(x);
-    const length = lengthOf(significand);
-    const f = shifted(significand, PLACES + 1 - length);
+    const {significand, exponent} = asInteger(x);
+    const length = bitLength(significand);
+    const f = shiftedBy(significand, FIXED_PLACES + 1 - length);
     const k = exponent + length - 1;
-    const log = f === ONE ? 0n : logOf(f, Math.log(Number(significand) / 2 ** (length - 1)));
+    const log = f === FIXED_ONE ? 0n : fixedLog(f, Math.log(Number(significand) / 2 ** (length - 1)));
     if (k < 0) {
-        return -nearest(BigInt(-k) * LN2 - log, 0);
+        return -nearestDouble(BigInt(-k) * FIXED_LN2 - log, 0);
     }
-    return x === 1 ? 0 : nearest(BigInt(k) * LN2 + log, 0);
+    return x === 1 ? 0 : nearestDouble(BigInt(k) * FIXED_LN2 + log, 0);
 }
 
 /** 1 - r**2 / ((n + 1) (n + 2)) + ..: cos(r) for n = 0 and sin(r) / r for n = 1, r from 0 to 1. */
-function alternating(r, n) {
-    const square = times(r, r);
-    let sum = ONE;
-    let term = ONE;
+function fixedSeries(r, n) {
+    const square = fixedTimes(r, r);
+    let sum = FIXED_ONE;
+    let term = FIXED_ONE;
     for (let sign = -1n; term > 0n; sign = -sign) {
-        term = times(term, square) / BigInt((n + 1) * (n + 2));
+        term = fixedTimes(term, square) / BigInt((n + 1) * (n + 2));
         sum += sign * term;
         n += 2;
     }
@@ -113,15 +113,15 @@ function alternating(r, n) {
 }
 
 /** sin(x + quarters * pi / 2), for x from 2**-27 to 8. */
-function circular(x, quarters) {
+function exactCircular(x, quarters) {
     const k = Math.round(x / (Math.PI / 2));
-    const r = fixed(x) - BigInt(k) * HALF_PI;
+    const r = asFixed(x) - BigInt(k) * FIXED_HALF_PI;
     const size = r < 0n ? -r : r;
     const quadrant = (k + quarters) % 4;
     const isCos = quadrant % 2 === 1;
-    const value = isCos ? alternating(size, 0) : times(size, alternating(size, 1));
+    const value = isCos ? fixedSeries(size, 0) : fixedTimes(size, fixedSeries(size, 1));
     const isNegative = quadrant > 1 !== (!isCos && r < 0n);
-    return isNegative ? -nearest(value, 0) : nearest(value, 0);
+    return isNegative ? -nearestDouble(value, 0) : nearestDouble(value, 0);
 }
 
 /** For |x| < 8, else NaN. */
@@ -130,7 +130,7 @@ export function exactSin(x) {
     if (size < 2 ** -26) {
         return x;
     }
-    return size < 8 ? Math.sign(x) * circular(size, 0) : NaN;
+    return size < 8 ? Math.sign(x) * exactCircular(size, 0) : NaN;
 }
 
 /** For |x| < 8, else NaN. */
@@ -139,38 +139,38 @@ export function exactCos(x) {
     if (size < 2 ** -27) {
         return 1;
     }
-    return size < 8 ? circular(size, 1) : NaN;
+    return size < 8 ? exactCircular(size, 1) : NaN;
 }
 
 /** x**(-n/2) for x >= 0, by Newton's iteration for the inverse root. */
-function inversePower(x, n) {
+function exactInversePower(x, n) {
     if (!(x > 0 && x < Infinity)) {
         return x === 0 ? Infinity : x > 0 ? 0 : NaN;
     }
-    const {significand, exponent} = integerOf(x);
-    const length = lengthOf(significand);
+    const {significand, exponent} = asInteger(x);
+    const length = bitLength(significand);
     const k = Math.floor((exponent + length - 1) / 2); // x = f * 4**k, f from 1 to 4
-    const f = shifted(significand, exponent - 2 * k + PLACES);
-    let y = fixed(1 / Math.sqrt(Number(significand) * 2 ** (exponent - 2 * k)));
+    const f = shiftedBy(significand, exponent - 2 * k + FIXED_PLACES);
+    let y = asFixed(1 / Math.sqrt(Number(significand) * 2 ** (exponent - 2 * k)));
     for (let i = 0; i < 3; i++) {
-        y = times(y, 3n * ONE - times(f, times(y, y))) / 2n;
+        y = fixedTimes(y, 3n * FIXED_ONE - fixedTimes(f, fixedTimes(y, y))) / 2n;
     }
     let power = y;
     for (let i = 1; i < n; i++) {
-        power = times(power, y);
+        power = fixedTimes(power, y);
     }
-    return nearest(power, -n * k);
+    return nearestDouble(power, -n * k);
 }
 
 export function exactInverseSquare(x) {
-    return inversePower(Math.abs(x), 4);
+    return exactInversePower(Math.abs(x), 4);
 }
 
 // As in C, the infinite below 0 has roots, and no other number below 0 has.
 export function exactInverseRoot(x) {
-    return x === -Infinity ? 0 : inversePower(x, 1);
+    return x === -Infinity ? 0 : exactInversePower(x, 1);
 }
 
 export function exactInverseRootCubed(x) {
-    return x === -Infinity ? 0 : inversePower(x, 3);
+    return x === -Infinity ? 0 : exactInversePower(x, 3);
 }

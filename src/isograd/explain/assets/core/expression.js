@@ -3,7 +3,8 @@
 
 import {Tape} from "./tape.js";
 
-const TOKEN = /\s*(?:(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)|([A-Za-z_]\w*)|(\*\*|[-+*/()]))/y;
+const TOKEN =
+    /\s*(?:(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)|([A-Za-z_]\w*)|(\*\*|[-+*/()]))/y;
 const FUNCTIONS = ["log", "exp", "relu"];
 const LONGEST = 500; // characters
 
@@ -18,7 +19,9 @@ function tokensOf(text) {
         const at = TOKEN.lastIndex;
         const match = TOKEN.exec(text);
         if (!match) {
-            throw new Error(`There is no reading ${JSON.stringify(text.slice(at).trim()[0])} here.`);
+            throw new Error(
+                `There is no reading ${JSON.stringify(text.slice(at).trim()[0])} here.`,
+            );
         }
         const [, number, name, sign] = match;
         tokens.push({number, name, sign, text: match[0].trim()});
@@ -126,7 +129,10 @@ class Reader {
             return -this.exponent();
         }
         const number = this.next?.number;
-        this.check(number !== undefined, `An exponent is a plain number; there is none ${this.place()}.`);
+        this.check(
+            number !== undefined,
+            `An exponent is a plain number; there is none ${this.place()}.`,
+        );
         this.at++;
         return Number(number);
     }
@@ -157,7 +163,10 @@ class Reader {
         const x = this.tape.data[inner];
         this.check(name !== "log" || x > 0, "The logarithm needs a number above 0.");
         const id = this.tape[name](inner);
-        this.check(Number.isFinite(this.tape.data[id]), `${name} of ${x} is too large for a number.`);
+        this.check(
+            Number.isFinite(this.tape.data[id]),
+            `${name} of ${x} is too large for a number.`,
+        );
         return id;
     }
 

@@ -1,9 +1,9 @@
 // Python's random.Random: the Mersenne Twister of Matsumoto and Nishimura (1998), and what Python
 // makes of its words. The same numbers in the same order as every CPython since 3.2.
 
-const WORDS = 624;
-const MIDDLE = 397;
-const TWO_PI = 6.283185307179586;
+const MERSENNE_WORDS = 624;
+const MERSENNE_MIDDLE = 397;
+const PYTHON_TWO_PI = 6.283185307179586;
 
 /** The 32-bit words of the absolute value of a seed, the lowest first; at least one. */
 function seedWords(seedText) {
@@ -18,28 +18,28 @@ function seedWords(seedText) {
 }
 
 /** The state that a key of 32-bit words leads to. */
-function stateOf(key) {
-    const state = new Uint32Array(WORDS);
+function mersenneState(key) {
+    const state = new Uint32Array(MERSENNE_WORDS);
     const mixed = (i) => state[i] ^ (state[i] >>> 30);
     state[0] = 19650218;
-    for (let i = 1; i < WORDS; i++) {
+    for (let i = 1; i < MERSENNE_WORDS; i++) {
         state[i] = Math.imul(mixed(i - 1), 1812433253) + i;
     }
     let i = 1;
     const advance = (value) => {
         state[i] = value;
         i++;
-        if (i === WORDS) {
-            state[0] = state[WORDS - 1];
+        if (i === MERSENNE_WORDS) {
+            state[0] = state[MERSENNE_WORDS - 1];
             i = 1;
         }
     };
-    const turns = Math.max(WORDS, key.length);
+    const turns = Math.max(MERSENNE_WORDS, key.length);
     for (let turn = 0; turn < turns; turn++) {
         const j = turn % key.length;
         advance((state[i] ^ Math.imul(mixed(i - 1), 1664525)) + key[j] + j);
     }
-    for (let turn = 1; turn < WORDS; turn++) {
+    for (let turn = 1; turn < MERSENNE_WORDS; turn++) {
         advance((state[i] ^ Math.imul(mixed(i - 1), 1566083941)) - i);
     }
     state[0] = 0x80000000;
@@ -50,14 +50,14 @@ function stateOf(key) {
 export class PythonRandom {
     constructor(seedText, functions) {
         this.functions = functions;
-        this.state = stateOf(seedWords(seedText));
-        this.used = WORDS;
+        this.state = mersenneState(seedWords(seedText));
+        this.used = MERSENNE_WORDS;
         this.nextGauss = null;
     }
 
     /** The next 32 bits. */
     word() {
-        if (this.used === WORDS) {
+        if (this.used === MERSENNE_WORDS) {
             this.renew();
         }
         let y = this.state[this.used++];
@@ -69,9 +69,9 @@ export class PythonRandom {
 
     renew() {
         const state = this.state;
-        for (let i = 0; i < WORDS; i++) {
-            const y = (state[i] & 0x80000000) | (state[(i + 1) % WORDS] & 0x7fffffff);
-            state[i] = state[(i + MIDDLE) % WORDS] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
+        for (let i = 0; i < MERSENNE_WORDS; i++) {
+            const y = (state[i] & 0x80000000) | (state[(i + 1) % MERSENNE_WORDS] & 0x7fffffff);
+            state[i] = state[(i + MERSENNE_MIDDLE) % MERSENNE_WORDS] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
         }
         this.used = 0;
     }
@@ -88,7 +88,7 @@ export class PythonRandom {
         let z = this.nextGauss;
         this.nextGauss = null;
         if (z === null) {
-            const angle = this.random() * TWO_PI;
+            const angle = this.random() * PYTHON_TWO_PI;
             const radius = Math.sqrt(-2 * this.functions.log(1 - this.random()));
             z = this.functions.cos(angle) * radius;
             this.nextGauss = this.functions.sin(angle) * radius;
@@ -129,12 +129,12 @@ export class PythonRandom {
         }
         const total = cumulated[n - 1];
         const draw = this.random();
-        return {index: bisect(cumulated, draw * total), draw, total, cumulated};
+        return {index: pythonBisect(cumulated, draw * total), draw, total, cumulated};
     }
 }
 
-/** Where Python's bisect puts `x` among all but the last of `sorted`. */
-function bisect(sorted, x) {
+/** Where Python's pythonBisect puts `x` among all but the last of `sorted`. */
+function pythonBisect(sorted, x) {
     let low = 0;
     let high = sorted.length - 1;
     while (low < high) {

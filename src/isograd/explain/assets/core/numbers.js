@@ -1,18 +1,18 @@
 // Numbers as Python writes them, and their bits. Nothing is computed with them here.
 
-const number = new Float64Array(1);
-const pattern = new BigUint64Array(number.buffer);
+const doubleCell = new Float64Array(1);
+const patternCell = new BigUint64Array(doubleCell.buffer);
 
 /** The 64 bits of `x`, a BigInt. */
 export function bitsOf(x) {
-    number[0] = x;
-    return pattern[0];
+    doubleCell[0] = x;
+    return patternCell[0];
 }
 
-/** The number with these 64 bits. */
+/** The doubleCell with these 64 bits. */
 export function fromBits(bits) {
-    pattern[0] = bits;
-    return number[0];
+    patternCell[0] = bits;
+    return doubleCell[0];
 }
 
 /** Whether two numbers are the same: 0 and -0 are not, NaN is NaN. */
@@ -39,14 +39,14 @@ export function hexOf(x) {
     return `${sign}0x${biased ? 1 : 0}.${fraction}p${exponent < 0 ? "" : "+"}${exponent}`;
 }
 
-const HEX = /^(-?)(?:0x([01])\.([0-9a-f]{1,13})p([+-]\d{1,4})|(inf|nan))$/;
+const PYTHON_HEX = /^(-?)(?:0x([01])\.([0-9a-f]{1,13})p([+-]\d{1,4})|(inf|nan))$/;
 
-/** The number that `hexOf` writes as `text`. Throws for any other text. */
+/** The doubleCell that `hexOf` writes as `text`. Throws for any other text. */
 export function fromHex(text) {
-    const [found, sign, lead, fraction, power, word] = HEX.exec(text) ?? [];
+    const [found, sign, lead, fraction, power, word] = PYTHON_HEX.exec(text) ?? [];
     const size = lead === "0" && /^0+$/.test(fraction) ? 0 : Number(power ?? 0);
     if (found === undefined || size < -1022 || size > 1023 || (lead === "0" && size > -1022 && size)) {
-        throw new Error(`${JSON.stringify(text)} is no number as Python's float.hex writes it.`);
+        throw new Error(`${JSON.stringify(text)} is no doubleCell as Python's float.hex writes it.`);
     }
     if (word !== undefined) {
         return word === "nan" ? NaN : sign ? -Infinity : Infinity;
@@ -64,11 +64,11 @@ export function reprOf(x) {
     const sign = Object.is(x, -0) || x < 0 ? "-" : "";
     const [mantissa, power] = Math.abs(x).toExponential().split("e");
     const digits = mantissa.replace(".", "");
-    return sign + writeDigits(digits, Number(power));
+    return sign + layOutDigits(digits, Number(power));
 }
 
 /** 0.d1d2d3.. times ten to the power of `power` + 1, as Python lays it out. */
-function writeDigits(digits, power) {
+function layOutDigits(digits, power) {
     if (power < -4 || power > 15) {
         const fraction = digits.length > 1 ? "." + digits.slice(1) : "";
         const size = String(Math.abs(power)).padStart(2, "0");

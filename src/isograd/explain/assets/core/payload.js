@@ -1,9 +1,9 @@
 // The file of a run, as isograd/explain/payload.py writes it: a header and typed arrays.
 
-const FORMAT = "isograd run";
-const VERSION = 1;
-const DAMAGED = "This page's record of the run is damaged";
-const TYPES = {f64: Float64Array, i32: Int32Array, i8: Int8Array, u8: Uint8Array};
+const PAYLOAD_FORMAT = "isograd run";
+const PAYLOAD_VERSION = 1;
+const PAYLOAD_DAMAGED = "This page's record of the run is damaged";
+const PAYLOAD_TYPES = {f64: Float64Array, i32: Int32Array, i8: Int8Array, u8: Uint8Array};
 
 /** Promises the bytes that were compressed and written as `base64`. */
 export async function decodePayload(base64) {
@@ -13,30 +13,30 @@ export async function decodePayload(base64) {
         const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
         return new Uint8Array(await new Response(stream).arrayBuffer());
     } catch {
-        throw new Error(`${DAMAGED}: it cannot be unpacked.`);
+        throw new Error(`${PAYLOAD_DAMAGED}: it cannot be unpacked.`);
     }
 }
 
 /** The header and the arrays, by name, in `bytes`. The arrays are views of them where they can. */
 export function readPayload(bytes) {
-    const header = readHeader(bytes);
-    if (header?.format !== FORMAT || !Array.isArray(header.arrays)) {
-        throw new Error(`${DAMAGED}: it does not begin as an isograd run does.`);
+    const header = readPayloadHeader(bytes);
+    if (header?.format !== PAYLOAD_FORMAT || !Array.isArray(header.arrays)) {
+        throw new Error(`${PAYLOAD_DAMAGED}: it does not begin as an isograd run does.`);
     }
-    if (header.version !== VERSION) {
+    if (header.version !== PAYLOAD_VERSION) {
         throw new Error(
             `This page's record of the run has version ${header.version}; ` +
-                `this page reads version ${VERSION}.`,
+                `this page reads version ${PAYLOAD_VERSION}.`,
         );
     }
     const arrays = {};
     for (const place of header.arrays) {
-        arrays[place.name] = readArray(bytes, place);
+        arrays[place.name] = readPayloadArray(bytes, place);
     }
     return {header, arrays};
 }
 
-function readHeader(bytes) {
+function readPayloadHeader(bytes) {
     try {
         const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
         const text = bytes.subarray(4, 4 + length);
@@ -48,11 +48,11 @@ function readHeader(bytes) {
     }
 }
 
-function readArray(bytes, {name, type, length, offset}) {
-    const Type = Object.hasOwn(TYPES, type) ? TYPES[type] : null;
+function readPayloadArray(bytes, {name, type, length, offset}) {
+    const Type = Object.hasOwn(PAYLOAD_TYPES, type) ? PAYLOAD_TYPES[type] : null;
     const isPlace = [length, offset].every((n) => Number.isSafeInteger(n) && n >= 0);
     if (!Type || !isPlace || offset + length * Type.BYTES_PER_ELEMENT > bytes.length) {
-        throw new Error(`${DAMAGED}: it ends within the numbers called ${JSON.stringify(name)}.`);
+        throw new Error(`${PAYLOAD_DAMAGED}: it ends within the numbers called ${JSON.stringify(name)}.`);
     }
     const at = bytes.byteOffset + offset;
     if (at % Type.BYTES_PER_ELEMENT === 0) {

@@ -98,7 +98,11 @@ function nodeOf(run, graph, id) {
         throw new Error(`The numbers of this step are 0 to ${length - 1}.`);
     }
     const site = SITES[tape.sites[id]];
-    return {...tape.node(id), site, what: id < weights ? weightWords(run, id) : wordsOf(run, graph, id)};
+    return {
+        ...tape.node(id),
+        site,
+        what: id < weights ? weightWords(run, id) : wordsOf(run, graph, id),
+    };
 }
 
 function wordsOf(run, graph, id) {
@@ -208,8 +212,23 @@ function expression(run, turn, text) {
 }
 
 export const QUESTIONS = {
-    step, weight, moved, matrix, history, reluShares, node, document, order, subgraph, predict,
-    samples, draws, shuffled, tokenize, expression, compareWith,
+    step,
+    weight,
+    moved,
+    matrix,
+    history,
+    reluShares,
+    node,
+    document,
+    order,
+    subgraph,
+    predict,
+    samples,
+    draws,
+    shuffled,
+    tokenize,
+    expression,
+    compareWith,
     verify: verifyRun,
     losses: (run) => run.arrays.losses.slice(),
     weightId: (run, turn, name, row, column) => run.weightId(name, row, column),

@@ -108,7 +108,9 @@ export class Run {
         return this.documentsOf(k).map((text) => {
             const tokens = this.encode(text);
             if (tokens.slice(0, positionsOf(this.config, tokens) + 1).includes(-1)) {
-                throw new Error(`A document of step ${k} has a character that is in no vocabulary.`);
+                throw new Error(
+                    `A document of step ${k} has a character that is in no vocabulary.`,
+                );
             }
             return tokens;
         });

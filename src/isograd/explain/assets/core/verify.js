@@ -19,7 +19,10 @@ function hexDigits(bytes) {
 
 /** The beginning of the SHA-256 over weights, as bytes, the least significant first. */
 function digestOf(weights) {
-    return sha256(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)).subarray(0, 8);
+    return sha256(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)).subarray(
+        0,
+        8,
+    );
 }
 
 const FRACTION = 192n; // bits of the powers below
@@ -55,7 +58,9 @@ class Verification {
 
     /** Which documents a seed puts first, and which weights it draws. */
     beginning() {
-        const {run} = this, {order, weights} = run.arrays, drawn = drawWeights(run);
+        const {run} = this,
+            {order, weights} = run.arrays,
+            drawn = drawWeights(run);
         const i = firstDifference(order, drawn.order);
         if (i >= 0) {
             const step = Math.floor(i / run.options.batch_size) + 1;
@@ -116,12 +121,18 @@ class Verification {
         for (const name of ["weights", "m", "v"]) {
             const n = replay.weights.length;
             const recorded = arrays[`keyframe_${name}`].subarray(i * n, (i + 1) * n);
-            this.weights(k, `keyframe's ${name === "weights" ? "weight" : name} of`, recorded, replay[name]);
+            this.weights(
+                k,
+                `keyframe's ${name === "weights" ? "weight" : name} of`,
+                recorded,
+                replay[name],
+            );
         }
     }
 
     async samples(replay, turn) {
-        const {run} = this, recorded = run.header.samples;
+        const {run} = this,
+            recorded = run.header.samples;
         const drawn = await drawSamples(run, replay, turn);
         drawn.forEach(({text}, i) => {
             if (text !== recorded[i]) {
@@ -164,7 +175,12 @@ export async function verifyRun(run, turn) {
         if (turn.isAbandoned) {
             throw error;
         }
-        verification.differs(verification.step, "record", "one that can be replayed", error.message);
+        verification.differs(
+            verification.step,
+            "record",
+            "one that can be replayed",
+            error.message,
+        );
     }
     const {different, first} = verification;
     return {steps: run.steps, different, first};
