@@ -76,9 +76,9 @@ function flowPicture(context, picture, state) {
     const list = surprises(picture, state.step);
     const names = textEnd.flowStages;
     const grid = h("div", {"class": "flow", role: "group", "aria-label": textEnd.title},
-        flowRow(names.letter, places.map((t) => letter(picture.tokens[t], run)), "letters"),
+        flowRow(names.letter, places.map((t) => letter(picture.tokens[t], run)), "flow-letters"),
         stages,
-        flowRow(names.target, places.map((t) => letter(list[t].target, run)), "letters"),
+        flowRow(names.target, places.map((t) => letter(list[t].target, run)), "flow-letters"),
         flowRow(names.p, places.map((t) => num(list[t].p, list[t].pRef, {digits: 2}))),
         flowRow(names.losses, places.map((t) => num(list[t].loss, list[t].ref, {digits: 3}))));
     grid.style.setProperty("--columns", shown);

@@ -37,7 +37,7 @@ function fourBeats(context, {step, picture, most, weight}, state) {
         beat("3", text4.blame, h("p", null, rich(text4.blameSays, {weight: name()})),
             num(weight.grad, ref("grad"), {"class": "big"})),
         beat("4", text4.nudge, h("p", null, text4.nudgeSays),
-            h("p", {"class": "nudge"}, num(weight.before, ref("before")), " \u2192 ",
+            h("p", {"class": "nudged"}, num(weight.before, ref("before")), " \u2192 ",
                 num(weight.after, ref("after"))),
             h("p", {"class": "note"}, "by ", num(weight.change, ref("change")))));
 }
