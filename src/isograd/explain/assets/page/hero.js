@@ -1,6 +1,7 @@
 // The first screen: what this run is, what it writes, and where to go.
-import {button, h, num, rich, tokenText} from "./kit.js";
-import {ask, run, set} from "./state.js";
+import {weightField} from "./field.js";
+import {h, num, rich} from "./kit.js";
+import {run, set} from "./state.js";
 import {pageText} from "../text/page.js";
 
 export const contents = [
@@ -77,11 +78,15 @@ export function hero() {
         h("p", {"class": "lead"}, rich(pageText.heroLead, {
             documents: (run.options.steps * run.options.batch_size).toLocaleString("en"),
             data: "documents"})),
+        h("h2", {"class": "hero-label"}, rich(pageText.heroWeights,
+            {n: weightCount(run.config).toLocaleString("en")})),
+        weightField(),
         run.samples.length ? [h("h2", {"class": "hero-label"}, pageText.heroSamples),
             sampleList()] : null,
+        run.intact === false ? h("p", {"class": "sorry", role: "alert"}, pageText.damaged) : null,
         facts(),
         contentsList(),
         h("p", {"class": "note"}, rich(pageText.heroHint), " ",
             run.withheld ? pageText.withheld : pageText.contains),
-        h("p", {"class": "note"}, h("code", null, run.command)));
+        h("p", {"class": "note"}, "Made by ", h("code", null, run.command)));
 }

@@ -1,7 +1,7 @@
 // What the inspector shows of each kind of number: view("weight/3/wte/0/1/grad") and so on.
 // A view is {kind, title, value, sections: [[title, ...content]], site, python, after}.
 import {fromHex, hexOf, reprOf, sameBits} from "../core/numbers.js";
-import {button, derived, h, num, replace, shortDecimal, tokenText} from "./kit.js";
+import {button, derived, h, num, plainDecimal, replace, rich, shortDecimal, tokenText} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {
     dataFormula, dataPython, gradPython, localPython, localRule, momentPython, nodeNum, runPython,
@@ -26,7 +26,7 @@ function folded(items, make, word) {
 }
 
 function childrenTable(k, node) {
-    const symbol = node.operation;
+    const symbol = node.operation === "*" ? "\u00d7" : node.operation;
     return h("table", {"class": "children"}, h("thead", null, h("tr", null,
         ["", "data", "grad", "local"].map((head) => h("th", {scope: "col"}, head)))),
     h("tbody", null, node.children.map((child, j) => h("tr", null,
@@ -156,22 +156,32 @@ const PARTS = {
     lr: "Learning rate", change: "Change of a weight", after: "Weight after the step",
 };
 
-function ledgerRows(k, at, w, old) {
+/** Why the weight moved, in a sentence. */
+function moveSentence(k, at, w) {
+    const of = (which) => num(w[which], `${at}/${which}`);
+    if (w.change === 0) {
+        return h("p", null, rich(pageText.stayed, {step: String(k)}));
+    }
+    return h("p", null, rich(w.mHat > 0 ? pageText.movedDown : pageText.movedUp,
+        {step: String(k), change: of("change"), mean: of("mHat")}));
+}
+
+function ledgerRows(k, at, w, old, current) {
     const {beta1, beta2, eps} = run.options;
     const of = (which) => num(w[which], `${at}/${which}`);
     const short = (x) => shortDecimal(x, 4);
     return [
         ["before", "weight", null],
         ["grad", "gradient g", null],
-        ["m", "m", [`${reprOf(beta1)} \u00d7 `, short(old.m), ` + ${short(1 - beta1)} \u00d7 g`]],
-        ["v", "v", [`${reprOf(beta2)} \u00d7 `, short(old.v), ` + ${short(1 - beta2)} \u00d7 g\u00b2`]],
+        ["m", "m", [`${reprOf(beta1)} \u00d7 `, short(old.m), ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
+        ["v", "v", [`${reprOf(beta2)} \u00d7 `, short(old.v), ` + ${plainDecimal(1 - beta2)} \u00d7 g\u00b2`]],
         ["mHat", "m\u0302", `m / (1 \u2212 ${reprOf(beta1)}^${k})`],
         ["vHat", "v\u0302", `v / (1 \u2212 ${reprOf(beta2)}^${k})`],
         ["lr", "learning rate", `${reprOf(run.options.lr)} \u00d7 (1 \u2212 ${k - 1}/${
             run.options.steps})`],
         ["change", "change", `\u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + ${reprOf(eps)})`],
         ["after", "weight", "weight + change"],
-    ].map(([which, label, formula]) => h("tr", null, h("th", {scope: "row"}, label),
+    ].map(([which, label, formula]) => h("tr", {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
         h("td", {"class": "how"}, formula), h("td", null, of(which))));
 }
 
@@ -201,8 +211,9 @@ async function weightView(k, name, row, column, which) {
     return {kind: `${PARTS[which]}, step ${k}`, title: `${name}[${row}][${column}]`,
         value: w[which], python,
         sections: [
+            ["What happened", moveSentence(k, at, w)],
             [`Step ${k} of this weight`, h("table", {"class": "ledger"}, h("tbody", null,
-                ledgerRows(k, at, w, old)))],
+                ledgerRows(k, at, w, old, which)))],
             ["Why it has this gradient", h("p", null, "Each use of the weight added its share: ",
                 nodeNum(k, id, "grad", w.grad))],
             ["Its life", historyPlot(name, row, column, which)],
