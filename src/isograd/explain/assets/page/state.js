@@ -1,7 +1,8 @@
 // What the reader looks at, kept in the URL's fragment; and the way to the worker that knows the
 // answers. `run` is the payload's header, with losses, order and textAt beside it.
 
-const DEFAULTS = {step: 1, document: 0, position: 0, voice: "both", act: "", at: "", theme: ""};
+const DEFAULTS = {step: 1, document: 0, position: 0, voice: "both", act: "", at: "", theme: "",
+    layer: 0, head: 0, weight: "", prefix: "", temperature: "", sample: "0.0"};
 
 export const state = {...DEFAULTS};
 export const run = {};
@@ -186,6 +187,7 @@ export async function openRun() {
     Object.assign(run, answer.header, {losses: answer.losses, order: answer.order,
         textAt: answer.textAt, intact: answer.intact});
     DEFAULTS.step = run.options.steps;
+    DEFAULTS.position = Math.min(3, run.config.block_size - 1);
     Object.assign(state, readFragment());
     window.addEventListener("popstate", followUrl);
     window.addEventListener("hashchange", followUrl);
