@@ -68,7 +68,9 @@ GENERATORS = {"exp": OF_EXP, "log": OF_LOG, "cos": OF_CIRCLE, "sin": OF_CIRCLE}
 def arguments(name):
     rng = random.Random(name)
     hard = [float.fromhex(x) for x in HARD.get(name, "").split()]
-    return EDGES + hard + [draw(rng) for draw in GENERATORS.get(name, OF_POWER) for _ in range(1500)]
+    return (
+        EDGES + hard + [draw(rng) for draw in GENERATORS.get(name, OF_POWER) for _ in range(1500)]
+    )
 
 
 def camel(prefix, name):
