@@ -1,16 +1,17 @@
-"""What `isograd explain` does: refuse what would lose a file, train with progress, write the page."""
+"""What `isograd explain` does: refuse what would lose a file, train, write the page."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 from ..checkpoint import load_checkpoint
 from ..explain import Explanation
 from ..explain.page import is_page
 from ..explain.plan import Plan, data_of, payload_in, plan_of
-from ..explain.record import Recording, TooLarge, record
+from ..explain.record import Recording, TooLarge, record_run
 from ..files import check_writable
 from .endings import end, ending_unwritable, giving_up, refusing_bad_input
 from .progress import LiveProgress, Pace, Progress
@@ -67,18 +68,17 @@ def check_replaceable(path: str) -> None:
 def recorded(plan: Plan) -> Recording:
     """Train with progress; ends the command where training is interrupted or diverges."""
     losses: list[float] = []
-    live = sys.stdout and sys.stdout.isatty()
-    progress = (LiveProgress if live else Progress)(plan.options.steps, losses)
-    pace = Pace(0)
+    steps, pace = plan.options.steps, Pace(0)
+    live = LiveProgress(steps, losses) if sys.stdout and sys.stdout.isatty() else None
 
     def callback(step: int, loss: float) -> None:
         losses.append(loss)
-        if pace.is_due(step):
-            progress.show()
+        if live and pace.is_due(step):
+            live.show()
 
-    with giving_up(progress), progress:
+    with giving_up(live or Progress(steps, losses)), live or nullcontext():
         try:
-            return record(plan.texts, plan.options, callback)
+            return record_run(plan.texts, plan.options, callback)
         except TooLarge as error:
             end(str(error), 1)
 

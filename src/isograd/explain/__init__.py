@@ -17,7 +17,7 @@ from typing import Any
 from ..checkpoint import Checkpoint, load_checkpoint
 from .explanation import Explanation
 from .plan import payload_in, plan_of
-from .record import record
+from .record import record_run
 
 __all__ = ["Explanation", "explain"]
 
@@ -52,7 +52,7 @@ def explain(
     if isinstance(checkpoint, (str, os.PathLike)):
         checkpoint = load_checkpoint(checkpoint)
     plan = plan_of(checkpoint, data, options)
-    recording = record(plan.texts, plan.options, callback)
+    recording = record_run(plan.texts, plan.options, callback)
     plan.check_same_run(recording)
     about = plan.about(recording, withhold_documents, times)
     return Explanation(recording, about, other)

@@ -91,17 +91,17 @@ def noting_scalar(calls: Calls) -> type[reference.Value]:
     class Noting(reference.Value):
         __slots__ = ()
 
-        def exp(self) -> Noting:
+        def exp(self) -> reference.Value:
             y = super().exp()
             calls.note("exp", self.data, y.data)
             return y
 
-        def log(self) -> Noting:
+        def log(self) -> reference.Value:
             y = super().log()
             calls.note("log", self.data, y.data)
             return y
 
-        def __pow__(self, n: Any) -> Noting:
+        def __pow__(self, n: Any) -> reference.Value:
             y = super().__pow__(n)
             calls.note(POWERS[n], self.data, y.data)
             calls.note(POWERS[n - 1], self.data, self.data ** (n - 1))  # the local gradient's

@@ -50,8 +50,10 @@ class Explanation:
         frames, steps = self.recording.keyframes, self.recording.options.steps
         apart = frames[0].step
         if apart == steps:
-            return f"It keeps where the run stood at the end, and computes all other steps again."
-        sentence = f"It keeps where the run stood every {apart:,} steps, and computes the others again"
+            return "It keeps where the run stood at the end, and computes all other steps again."
+        sentence = (
+            f"It keeps where the run stood every {apart:,} steps and computes the others again"
+        )
         if apart > BETWEEN_KEYFRAMES:
             return f"{sentence}: a run of this size has room for {len(frames)} such places."
         return f"{sentence}."

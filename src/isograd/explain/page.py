@@ -23,7 +23,6 @@ from .lines import reference_lines
 from .payload import parts_of
 
 ASSETS = Path(__file__).parent / "assets"
-STYLES = ("style.css", "act345.css")
 MOST_BEFORE_PAYLOAD = 1_000_000  # bytes of a page
 LEVEL = 9  # of compression
 IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[^"]+)";\n', re.MULTILINE)
@@ -34,7 +33,7 @@ PAYLOAD = re.compile(r'id="payload" data-sha256="([0-9a-f]{64})">([A-Za-z0-9+/=]
 
 
 class Packed(NamedTuple):
-    """A payload as it lies in a page, the SHA-256 of what it is made of, and what takes the room."""
+    """A payload as it lies in a page, the SHA-256 of what it is, and what takes the room."""
 
     sha256: str
     text: str
@@ -77,9 +76,7 @@ def page_of(payload: Packed, title: str, other: Packed | None = None) -> str:
     """The page that shows `payload`, and compares it with the `other` one."""
     core = bundle("core/worker.js")
     script = bundle("page/main.js")
-    style = "".join(read(f"page/{name}") for name in STYLES)
-    if "</style" in style.lower():
-        raise ValueError("a style sheet ends the element that it stands in")
+    style = "".join(map(read, style_sheets()))
     parts = {
         "title": html.escape(title),
         "csp": policy(script, style),
@@ -95,8 +92,14 @@ def page_of(payload: Packed, title: str, other: Packed | None = None) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
 
 
+def style_sheets() -> list[str]:
+    """The style sheets: first the one on whose variables the others rely."""
+    names = sorted(path.name for path in (ASSETS / "page").glob("*.css"))
+    return [f"page/{name}" for name in sorted(names, key="style.css".__ne__)]
+
+
 def policy(script: str, style: str) -> str:
-    """The content security policy: this script and this style, a worker made of text, no network."""
+    """The content security policy: this script, this style, a worker made of text, no network."""
     return (
         f"default-src 'none'; script-src '{source_of(script)}'; style-src '{source_of(style)}'; "
         "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"

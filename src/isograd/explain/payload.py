@@ -1,6 +1,6 @@
 """A Recording as bytes, and the header back out of them. The page reads them in core/payload.js.
 
-    uint32 length of the header | header: JSON | zeros up to a multiple of 8 | arrays, each 8-aligned
+    uint32 length of the header | header: JSON | arrays, each at a multiple of 8
 
 All little endian. The header says where each array begins, and of which type its numbers are. The
 same run on the same machine gives the same bytes.
@@ -25,7 +25,11 @@ FORMAT = "isograd run"
 VERSION = 1
 CODES = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}  # of Python's arrays
 MOST_TEXT = 1_000_000  # bytes of documents that go into a page although no step used them
-BEGINNINGS = {"weights": "losses and digests", "keyframe_steps": "keyframes", "exp_x": "libm's calls"}
+BEGINNINGS = {
+    "weights": "losses and digests",
+    "keyframe_steps": "keyframes",
+    "exp_x": "libm's calls",
+}
 
 
 class About(NamedTuple):
@@ -95,9 +99,7 @@ def places_of_texts(recording: Recording, withhold: bool) -> list[int]:
     return sorted(used_order(recording))
 
 
-def arrays_of(
-    recording: Recording, places: Sequence[int]
-) -> Iterator[tuple[str, str, Numbers]]:
+def arrays_of(recording: Recording, places: Sequence[int]) -> Iterator[tuple[str, str, Numbers]]:
     """Name, type and numbers of each array."""
 
     def typed(name: str, kind: str, numbers: Iterable[float]) -> tuple[str, str, Numbers]:

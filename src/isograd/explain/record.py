@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 from .. import reference
 from .._backend import Calls as NativeCalls
 from ..checks import check_temperature, check_training, check_whole
-from ..model import GPT, TIERS, GPTConfig
+from ..model import GPT, TIERS, GPTConfig, NativeWeights
 from ..text import CharTokenizer
 from . import calls as pure
 
@@ -96,7 +96,7 @@ class Recording:
     samples: list[str] = field(default_factory=list)
 
 
-def record(
+def record_run(
     texts: list[str],
     options: Options,
     callback: Callable[[int, float], object] | None = None,
@@ -112,7 +112,7 @@ def record(
     rng.shuffle(order)
     tokenizer = CharTokenizer(texts)
     engine_class = NativeEngine if "native" in TIERS else ReferenceEngine
-    engine = engine_class(options.config(tokenizer.vocab_size), options, rng)
+    engine: Engine = engine_class(options.config(tokenizer.vocab_size), options, rng)
     recording = Recording(
         options, engine.model.config, tokenizer.chars, texts, order, engine.weights()
     )
@@ -140,11 +140,11 @@ def used_order(recording: Recording) -> list[int]:
 def tokens_of(recording: Recording) -> list[list[int]]:
     """The tokens of these documents."""
     texts = [recording.texts[i] for i in used_order(recording)]
-    tokenizer = CharTokenizer([recording.chars])
+    tokenizer = CharTokenizer(recording.chars)
     return tokenizer.encode_beginnings(texts, recording.options.block_size)
 
 
-def take_step(engine: Any, recording: Recording, tokens: Sequence[Tokens], step: int) -> None:
+def take_step(engine: Engine, recording: Recording, tokens: Sequence[Tokens], step: int) -> None:
     """Do the step `step`, counted from 1, and record what it leaves."""
     options = recording.options
     docs = reference.batch(tokens, step - 1, options.batch_size)
@@ -190,6 +190,7 @@ class NativeEngine:
     def __init__(self, config: GPTConfig, options: Options, rng: Random) -> None:
         self.options, self.calls = options, NativeCalls()
         self.model = start(self.calls, config, options, rng, "native")
+        assert isinstance(self.model.weights, NativeWeights)
         self.native = self.model.weights.native
 
     def weights(self) -> array[float]:
@@ -233,7 +234,7 @@ class ReferenceEngine:
         self.model = start(self.calls, config, options, rng, "reference")
         scalar = pure.noting_scalar(self.calls)
         for p in self.model.parameters():
-            p.__class__ = scalar
+            p.__class__ = scalar  # type: ignore[assignment]  # a Value of the reference
         self.optimizer = pure.NotingAdam(self.model.parameters(), betas=(BETA1, BETA2), eps=EPS)
         self.optimizer.calls = self.calls
 
@@ -250,6 +251,9 @@ class ReferenceEngine:
 
     def sample(self, bos: int, rng: Random) -> list[int]:
         return self.model.weights.sample(bos, rng, self.options.temperature)
+
+
+Engine: TypeAlias = NativeEngine | ReferenceEngine
 
 
 def start(calls: Any, config: GPTConfig, options: Options, rng: Random, tier: str) -> GPT:
