@@ -94,7 +94,7 @@ def test_c_and_the_reference_record_the_same(options, monkeypatch):
     plain = record.record_run(DOCS, options)
     assert native.exceptions == plain.exceptions
     assert payload.pack(native, ABOUT) == payload.pack(plain, ABOUT)
-    assert native.exceptions["root"] or native.exceptions["square"]
+    assert options.steps == 1 or native.exceptions["root"] or native.exceptions["square"]
 
 
 def test_each_exception_is_one():
@@ -113,7 +113,7 @@ def test_a_payload_holds_the_recording():
     assert (header["format"], header["version"]) == ("isograd run", 1)
     assert header["config"] == vars(recording.config)
     assert header["options"]["seed"] == "42" and header["options"]["steps"] == 6
-    assert header["texts"] == DOCS and arrays["text_at"] == tuple(range(len(DOCS)))
+    assert header["texts"] == DOCS and "text_at" not in arrays
     assert header["samples"] == recording.samples
     assert [DOCS[i] for i in arrays["order"]] == [DOCS[i] for i in recording.order[:6]]
     assert arrays["weights"] == tuple(recording.weights)

@@ -165,7 +165,8 @@ def take_step(engine: Engine, recording: Recording, tokens: Sequence[Tokens], st
 
 def digest_of(weights: Iterable[float]) -> bytes:
     """What tells weights from others, to the bit."""
-    return hashlib.sha256(little(array("d", weights))).digest()[:8]
+    numbers = weights if isinstance(weights, array) else array("d", weights)
+    return hashlib.sha256(little(numbers)).digest()[:8]
 
 
 def keyframe_steps(steps: int, num_params: int) -> Iterator[int]:
@@ -194,10 +195,11 @@ class NativeEngine:
         self.native = self.model.weights.native
 
     def weights(self) -> array[float]:
-        return array("d", self.native.weights)
+        return array("d", self.native.weights.tobytes())
 
     def moments(self) -> tuple[array[float], array[float]]:
-        return array("d", self.native.first_moments), array("d", self.native.second_moments)
+        moments = self.native.first_moments, self.native.second_moments
+        return array("d", moments[0].tobytes()), array("d", moments[1].tobytes())
 
     def step(self, docs: list[Tokens], step: int, corrections: tuple[float, float]) -> float:
         self.native.backward(docs)

@@ -167,7 +167,7 @@ function ownSamples({run, set}) {
     return h("div", null,
         h("ul", {"class": "own"}, run.samples.map((text, i) => h("li", null,
             button(h("bdi", null, shortText(text, 60) || text5.ownEmpty), () =>
-                set({sample: `${i}.0`}), {"class": "link"}),
+                set({sample: `${i}.0`}), {"class": "button link"}),
             known.has(text) ? h("small", null, text5.ownKnown) : null))),
         h("p", {"class": "caption"}, fill(text5.ownTechnical, {held: known.size.toLocaleString("en"),
             all: run.data.documents.toLocaleString("en"), own, block: run.config.block_size})));
@@ -212,7 +212,7 @@ function drawQuestion(context, list) {
 
 export function act5(context) {
     const {ask, run} = context;
-    return act("act5", "5", text5.title, text5.lead,
+    return act("act5", "Act 5", text5.title, text5.lead,
         voices(text5.heatPlain, text5.heatTechnical),
         figure(text5.heatTitle, temperatureFigure(context)),
         voices(text5.drawPlain, fill(text5.drawTechnical, {seed: run.options.seed})),

@@ -215,7 +215,7 @@ function niceTicks(low, high, count) {
 function plotFrame(options, width) {
     const height = options.height || 220;
     const left = 46;
-    const right = 12;
+    const right = 18;
     const top = 10;
     const bottom = options.xLabel ? 40 : 26;
     const all = options.series.map((line) => line.y);

@@ -104,7 +104,7 @@ export function theEnd(context) {
     const {run} = context;
     const own = countWeights(run.config);
     const largest = Math.max(...published.map(([, weights]) => weights));
-    return act("end", "\u2192", textEnd.title, textEnd.lead,
+    return act("end", "The end", textEnd.title, textEnd.lead,
         flowFigure(context),
         voices(fill(textEnd.sizePlain, {mass: mass(own), most: mass(largest)}),
             textEnd.sizeTechnical),

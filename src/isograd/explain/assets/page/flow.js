@@ -61,7 +61,8 @@ function flowRow(label, cells, className = "") {
 
 function flowPicture(context, picture, state) {
     const {run} = context;
-    const {from, shown} = flowWindow(picture, run.config, positionIn(picture, state));
+    const at = positionIn(picture, state);
+    const {from, shown} = flowWindow(picture, run.config, at);
     const places = Array.from({length: shown}, (_, i) => from + i);
     const all = [];
     const stages = flowStages(run.config).map(([name, label]) => {
@@ -76,9 +77,10 @@ function flowPicture(context, picture, state) {
     const list = surprises(picture, state.step);
     const names = textEnd.flowStages;
     const grid = h("div", {"class": "flow", role: "group", "aria-label": textEnd.title},
-        flowRow(names.letter, places.map((t) => letter(picture.tokens[t], run)), "letters"),
+        flowRow(names.letter, places.map((t) => h("span", {"class": t === at ? "chosen" : null},
+            letter(picture.tokens[t], run))), "flow-letters"),
         stages,
-        flowRow(names.target, places.map((t) => letter(list[t].target, run)), "letters"),
+        flowRow(names.target, places.map((t) => letter(list[t].target, run)), "flow-letters"),
         flowRow(names.p, places.map((t) => num(list[t].p, list[t].pRef, {digits: 2}))),
         flowRow(names.losses, places.map((t) => num(list[t].loss, list[t].ref, {digits: 3}))));
     grid.style.setProperty("--columns", shown);

@@ -74,7 +74,8 @@ export function shortDecimal(value, digits = 4) {
         return sign + String(size);
     }
     if (size >= 1e-3 && size < 1e6) {
-        return sign + size.toPrecision(digits).replace(/e.*$/, "");
+        const text = size.toPrecision(digits);
+        return sign + (text.includes("e") ? String(Math.round(size)) : text);
     }
     const [mantissa, exponent] = size.toExponential(Math.max(0, digits - 2)).split("e");
     return sign + mantissa + powerOfTen(Number(exponent));

@@ -241,6 +241,15 @@ export function weightName({name, row, column}, run) {
         lettered ? [" ", letter(row, run)] : null);
 }
 
+/** As many digits as it takes to tell two numbers apart: options of num. */
+export function telling(a, b) {
+    let digits = 4;
+    while (digits < 16 && a !== b && shortDecimal(a, digits) === shortDecimal(b, digits)) {
+        digits += 1;
+    }
+    return {digits};
+}
+
 /** A document as text, cut if it is long. */
 export function shortText(text, most = 40) {
     const chars = [...text];

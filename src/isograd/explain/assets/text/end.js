@@ -39,7 +39,7 @@ export const textEnd = {
     fastTechnical: "Nothing on this page depends on the tier. Each adds in the order of the scalar " +
         "graph, so each ends in the same bits; `isograd verify` compares them on your machine.",
     fastTimed: "Measured with this run, on the machine that recorded it.",
-    fastUntimed: "This page was made without times. `{command}` measures them.",
+    fastUntimed: "This page was made without times. {command} measures them.",
     fastHeads: ["tier", "what runs compiled", "a step", "all {steps} steps"],
     tiers: [
         ["reference", "nothing: pure Python, the specification"],
