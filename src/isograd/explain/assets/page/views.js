@@ -38,6 +38,13 @@ function childrenTable(k, node) {
         h("td", null, num(child.local, `node/${k}/${node.id}/local/${j}`))))));
 }
 
+/** wte[4][0], and whose row that is where rows belong to letters. */
+function weightTitle(name, row, column) {
+    const letter = name === "wte" || name === "lm_head" ? `, the row of ${
+        tokenText(row, run.chars)}` : "";
+    return `${name}[${row}][${column}]${letter}`;
+}
+
 const MOST_PARENTS = 300;
 
 /** Where each local gradient of a gradient's parts stands: [[parent, number of its child]...]. */
@@ -156,7 +163,7 @@ async function gradSections(k, node, place) {
 async function nodeView(k, id, which, j) {
     const node = await ask("node", k, id);
     const place = node.operation === "weight" ? await ask("weightAt", id) : null;
-    const title = place ? `${place.name}[${place.row}][${place.column}]` : node.what;
+    const title = place ? weightTitle(place.name, place.row, place.column) : node.what;
     const base = {title, site: node.site};
     if (which === "local" && node.children[j]) {
         return localView(k, node, base, j);
@@ -251,7 +258,7 @@ async function weightView(k, name, row, column, which) {
     const python = which === "grad" ? gradPython(await ask("node", k, id))
         : which === "m" || which === "v" ? momentPython(which, before, w)
             : weightPython(k, name, row, column, which, w);
-    return {kind: `${PARTS[which]}, step ${k}`, title: `${name}[${row}][${column}]`,
+    return {kind: `${PARTS[which]}, step ${k}`, title: weightTitle(name, row, column),
         value: w[which], python,
         sections: [
             ["What happened", moveSentence(k, at, w)],
@@ -313,6 +320,12 @@ async function sampleView(i, j, which, token) {
     const at = `sample/${i}/${j}`;
     const name = (id) => tokenText(id, run.chars);
     const title = `Sample ${i + 1}, \u201c${sample.text.slice(0, 30)}\u201d, character ${j + 1}`;
+    if (which === "draw" && one.draw === null) {
+        return {kind: "No draw", title, sections: [["At temperature 0", h("p", null,
+            pageText.greedy, " Here that was ", h("span", {"class": "letter"}, name(one.token)),
+            ", with the logit ", num(one.logits[one.token], `${at}/logit/${one.token}`), ".")],
+        sampleSteps(sample, i)]};
+    }
     if (which === "draw") {
         const low = one.token > 0 ? one.cumulated[one.token - 1] : 0;
         return {kind: "A random draw", title, value: one.draw, sections: [
@@ -342,9 +355,10 @@ async function sampleView(i, j, which, token) {
 }
 
 function sampleSteps(sample, i) {
-    return ["All draws of this sample", h("ol", {"class": "steps-list"}, sample.steps.map((one, j) =>
+    return ["All characters of this sample", h("ol", {"class": "steps-list"}, sample.steps.map((one, j) =>
         h("li", null, h("span", {"class": "letter"}, tokenText(one.token, run.chars)), " ",
-            num(one.draw, `sample/${i}/${j}/draw`))))];
+            one.draw === null ? num(one.logits[one.token], `sample/${i}/${j}/logit/${one.token}`)
+                : num(one.draw, `sample/${i}/${j}/draw`))))];
 }
 
 async function predictView(k, temperature, tokens, which, token) {
