@@ -84,6 +84,7 @@ function flowPicture(context, picture, state) {
         flowRow(names.p, places.map((t) => num(list[t].p, list[t].pRef, {digits: 2}))),
         flowRow(names.losses, places.map((t) => num(list[t].loss, list[t].ref, {digits: 3}))));
     grid.style.setProperty("--columns", shown);
+    grid.classList.toggle("dense", shown > 8);
     roving(grid, all, 1);
     const cut = shown < picture.n ? fill(textEnd.flowCut, {from, to: from + shown - 1,
         n: picture.n}) + " " : "";

@@ -1,7 +1,7 @@
 // A number's formula, once with numbers that open and once in Python. Each Python text ends by
 // printing float.hex of the number, so it can be compared in every bit.
 import {hexOf, reprOf} from "../core/numbers.js";
-import {h, num, shortDecimal} from "./kit.js";
+import {h, num} from "./kit.js";
 import {run} from "./state.js";
 
 const SIGNS = {"+": " + ", "*": " \u00d7 "};
@@ -28,7 +28,7 @@ export function nodeNum(k, id, which, value, options) {
 /** `node`'s data from its children: nodes for the page. */
 export function dataFormula(k, node) {
     const of = (i) => nodeNum(k, node.children[i].id, "data", node.children[i].data);
-    const result = [" = ", h("span", {"class": "result"}, shortDecimal(node.data, 6))];
+    const result = [" = ", nodeNum(k, node.id, "data", node.data)];
     switch (node.operation) {
     case "+": case "*":
         return [of(0), SIGNS[node.operation], of(1), result];
@@ -111,6 +111,34 @@ export function runPython(until, last) {
         `config = isograd.GPTConfig(${c.vocab_size}, ${c.n_layer}, ${c.n_embd}, ${c.n_head}, ` +
             `${c.block_size})`,
         "model = isograd.GPT(config, rng=rng)", ...train, last].join("\n");
+}
+
+/** A Python text that prints the draw of sample i that picked its character j. */
+export function drawPython(i, j) {
+    const again = i < 1 ? "" : `for _ in range(${i}):\n    isograd.sample(model, tokenizer, ` +
+        `rng=rng, temperature=${reprOf(run.options.temperature)})\n`;
+    return runPython(run.options.steps, again + `for _ in range(${j + 1}):\n    x = rng.random()` +
+        "\nprint(x.hex())");
+}
+
+/** A Python text that prints the logit of `token` after `tokens`, with the weights after step k. */
+export function logitPython(k, tokens, token) {
+    return runPython(k, ["", "from isograd.reference import empty_cache, forward",
+        "weights = model.to(\"reference\").state_dict()", "keys, values = empty_cache(config)",
+        `for position, token in enumerate([${tokens.join(", ")}]):`,
+        "    logits = forward(weights, config, token, position, keys, values)",
+        `print(logits[${token}].data.hex())`].join("\n"));
+}
+
+/** A Python text that makes probabilities of logits and prints one, or the sum up to there. */
+export function softmaxPython(logits, temperature, token, cumulated) {
+    const numbers = Array.from(logits, (x) => `    ${hexOf(x)}`).join("\n");
+    const last = cumulated ? `print(list(accumulate(p.data for p in probabilities))[${token}].hex())`
+        : `print(probabilities[${token}].data.hex())`;
+    return [...cumulated ? ["from itertools import accumulate"] : [],
+        "from isograd.reference import Value, softmax", "", `logits = """\n${numbers}\n"""`,
+        "logits = [Value(float.fromhex(x)) for x in logits.split()]",
+        `probabilities = softmax([x / ${reprOf(temperature)} for x in logits])`, last].join("\n");
 }
 
 /** A Python text for one part of a weight's step, from the numbers beside it. */

@@ -1,6 +1,6 @@
 // A graph that can be read whole, and backward through it in slow motion. The three sources are
 // (3 * 4) + 2, an expression of the reader's, and the first nodes of the chosen step's own sweep.
-import {button, derived, h, num, replace, segmented, shortDecimal, svg, textInput} from "./kit.js";
+import {button, derived, h, num, replace, segmented, svg, textInput} from "./kit.js";
 import {reprOf} from "../core/numbers.js";
 import {ask, state, subscribe} from "./state.js";
 
@@ -131,10 +131,11 @@ function plusEquals(graph, count) {
     derived(done[0]?.grad ?? 1, "complete by now"), "."),
     done.map((one) => {
         const child = graph.nodes.get(one.child);
-        return h("li", null, `${nodeName(child)} (${shortDecimal(child.data)}): grad += `,
-            derived(one.local, "local gradient"), " \u00d7 ", shortDecimal(one.grad), " = ",
+        return h("li", null, `${nodeName(child)}, `, graph.number(one.child, "data", child.data),
+            ": grad += ", derived(one.local, "local gradient"), " \u00d7 ",
+            derived(one.grad, "the gradient that is handed on"), " = ",
             derived(one.value, `${reprOf(one.local)} * ${reprOf(one.grad)}`),
-            one.before === 0 ? "" : [", on top of ", shortDecimal(one.before), ": ",
+            one.before === 0 ? "" : [", on top of ", derived(one.before, "what was added before"), ": ",
                 derived(one.after, `${reprOf(one.before)} + ${reprOf(one.value)}`)]);
     })];
 }

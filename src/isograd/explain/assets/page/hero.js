@@ -65,7 +65,8 @@ export function contentsList(afterwards = () => {}) {
 function sampleList() {
     const list = h("ul", {"class": "hero-samples", "aria-label": pageText.heroSamples},
         run.samples.slice(0, 12).map((text, i) => h("li", null, h("button", {type: "button",
-            "data-ref": `sample/${i}/0/draw`, "class": "sample-name", dir: "auto"},
+            "class": "sample-name", dir: "auto",
+            onclick: () => set({at: `sample/${i}/0/draw`}, {push: true})},
         text.slice(0, 40) || "\u25cf"))));
     return list;
 }

@@ -81,6 +81,11 @@ export function shortDecimal(value, digits = 4) {
     return sign + mantissa + powerOfTen(Number(exponent));
 }
 
+/** The same without zeros at its end, for a formula's constants: "0.15". */
+export function plainDecimal(value, digits = 4) {
+    return shortDecimal(value, digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
 /**
  * A number of the run: a button that opens the inspector at `ref`.
  * options: {digits, text (instead of the decimal), label (for screen readers), formula, class}

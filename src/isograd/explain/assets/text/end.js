@@ -15,8 +15,8 @@ export const textEnd = {
     flowCut: "Shown are positions {from} to {to} of {n}; choose another position above.",
     flowStages: {
         letter: "letter", embedded: "wte + wpe", x0: "rmsnorm", attention: "attention",
-        attn_out: "heard", x_mid: "+ residual", hidden: "relu", mlp_out: "thought",
-        x: "+ residual", logits: "logits", probabilities: "softmax", target: "came", p: "p",
+        attn_out: "adds", x_mid: "= stream", hidden: "relu of MLP", mlp_out: "adds",
+        x: "= stream", logits: "logits", probabilities: "softmax", target: "came", p: "p",
         losses: "\u2212log p",
     },
     flowMean: "The mean of the last row is the loss of this document.",

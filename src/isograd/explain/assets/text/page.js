@@ -15,6 +15,7 @@ export const pageText = {
     contains: "This file contains the documents that the steps used, as text.",
     withheld: "Documents were left out of this file, but for those of the steps shown.",
     inspectorEmpty: "This link leads to a number that this run does not have.",
+    greedy: "Nothing is drawn: the largest logit wins.",
     movedDown: "In step {step} it moved by {change}: down, because the running mean of its " +
         "gradients is {mean}. That is positive: a larger weight would have meant a larger loss.",
     movedUp: "In step {step} it moved by {change}: up, because the running mean of its " +
