@@ -8,7 +8,7 @@ import {
 } from "./pictures.js";
 import {textEnd} from "../text/end.js";
 
-const MOST_CELLS_SHOWN = 3600;
+const MOST_CELLS_SHOWN = 4800;
 
 /** The rows of the picture: [field, name], from top to bottom. */
 function flowStages({n_layer: layers}) {
@@ -82,7 +82,7 @@ function flowPicture(context, picture, state) {
         stages,
         flowRow(names.target, places.map((t) => letter(list[t].target, run)), "flow-letters"),
         flowRow(names.p, places.map((t) => num(list[t].p, list[t].pRef, {digits: 2}))),
-        flowRow(names.losses, places.map((t) => num(list[t].loss, list[t].ref, {digits: 3}))));
+        flowRow(names.losses, places.map((t) => num(list[t].loss, list[t].ref, {digits: 2}))));
     grid.style.setProperty("--columns", shown);
     grid.classList.toggle("dense", shown > 8);
     roving(grid, all, 1);

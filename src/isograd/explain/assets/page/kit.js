@@ -109,7 +109,11 @@ export function tokenText(id, chars) {
     if (id >= chars.length || id < 0) {
         return "\u25cf";
     }
-    return chars[id] === " " ? "\u2423" : chars[id];
+    if (chars[id] === " ") {
+        return "\u2423";
+    }
+    return /^[\p{Z}\p{Cc}\p{Cf}]$/u.test(chars[id]) ? "U+" +
+        chars[id].codePointAt(0).toString(16).toUpperCase().padStart(4, "0") : chars[id];
 }
 
 /** What stands there until the answer comes. */

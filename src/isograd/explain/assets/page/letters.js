@@ -23,7 +23,7 @@ function threeAges(context, [picture, first, now, last], state) {
         heat({
             rows: 3, columns: width, label: `row ${token} of wte`,
             rowLabels: ["drawn", `step ${state.step}`, "trained"],
-            columnLabels: Array.from({length: width}, (_, c) => c),
+            columnLabels: width > 16 ? null : Array.from({length: width}, (_, c) => c),
             value: (r, c) => ages[r][0][token * width + c],
             ref: (r, c) => weightRef(ages[r][1], "wte", token, c, ages[r][2]),
         }));

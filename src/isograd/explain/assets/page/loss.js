@@ -32,7 +32,8 @@ function fourBeats(context, {step, picture, most, weight}, state) {
     const digits = telling(weight.before, weight.after);
     return h("ol", {"class": "beats"},
         beat("1", text4.pick, picked(context, step, state)),
-        beat("2", text4.predict, h("p", null, fill(text4.predictSays, {n: picture.n})),
+        beat("2", text4.predict, h("p", null, fill(step.documents.length === 1
+            ? text4.predictSays : text4.predictBatch, {n: picture.n, b: step.documents.length})),
             num(step.loss, `loss/${k}`, {"class": "big"})),
         beat("3", text4.blame, h("p", null, rich(text4.blameSays, {weight: weightName(most, context.run)})),
             num(weight.grad, ref("grad"), {"class": "big"})),
@@ -89,8 +90,8 @@ function surpriseBars(context, picture, state) {
     const list = surprises(picture, state.step);
     const at = positionIn(picture, state);
     return h("div", null,
-        sentence(fill(text4.surpriseBars, {step: state.step, n: picture.n}), {},
-            {"class": "above"}),
+        sentence(fill(text4.surpriseBars, {step: state.step, n: picture.n}) +
+            (run.options.batch_size > 1 ? text4.surpriseBatch : ""), {}, {"class": "above"}),
         bars({label: "surprise at each position", items: list.map((one) => ({
             label: h("span", null, letterName(picture.tokens[one.t], run), "\u2009\u2192\u2009",
                 h("b", null, letterName(one.target, run))),

@@ -42,9 +42,11 @@ export const text5 = {
     ownTitle: "What this run wrote",
     ownPlain: "None of these was copied on purpose. A model this small cannot keep the documents; it " +
         "keeps what is usual about them.",
-    ownTechnical: "Marked: texts that are, letter by letter, among the {held} documents which this " +
-        "page holds (of {all} in the file). Temperature {own}, at most {block} letters.",
-    ownKnown: "is in the data",
+    ownTechnical: "Marked: texts that are, letter by letter, among the {held} different documents " +
+        "which this page holds (of {all} in the file). \u201cNot read\u201d are those that no step " +
+        "used: the model found them by itself. Temperature {own}, at most {block} letters.",
+    ownRead: "was read in training",
+    ownUnread: "is in the file, not read",
     ownEmpty: "(empty)",
 
     questionAsk: "Letter {number} of {sample} was {letter}. Had the random number been {other} " +
