@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+import webbrowser
 from contextlib import suppress
 
 import pytest
 
 import isograd
+from isograd.commands.explain import open_in_browser
 from isograd.explain import page
 from isograd.explain.payload import read_header
 
@@ -164,6 +166,12 @@ def test_open_shows_the_page(folder):
     process = run("explain", "--data=docs.txt", *TINY, "--open", folder=folder, BROWSER=browser)
     assert process.returncode == 0
     assert f"shown {(folder / 'run.html').as_uri()}" in process.stdout
+
+
+def test_without_a_browser_open_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+    open_in_browser("run.html")
+    assert capsys.readouterr().err == "isograd: there is no browser to open it with\n"
 
 
 # From a checkpoint
