@@ -18,8 +18,10 @@ HUNDRED = Context(prec=100, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def exp(x: float) -> float:
-    if math.isnan(x) or abs(x) > 750:
-        return x if math.isnan(x) or x > 0 and math.isinf(x) else math.inf if x > 0 else 0.0
+    if math.isnan(x):
+        return x
+    if abs(x) > 750:
+        return math.inf if x > 0 else 0.0
     return float(Decimal(x).exp(HUNDRED))
 
 

@@ -1,13 +1,13 @@
 // Correctly rounded exp, log, cos, sin and powers by integers: slow, and right for every argument.
 // rounded.js is quick, and asks here where it is in doubt or out of its range.
 //
-// Numbers are not negative and have 288 bits after the point, and so have their errors: below
-// 2**-278 in all functions. That tells each result from the middle between two doubles, where
-// rounding turns. For the powers this is a theorem: x**-1.5, say, is no middle m, as m**2 * x**3
-// is an integer of at most 267 bits fixedTimes a power of two, so it is 1 only for powers of two, or
-// at least 2**-267 away. For the others, Lefevre and Muller have searched all doubles (2001); the
-// nearestDouble to a middle is 2**-118 away. Small arguments, nearer to 1 or to x, round to what they
-// are near to.
+// Numbers are not negative and have 288 bits after the point; all functions are off by less than
+// 2**-278. That tells each result from the middle between two doubles, where rounding turns. For
+// the powers this is a theorem: let x**-1.5, say, be a middle m. Then m**2 * x**3 is 1. But it is
+// an integer of at most 267 bits times a power of two, so it is 1 only for powers of two, whose
+// powers are doubles, or else 2**-267 away at least. For the others Lefevre and Muller (2001) have
+// searched all doubles: the nearest to a middle is 2**-118 away, relatively. Arguments so small
+// that the result is next to 1 or to x round to that.
 
 import {bitsOf, fromBits} from "./numbers.js";
 
@@ -37,7 +37,7 @@ function asFixed(x) {
     return shiftedBy(significand, exponent + FIXED_PLACES);
 }
 
-/** The double nearestDouble to asFixed-point n > 0 fixedTimes 2**exponent. */
+/** The double nearest to n * 2**exponent, for a fixed-point n > 0. */
 function nearestDouble(n, exponent) {
     const lowest = exponent - FIXED_PLACES;
     const dropped = Math.max(bitLength(n) - 53, -1074 - lowest);
@@ -66,15 +66,17 @@ export function exactExp(x) {
         return x > 0 ? Infinity : x < 0 ? 0 : NaN;
     }
     const k = Math.floor(x / Math.LN2 - 1e-6); // so that r, what is left, is not below 0
-    const multiple = BigInt(Math.abs(k)) * FIXED_LN2;
-    const r = k < 0 ? (x < 0 ? multiple - asFixed(x) : multiple + asFixed(x)) : asFixed(x) - multiple;
-    return nearestDouble(fixedExp(r), k);
+    const size = x < 0 ? -asFixed(x) : asFixed(x);
+    return nearestDouble(fixedExp(size - BigInt(k) * FIXED_LN2), k);
 }
 
-/** log(f), for f from 1 to 2: a guess y below it, and one step of Newton's, log(f * exp(-y)). */
-function fixedLog(f, guess) {
-    const y = asFixed(Math.max(guess - 1e-12, 0));
-    const z = fixedTimes(f, fixedExp(FIXED_LN2 - y)) / 2n - FIXED_ONE;
+/** log(f), for f from 1 to 2: a guess y below it, and a step of Newton's, log(f * exp(-y)). */
+function fixedLog(f) {
+    if (f === 1) {
+        return 0n;
+    }
+    const y = asFixed(Math.max(Math.log(f) - 1e-12, 0));
+    const z = fixedTimes(asFixed(f), fixedExp(FIXED_LN2 - y)) / 2n - FIXED_ONE;
     let sum = z;
     let power = z;
     for (let n = 2n; power > 0n; n++) {
@@ -90,9 +92,8 @@ export function exactLog(x) {
     }
     const {significand, exponent} = asInteger(x);
     const length = bitLength(significand);
-    const f = shiftedBy(significand, FIXED_PLACES + 1 - length);
+    const log = fixedLog(Number(significand) / 2 ** (length - 1));
     const k = exponent + length - 1;
-    const log = f === FIXED_ONE ? 0n : fixedLog(f, Math.log(Number(significand) / 2 ** (length - 1)));
     if (k < 0) {
         return -nearestDouble(BigInt(-k) * FIXED_LN2 - log, 0);
     }

@@ -71,7 +71,8 @@ export class PythonRandom {
         const state = this.state;
         for (let i = 0; i < MERSENNE_WORDS; i++) {
             const y = (state[i] & 0x80000000) | (state[(i + 1) % MERSENNE_WORDS] & 0x7fffffff);
-            state[i] = state[(i + MERSENNE_MIDDLE) % MERSENNE_WORDS] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
+            const other = state[(i + MERSENNE_MIDDLE) % MERSENNE_WORDS];
+            state[i] = other ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
         }
         this.used = 0;
     }

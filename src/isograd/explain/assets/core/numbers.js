@@ -9,7 +9,7 @@ export function bitsOf(x) {
     return patternCell[0];
 }
 
-/** The doubleCell with these 64 bits. */
+/** The number with these 64 bits. */
 export function fromBits(bits) {
     patternCell[0] = bits;
     return doubleCell[0];
@@ -41,19 +41,24 @@ export function hexOf(x) {
 
 const PYTHON_HEX = /^(-?)(?:0x([01])\.([0-9a-f]{1,13})p([+-]\d{1,4})|(inf|nan))$/;
 
-/** The doubleCell that `hexOf` writes as `text`. Throws for any other text. */
+/** The number that `hexOf` writes as `text`. Throws for any other text. */
 export function fromHex(text) {
-    const [found, sign, lead, fraction, power, word] = PYTHON_HEX.exec(text) ?? [];
-    const size = lead === "0" && /^0+$/.test(fraction) ? 0 : Number(power ?? 0);
-    if (found === undefined || size < -1022 || size > 1023 || (lead === "0" && size > -1022 && size)) {
-        throw new Error(`${JSON.stringify(text)} is no doubleCell as Python's float.hex writes it.`);
+    const [, sign, lead, fraction = "", power, word] = PYTHON_HEX.exec(text) ?? [];
+    const size = {inf: Infinity, nan: NaN}[word] ?? fromParts(lead, fraction, Number(power));
+    if (size === undefined) {
+        throw new Error(`${JSON.stringify(text)} is no number as Python's float.hex writes it.`);
     }
-    if (word !== undefined) {
-        return word === "nan" ? NaN : sign ? -Infinity : Infinity;
+    return sign ? -size : size;
+}
+
+/** lead.fraction * 2**power, where that is the normal form of a double; else undefined. */
+function fromParts(lead, fraction, power) {
+    const digits = BigInt("0x" + fraction.padEnd(13, "0"));
+    if (lead === "1" && power >= -1022 && power <= 1023) {
+        return fromBits((BigInt(power + 1023) << 52n) | digits);
     }
-    const biased = lead === "1" ? BigInt(size + 1023) : 0n;
-    const bits = (biased << 52n) | BigInt("0x" + fraction.padEnd(13, "0"));
-    return fromBits(sign ? bits | (1n << 63n) : bits);
+    const isDouble = lead === "0" && power === (digits ? -1022 : 0);
+    return isDouble ? fromBits(digits) : undefined;
 }
 
 /** What Python's `repr(x)` gives: the fewest digits that tell `x` from all other numbers. */

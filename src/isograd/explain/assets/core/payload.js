@@ -52,7 +52,7 @@ function readPayloadArray(bytes, {name, type, length, offset}) {
     const Type = Object.hasOwn(PAYLOAD_TYPES, type) ? PAYLOAD_TYPES[type] : null;
     const isPlace = [length, offset].every((n) => Number.isSafeInteger(n) && n >= 0);
     if (!Type || !isPlace || offset + length * Type.BYTES_PER_ELEMENT > bytes.length) {
-        throw new Error(`${PAYLOAD_DAMAGED}: it ends within the numbers called ${JSON.stringify(name)}.`);
+        throw new Error(`${PAYLOAD_DAMAGED}: it lacks the numbers called ${JSON.stringify(name)}.`);
     }
     const at = bytes.byteOffset + offset;
     if (at % Type.BYTES_PER_ELEMENT === 0) {

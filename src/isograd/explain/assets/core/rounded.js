@@ -1,17 +1,17 @@
 // Correctly rounded exp, log, cos, sin and powers: the double nearest to the exact value. Every
 // browser and every machine computes the same, with + - * / and sqrt, which IEEE 754 defines.
 //
-// Method: a result is computed as high + low, the twoSum of two doubles, with an error of which a
+// Method: a result is computed as high + low, the sum of two doubles, with an error of which a
 // bound is known. If all numbers within that bound round to one and the same double, it is the
-// result. If not, about once in ten thousand times, exact.js is asked. What is computed here is
-// therefore only as good as its bounds; they are stated with each function, and have slack.
+// result. If not, about once in ten thousand times, exact.js is asked. What is computed here need
+// only be as good as its bounds; they are stated with each function, and have slack.
 
 import {exactCos, exactExp, exactInverseRoot, exactInverseRootCubed} from "./exact.js";
 import {exactInverseSquare, exactLog, exactSin} from "./exact.js";
 import {bitsOf, fromBits} from "./numbers.js";
 
 const scratchDouble = new Float64Array(1);
-const scratchWords = new Uint32Array(scratchDouble.buffer); // the low one first, in all machines with browsers
+const scratchWords = new Uint32Array(scratchDouble.buffer); // where browsers run, the low one first
 
 /** 2**k, for k from -1022 to 1023. */
 function powerOfTwo(k) {
@@ -45,13 +45,13 @@ function twoProduct(a, b) {
     return {high, low: a1 * b1 - high + a1 * b2 + a2 * b1 + a2 * b2};
 }
 
-/** What all numbers within `error` of high + low round to; NaN if that is not one scratchDouble. */
+/** What all numbers within `error` of high + low round to; NaN if that is not one number. */
 function roundIfSure(high, low, error) {
     const down = high + (low - error);
     return down === high + (low + error) ? down : NaN;
 }
 
-// 2**(i/16), each as the twoSum of two doubles.
+// 2**(i/16), each as the sum of two doubles.
 const EXP_POWER = [
     1, 1.0442737824274138, 1.0905077326652577, 1.1387886347566916, 1.189207115002721,
     1.241857812073484, 1.2968395546510096, 1.3542555469368927, 1.4142135623730951,
@@ -71,13 +71,14 @@ const EXP_STEP_TAIL = 1.0291218489310676e-13;
 const INTEGER_ROUNDER = 6755399441055744; // 1.5 * 2**52: adding it rounds to an integer
 const EXP_ERROR = 2 ** -68;
 
-/** exp(x) = (high + low) * 2**k for |x| <= 709; high is from 0.97 to 2, |low| below 2**-17.
+/** exp(x) = (high + low) * 2**k for |x| <= 709; high is from 0.97 to 2, |low| below 2**-17, the
+ * error below EXP_ERROR.
  *
- * Reduction (Tang 1989): x = n * ln2/16 + s + t, |s| <= 0.0217, and t is what s lacks. Then
+ * With x = n * ln2/16 + s + t, |s| <= 0.0217, where t is what s lacks (Tang 1989),
  *     exp(s + t) = 1 + s + s**2 / 2 + rest, rest = t + s*t + s**3 / 6 + .. + s**9 / 9!,
- * where the terms left out are below 2**-76, and rest, below 2**-19, is rounded a few times:
- * 2**-70 in all. The other terms are exact sums of two doubles, and so is their twoProduct with
- * 2**(n/16). What is lost of it is below 2**-71 a time.
+ * where the terms left out are below 2**-76. The rest, below 2**-19, is off by 2**-70.5 at most.
+ * The other terms are exact sums of two doubles, and so is their product with 2**(n/16). What is
+ * below their last place is added up in five roundings of at most 2**-72.
  */
 function expParts(x) {
     const n = x * EXP_STEPS_PER_UNIT + INTEGER_ROUNDER - INTEGER_ROUNDER;
@@ -86,19 +87,18 @@ function expParts(x) {
     const t = near - s - n * EXP_STEP_TAIL;
 
     const square = twoProduct(s, s);
-    const series =
-        s * (1 / 6 + s * (1 / 24 + s * (1 / 120 + s * (1 / 720 + s * (1 / 5040 +
-            s * (1 / 40320 + s * (1 / 362880)))))));
+    let series = 1 / 5040 + s * (1 / 40320 + s * (1 / 362880));
+    series = 1 / 24 + s * (1 / 120 + s * (1 / 720 + s * series));
+    series = s * (1 / 6 + s * series);
     const rest = t + s * t + 0.5 * square.low + square.high * series;
-    const most = s + 0.5 * square.high;
-    const lost = 0.5 * square.high - (most - s);
+    const most = quickSum(s, 0.5 * square.high);
 
     const i = n & 15;
     const power = EXP_POWER[i];
-    const scaled = twoProduct(power, most);
-    const high = power + scaled.high;
-    const tail = scaled.low + (power * (lost + rest) + EXP_POWER_TAIL[i] * (1 + most));
-    return {high, low: scaled.high - (high - power) + tail, k: (n - i) / 16};
+    const scaled = twoProduct(power, most.high);
+    const sum = quickSum(power, scaled.high);
+    const tail = power * (most.low + rest) + EXP_POWER_TAIL[i] * (1 + most.high);
+    return {high: sum.high, low: sum.low + (scaled.low + tail), k: (n - i) / 16};
 }
 
 /** e**x */
@@ -118,20 +118,21 @@ const LN2_LOW = 5.497923018708371e-14;
 
 /** The natural logarithm.
  *
- * With x = f * 2**k, f from 0.7 to 1.4, and y = Math.log(f), good or not so good, log(f) = y +
- * log(1 + z), where z = f * exp(-y) - 1 is tiny. Where y is not small, z is off by as much as exp
- * is; where y is small, expParts is exact but for terms in y**3, and the doubles' last places.
+ * With x = f * 2**k, f from 0.7 to 1.4, and y = Math.log(f), good or not so good, log(f) is y +
+ * log(1 + z), where z = f * exp(-y) - 1 is tiny. If |y| is 0.0217 or more, z is off by as much as
+ * exp is. If it is less, the products and sums with 2**(n/16) = 1 are exact, so the error of exp is
+ * that of its rest: |y|**3 * 2**-53, and 2**-103 for the last places.
  */
 export function roundedLog(x) {
     if (x > 1e-300 && x < 1e300) {
         scratchDouble[0] = x;
-        const k = ((scratchWords[1] - 0x3fe6a09e) >> 20) | 0;
+        const k = (scratchWords[1] - 0x3fe6a09e) >> 20; // the words of 0.7071 begin so
         const f = x * powerOfTwo(-k);
         const y = Math.log(f);
         const inverse = expParts(-y);
-        const scale = powerOfTwo(inverse.k);
-        const unit = twoProduct(f * scale, inverse.high);
-        const z = unit.high - 1 + (unit.low + f * scale * inverse.low);
+        const scaled = f * powerOfTwo(inverse.k);
+        const unit = twoProduct(scaled, inverse.high);
+        const z = unit.high - 1 + (unit.low + scaled * inverse.low);
         const total = twoSum(k * LN2_HIGH, y);
         const low = total.low + (z - 0.5 * z * z + k * LN2_LOW);
         const result = roundIfSure(total.high, low, Math.abs(y) * 2 ** -62 + 2 ** -102);
