@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+import webbrowser
 from contextlib import suppress
 
 import pytest
 
 import isograd
+from isograd.commands.explain import open_in_browser
 from isograd.explain import page
 from isograd.explain.payload import read_header
 
@@ -166,6 +168,12 @@ def test_open_shows_the_page(folder):
     assert f"shown {(folder / 'run.html').as_uri()}" in process.stdout
 
 
+def test_without_a_browser_open_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+    open_in_browser("run.html")
+    assert capsys.readouterr().err == "isograd: there is no browser to open it with\n"
+
+
 # From a checkpoint
 
 
@@ -270,7 +278,7 @@ def test_a_run_that_is_too_large_says_so(folder):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_ctrl_c_leaves_nothing_behind(folder):
-    command = [sys.executable, "-m", "isograd", "explain", "--data=docs.txt", "--steps=100000"]
+    command = [sys.executable, "-m", "isograd", "explain", "--steps=100000"]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(2)
         process.send_signal(signal.SIGINT)

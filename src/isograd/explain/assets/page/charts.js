@@ -70,9 +70,6 @@ function heatCell(options, r, c, limit) {
     }, options.numbers ? shortDecimal(value, options.digits ?? 2) : null);
     const strength = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
     cell.style.setProperty("--strength", (100 * strength).toFixed(1) + "%");
-    if (strength > 0.55) {
-        cell.classList.add("strong");
-    }
     if (options.marked?.(r, c)) {
         cell.classList.add("marked");
     }

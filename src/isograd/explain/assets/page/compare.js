@@ -70,7 +70,7 @@ function firstSentence(first) {
 }
 
 /** Losses over each other: the mean of the last steps, for single ones jump about. */
-function lossPlot(theirs, first) {
+function lossesOfBoth(theirs, first) {
     const mean = (losses) => runningMean(losses, Math.max(1, Math.round(losses.length / 40)));
     const formula = (whose) => (i) => `mean of the ${whose} losses up to step ${i + 1}`;
     return linePlot({label: "Smoothed losses of both runs", xLabel: "step",
@@ -85,7 +85,7 @@ function lossPlot(theirs, first) {
 
 function comparison({options, losses, first}) {
     return h("div", {"class": "stack"}, firstSentence(first), h("h3", null, "Losses, smoothed"),
-        lossPlot(Float64Array.from(losses), first), h("h3", null, "Options"),
+        lossesOfBoth(Float64Array.from(losses), first), h("h3", null, "Options"),
         optionTables(options));
 }
 

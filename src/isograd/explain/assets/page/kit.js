@@ -273,7 +273,8 @@ export function table(heads, rows, options = {}) {
     return h("div", {"class": "table-frame", tabindex: "0", role: "region",
         "aria-label": options.label || "table"},
     h("table", {"class": options.class},
-        h("thead", null, h("tr", null, heads.map((head) => h("th", {scope: "col"}, head)))),
+        h("thead", null, h("tr", null, heads.map((head) =>
+            head === "" ? h("td", null) : h("th", {scope: "col"}, head)))),
         h("tbody", null, rows.map((row) => h("tr", null, row.map(cell))))));
 }
 
@@ -299,6 +300,6 @@ export function question({ask, options, check}) {
             judge(input.input.value.trim());
         }}, input, h("button", {"class": "button", type: "submit"}, "Check"));
     }
-    return h("aside", {"class": "question", "aria-label": "A question"},
+    return h("div", {"class": "question", role: "group", "aria-label": "A question"},
         h("p", {"class": "ask"}, typeof ask === "string" ? rich(ask) : ask), controls, verdict);
 }
