@@ -211,7 +211,6 @@ function niceTicks(low, high, count) {
 /** Where the plot lies, and how numbers become pixels. */
 function plotFrame(options, width) {
     const height = options.height || 220;
-    const left = 46;
     const right = 18;
     const top = 10;
     const bottom = options.xLabel ? 40 : 26;
@@ -227,6 +226,8 @@ function plotFrame(options, width) {
         [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [0, 1];
     }
     const pad = options.domain ? 0 : 0.04 * (high - low);
+    const left = Math.max(46, 14 + 6.5 * Math.max(...niceTicks(low - pad, high + pad, 4)
+        .map((tick) => tickLabel(tick).length)));
     const n = Math.max(1, ...all.map((y) => y.length));
     const xAt = (i) => options.x ? options.x[i] : (options.start ?? 1) + i;
     const x0 = xAt(0);
@@ -258,17 +259,20 @@ function linePath(y, frame) {
     return path;
 }
 
+function tickLabel(v) {
+    return Math.abs(v) < 1e-12 ? "0" : shortDecimal(Number(v.toPrecision(6)), 3)
+        .replace(/(\.\d*?)0+(?=$|\u00d7)/, "$1").replace(/\.(?=$|\u00d7)/, "");
+}
+
 function axes(options, f) {
     const ticks = niceTicks(f.low, f.high, 4);
     const xTicks = niceTicks(f.x0, f.x1, f.width > 500 ? 8 : 4);
-    const label = (v) => Math.abs(v) < 1e-12 ? "0" : shortDecimal(Number(v.toPrecision(6)), 3)
-        .replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
     return svg("g", {"class": "axes", "aria-hidden": "true"},
         ticks.map((v) => [svg("line", {x1: f.left, x2: f.width - f.right, y1: f.py(v),
             y2: f.py(v)}), svg("text", {x: f.left - 6, y: f.py(v) + 4, "text-anchor": "end"},
-            label(v))]),
+            tickLabel(v))]),
         xTicks.map((v) => svg("text", {x: f.px(v), y: f.height - f.bottom + 17,
-            "text-anchor": "middle"}, label(v))),
+            "text-anchor": "middle"}, tickLabel(v))),
         options.xLabel ? svg("text", {x: f.width - f.right, y: f.height - 4, "text-anchor": "end",
             "class": "axis-label"}, options.xLabel) : null,
         (options.lines || []).map((line) => svg("g", {"class": "guide"},
