@@ -48,7 +48,7 @@ export function rich(text, values = {}) {
     const parts = text.split(/(`[^`]*`|\{[a-zA-Z]+\})/).filter((part) => part !== "");
     return parts.map((part) => {
         if (part.startsWith("`")) {
-            return h("code", null, part.slice(1, -1));
+            return h("code", {"class": part.length < 36 ? "whole" : null}, part.slice(1, -1));
         }
         const name = /^\{([a-zA-Z]+)\}$/.exec(part);
         return name && name[1] in values ? values[name[1]] : part;
