@@ -27,7 +27,7 @@ demo: $(VENV)/installed
 # What drives the browsers in tests/explain. Without network these tests are skipped.
 DRIVER = tests/explain/node_modules/.package-lock.json
 
-test: $(VENV)/installed-test $(and $(shell command -v npm),$(shell command -v chromium firefox-esr),$(DRIVER))
+test: $(VENV)/installed-test $(and $(shell command -v npm;),$(shell command -v chromium firefox-esr;),$(DRIVER))
 	$(BIN)/python -m pytest $(PYTEST)
 
 $(DRIVER): tests/explain/package-lock.json
