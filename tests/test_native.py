@@ -491,8 +491,8 @@ def test_interrupting_a_batch_that_takes_seconds(threads):
     model.train(docs[:1], 1, step=0, steps=2, lr=0.01, losses=losses)
     before = model.weights.tolist(), model.first_moments.tolist(), model.second_moments.tolist()
     previous = signal.signal(signal.SIGALRM, interrupt)
-    # From 3.12 on, PyErr_CheckSignals collects garbage first. A callback of the collector in Python,
-    # such as hypothesis's, would run the handler, and its exception would be lost.
+    # From 3.12 on, PyErr_CheckSignals collects garbage first. A callback of the collector, such as
+    # hypothesis's, would run the handler, and its exception would be lost.
     gc.disable()
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)

@@ -12,6 +12,7 @@ from .training import Evaluation, TrainingState, evaluate, sample, train
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint, docs_sha256, load_checkpoint, save_checkpoint
+    from .explain import Explanation, explain
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ __all__ = [
     "CharTokenizer",
     "Checkpoint",
     "Evaluation",
+    "Explanation",
     "GPTConfig",
     "TrainingState",
     "Value",
@@ -40,6 +42,7 @@ __all__ = [
     "docs_sha256",
     "embedding",
     "evaluate",
+    "explain",
     "linear",
     "load_checkpoint",
     "load_docs",
@@ -54,9 +57,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the module of checkpoints when someone first asks for it: that takes 10 ms."""
+    """Imports what few programs use when someone first asks for it: that takes 10 ms."""
     if name in ("Checkpoint", "docs_sha256", "load_checkpoint", "save_checkpoint"):
         from . import checkpoint
 
         return getattr(checkpoint, name)
+    if name in ("Explanation", "explain"):
+        from importlib import import_module
+
+        explain = import_module(".explain", __name__)
+        return explain if name == "explain" else explain.Explanation
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 __all__ = [
     "Adam",
+    "Calls",
     "Matrix",
     "NativeGPT",
     "OneAtATime",
@@ -60,12 +61,12 @@ backend = _choose()
 if TYPE_CHECKING or backend == "c":
     from . import _core as vector
     from ._core import Value, compiler, no_grad, read_data, vector_unit
-    from ._native import Matrix, NativeGPT, OneAtATime
+    from ._native import Calls, Matrix, NativeGPT, OneAtATime
     from .optim import Adam
 else:
     from .reference import Adam, Value, no_grad, vector
 
-    Matrix = NativeGPT = None
+    Calls = Matrix = NativeGPT = None
     compiler = vector_unit = "none"
     read_data = read_one_by_one
 

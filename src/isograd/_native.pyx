@@ -9,6 +9,7 @@ from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.math cimport log
 from libc.stdint cimport int32_t
 
 from itertools import islice
@@ -58,11 +59,29 @@ cdef extern from "gpt/train.h" nogil:
         size_t completed
     GptError gpt_train(GPT *g, TrainingRun *run)
 
+cdef extern from "gpt/calls.h" nogil:
+    ctypedef enum Called:
+        CALLED_EXP, CALLED_LOG, CALLED_COS, CALLED_SIN, CALLED_INVERSE, CALLED_INVERSE_SQUARE,
+        CALLED_INVERSE_ROOT, CALLED_INVERSE_ROOT_CUBED, CALLED_ROOT, CALLED_SQUARE, N_CALLED
+    ctypedef enum CallsError:
+        CALLS_OK, CALLS_NO_MEMORY, CALLS_TOO_FAR
+    ctypedef struct Exceptions:
+        double *x
+        signed char *above
+        size_t n
+    ctypedef struct CCalls "Calls":
+        Exceptions[N_CALLED] of
+        CallsError error
+    void calls_free(CCalls *calls)
+    void calls_note(CCalls *calls, Called f, double x, double result)
+    void calls_note_adam(CCalls *calls, const GPT *g, double beta2, double correction2)
+
 cdef extern from "gpt/decode.h" nogil:
     ctypedef struct CDecoder "Decoder":
         size_t T
         double *logits
         double *probabilities
+        CCalls *calls
     CDecoder *decoder_new(const Sizes *s)
     void decoder_free(CDecoder *d)
     void decoder_append(CDecoder *d, const GPT *g, size_t token)
@@ -70,6 +89,10 @@ cdef extern from "gpt/decode.h" nogil:
     GptError decoder_total(const CDecoder *d, const Sizes *s, double *total)
     size_t decoder_draw(const CDecoder *d, const Sizes *s, double total, double random)
     size_t decoder_argmax(const CDecoder *d, const Sizes *s)
+
+cdef extern from "numerics/rounded.h" nogil:
+    ctypedef double (*RoundedFunction)(double x) noexcept
+    RoundedFunction rounded_function(const char *name)
 
 cdef extern from "numerics/vector_unit.h":
     ctypedef enum VectorUnit:
@@ -137,6 +160,14 @@ def set_vector_unit(name):
     """
     if vector_unit_set(UNITS[name]) < 0:
         raise ValueError(f"this processor has no {name}")
+
+
+def rounded(str name, double x):
+    """The function `name` of `x`, correctly rounded: what explain/rounded.py computes, quickly."""
+    cdef RoundedFunction function = rounded_function(name.encode())
+    if function == NULL:
+        raise KeyError(name)
+    return function(x)
 
 
 cdef class OneAtATime:
@@ -431,9 +462,13 @@ cdef class NativeGPT:
             raise RuntimeError("this model is being used by another thread")
         self.busy = True
 
-    def decoder(self):
-        """A Decoder at the beginning of a document. It uses the weights as each call finds them."""
-        return Decoder(self)
+    def decoder(self, calls=None):
+        """A Decoder at the beginning of a document. It uses the weights as each call finds them.
+
+        Notes its calls of libm in `calls`, if given: those that a graph would need for backward(),
+        too, but none whose argument is a size or the temperature.
+        """
+        return Decoder(self, calls)
 
     def sample(self, size_t bos, random, double temperature):
         """Draw tokens, with numbers from `random()`, until `bos` comes or block_size is reached.
@@ -452,17 +487,85 @@ cdef class NativeGPT:
         return tokens
 
 
+FUNCTIONS = {
+    "exp": CALLED_EXP, "log": CALLED_LOG, "cos": CALLED_COS, "sin": CALLED_SIN,
+    "inverse": CALLED_INVERSE, "inverse_square": CALLED_INVERSE_SQUARE,
+    "inverse_root": CALLED_INVERSE_ROOT, "inverse_root_cubed": CALLED_INVERSE_ROOT_CUBED,
+    "root": CALLED_ROOT, "square": CALLED_SQUARE,
+}
+
+
+cdef class Calls:
+    """The calls of libm, of those noted here, whose results are not correctly rounded.
+
+    Each `note` raises MemoryError, and ArithmeticError where libm is off by more than 127 doubles.
+    """
+
+    cdef CCalls c
+
+    def __dealloc__(self):
+        calls_free(&self.c)
+
+    def note(self, str function, double x, double result):
+        """The call of `function`, one of FUNCTIONS, with `x`, which returned `result`."""
+        calls_note(&self.c, FUNCTIONS[function], x, result)
+        self.check()
+
+    def note_documents(self, NativeGPT model not None, docs):
+        """The calls of a step that learns from `docs`, as `model.backward` accepts them."""
+        cdef Documents documents = Documents(list(docs), model.g.s.V, model.g.s.block_size + 1)
+        cdef Decoder decoder
+        cdef size_t i, at, end
+        cdef double p
+        for i in range(documents.c.n):
+            decoder = Decoder(model, self)
+            at, end = documents.starts[i], documents.starts[i + 1] - 1
+            while at < end:
+                decoder_append(decoder.d, model.g, <size_t>documents.tokens[at])
+                at += 1
+                # At temperature 1, the softmax of the loss.
+                raise_error(decoder_softmax(decoder.d, &model.g.s, 1.0))
+                p = decoder.d.probabilities[documents.tokens[at]]
+                calls_note(&self.c, CALLED_LOG, p, log(p))
+        self.check()
+
+    def note_adam(self, NativeGPT model not None, double beta2, double correction2):
+        """The calls of Adam's next update, from the gradients and moments that `model` has."""
+        with nogil:
+            calls_note_adam(&self.c, model.g, beta2, correction2)
+        self.check()
+
+    cdef check(self):
+        if self.c.error == CALLS_NO_MEMORY:
+            raise MemoryError
+        if self.c.error == CALLS_TOO_FAR:
+            raise ArithmeticError("this machine's libm is off by more than 127 doubles")
+
+    def exceptions(self):
+        """For each function pairs (x, how many doubles the result is above the nearest one)."""
+        return {
+            name: [(self.c.of[f].x[i], self.c.of[f].above[i]) for i in range(self.c.of[f].n)]
+            for name, f in FUNCTIONS.items()
+        }
+
+    def __len__(self):
+        return sum(self.c.of[f].n for f in FUNCTIONS.values())
+
+
 cdef class Decoder:
     """One document being sampled: the keys and values of its positions so far."""
 
     cdef NativeGPT model
+    cdef Calls calls
     cdef CDecoder *d
 
-    def __cinit__(self, NativeGPT model not None):
-        self.model = model
+    def __cinit__(self, NativeGPT model not None, Calls calls=None):
+        self.model, self.calls = model, calls
         self.d = decoder_new(&model.g.s)
         if self.d == NULL:
             raise MemoryError
+        if calls is not None:
+            self.d.calls = &calls.c
 
     def __dealloc__(self):
         decoder_free(self.d)

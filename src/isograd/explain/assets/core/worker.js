@@ -1,0 +1,56 @@
+// The worker's side of the page's questions: {id, ask, args} comes in; {id, answer}, {id, error} or
+// {id, progress} goes out. The first question is "open"; "abandon" ends another one.
+
+import {decodePayload, readPayload} from "./payload.js";
+import {QUESTIONS} from "./questions.js";
+import {Run, Turn} from "./run.js";
+import {sha256} from "./sha256.js";
+
+const opened = {run: null};
+const turns = new Map(); // of the questions that are not answered yet, by id
+
+async function open(base64, digest) {
+    const bytes = await decodePayload(base64);
+    const found = Array.from(sha256(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const run = new Run(readPayload(bytes), found === digest);
+    opened.run = run;
+    const {losses, text_at: textAt, order} = run.arrays;
+    const copies = {losses: losses.slice(), textAt: textAt.slice(), order: order.slice()};
+    return {header: run.header, intact: run.intact, ...copies};
+}
+
+function abandon(id) {
+    const turn = turns.get(id);
+    if (turn) {
+        turn.isAbandoned = true;
+    }
+    return Boolean(turn);
+}
+
+async function answerTo(turn, ask, args) {
+    if (ask === "open") {
+        return open(...args);
+    }
+    if (ask === "abandon") {
+        return abandon(...args);
+    }
+    if (!Object.hasOwn(QUESTIONS, ask)) {
+        throw new Error(`There is no question ${JSON.stringify(ask)}.`);
+    }
+    if (!opened.run) {
+        throw new Error("The run is not open yet.");
+    }
+    return QUESTIONS[ask](opened.run, turn, ...args);
+}
+
+globalThis.onmessage = async ({data: {id, ask, args = []}}) => {
+    const turn = new Turn((progress) => globalThis.postMessage({id, progress}));
+    turns.set(id, turn);
+    try {
+        globalThis.postMessage({id, answer: await answerTo(turn, ask, args)});
+    } catch (error) {
+        globalThis.postMessage({id, error: error.message});
+    } finally {
+        turns.delete(id);
+    }
+};
