@@ -1,5 +1,6 @@
 // Verify: the whole run replayed by the worker, and what came of it. One verification for the
 // whole page, which the bar shows, too.
+import {hexOf, reprOf} from "../core/numbers.js";
 import {act, button, h, replace, rich, voices} from "./kit.js";
 import {askNow, run, set} from "./state.js";
 import {pageText} from "../text/page.js";
@@ -51,8 +52,7 @@ export function verificationText(now) {
 }
 
 function shown(x) {
-    return typeof x === "number" ? String(x) : x && typeof x === "object" && "hex" in x
-        ? x.hex : String(x);
+    return typeof x === "number" ? `${reprOf(x)}  (${hexOf(x)})` : String(x);
 }
 
 function firstDifference(first) {

@@ -271,8 +271,10 @@ async function weightView(k, name, row, column, which) {
 }
 
 async function lossView(k) {
-    const [answer, root] = await Promise.all([ask("step", k), ask("order", k, 0, 1)]);
+    const [answer, root, [most]] = await Promise.all([ask("step", k), ask("order", k, 0, 1),
+        ask("moved", k, 1)]);
     const node = root.nodes[0];
+    const weight = `weight/${k}/${most.name}/${most.row}/${most.column}`;
     return {kind: "Loss", title: `Loss of step ${k}`, value: answer.loss, sections: [
         ["What it is", h("p", null, "The mean surprise, \u2212log p, over the characters of ",
             answer.documents.map((text, i) => [i ? ", " : "", h("bdi", {"class": "letter"},
@@ -280,6 +282,8 @@ async function lossView(k) {
         ["The root of the graph", h("p", null, "Every number of the step leads here: ",
             nodeNum(k, node.id, "data", node.data), ", gradient ",
             nodeNum(k, node.id, "grad", node.grad))],
+        ["What it led to", h("p", null, `The weight ${weightTitle(most.name, most.row,
+            most.column)} moved most: by `, num(most.change, `${weight}/change`), ".")],
         state.step === k ? null : ["This step", button(`Show step ${k} on the page`,
             () => set({step: k}))],
     ], site: node.site, python: runPython(k, "print(losses[-1].hex())")};
