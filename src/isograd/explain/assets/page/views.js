@@ -204,7 +204,7 @@ const PARTS = {
 };
 
 /** Why the weight moved, in a sentence. */
-function moveSentence(k, at, w) {
+export function moveSentence(k, at, w) {
     const of = (which) => num(w[which], `${at}/${which}`);
     if (w.change === 0) {
         return h("p", null, rich(pageText.stayed, {step: String(k)}));
