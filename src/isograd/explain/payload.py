@@ -26,7 +26,7 @@ VERSION = 1
 CODES = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}  # of Python's arrays
 MOST_TEXT = 1_000_000  # bytes of documents that go into a page although no step used them
 BEGINNINGS = {
-    "weights": "losses and digests",
+    "weights": "first weights, losses and digests",
     "keyframe_steps": "keyframes",
     "exp_x": "libm's calls",
 }
@@ -106,7 +106,8 @@ def arrays_of(recording: Recording, places: Sequence[int]) -> Iterator[tuple[str
         return name, kind, array(CODES[kind], numbers)
 
     frames = recording.keyframes
-    yield typed("text_at", "i32", places)
+    if len(places) < len(recording.texts):  # else each text is in its own place
+        yield typed("text_at", "i32", places)
     yield typed("order", "i32", used_order(recording))
     yield typed("weights", "f64", recording.weights)
     yield typed("losses", "f64", recording.losses)

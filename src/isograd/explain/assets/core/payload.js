@@ -33,6 +33,9 @@ export function readPayload(bytes) {
     for (const place of header.arrays) {
         arrays[place.name] = readPayloadArray(bytes, place);
     }
+    if (!arrays.text_at && Array.isArray(header.texts)) {
+        arrays.text_at = Int32Array.from(header.texts.keys()); // all documents, in their order
+    }
     return {header, arrays};
 }
 

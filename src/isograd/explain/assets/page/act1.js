@@ -113,8 +113,8 @@ function shuffleWidget() {
             Array.from({length: Math.min(6, total)}, (_, i) =>
                 documentItem(i, `line ${i + 1}`)))),
         h("div", null, h("h4", null, "How training went"), list)),
-    h("p", null, `${count(steps)} step${steps === 1 ? "" : "s"} of ${count(size)} read `,
-        `${count(seen)} of ${count(total)} documents, `, share, "\u2009% of the data.")];
+    h("p", null, `${count(steps)} step${steps === 1 ? "" : "s"} of ${count(size)} document${
+        size === 1 ? "" : "s"} each read `, `${count(seen)} of ${count(total)} documents, `, share, "\u2009% of the data.")];
 }
 
 function tokenBoxes(text, {ids, unknown}) {

@@ -41,7 +41,7 @@ function attentionQuestion(context, picture, state) {
 
 export function act3(context) {
     const {ask} = context;
-    return act("act3", "3", text3.title, text3.lead,
+    return act("act3", "Act 3", text3.title, text3.lead,
         letters(context), attentionFigure(context), streamFigure(context),
         diagramFigure(context),
         live(context, ["step", "document", "head", "layer"], ({step, document: d}) =>

@@ -161,14 +161,24 @@ function drawFigure(context) {
         : live(context, ["sample"], () => ask("samples"), (list) => drawnLetter(context, list));
 }
 
+/** For each text that the page holds: whether the steps read it. */
+function knownTexts(run) {
+    const read = new Set(run.order);
+    const known = new Map();
+    (run.texts || []).forEach((text, i) => known.set(text, known.get(text) ||
+        read.has(run.textAt[i])));
+    return known;
+}
+
 function ownSamples({run, set}) {
-    const known = new Set(run.texts || []);
+    const known = knownTexts(run);
     const {temperature: own} = run.options;
     return h("div", null,
         h("ul", {"class": "own"}, run.samples.map((text, i) => h("li", null,
             button(h("bdi", null, shortText(text, 60) || text5.ownEmpty), () =>
-                set({sample: `${i}.0`}), {"class": "link"}),
-            known.has(text) ? h("small", null, text5.ownKnown) : null))),
+                set({sample: `${i}.0`}), {"class": "button link"}),
+            known.has(text) ? h("small", null, known.get(text) ? text5.ownRead
+                : text5.ownUnread) : null))),
         h("p", {"class": "caption"}, fill(text5.ownTechnical, {held: known.size.toLocaleString("en"),
             all: run.data.documents.toLocaleString("en"), own, block: run.config.block_size})));
 }
@@ -212,7 +222,7 @@ function drawQuestion(context, list) {
 
 export function act5(context) {
     const {ask, run} = context;
-    return act("act5", "5", text5.title, text5.lead,
+    return act("act5", "Act 5", text5.title, text5.lead,
         voices(text5.heatPlain, text5.heatTechnical),
         figure(text5.heatTitle, temperatureFigure(context)),
         voices(text5.drawPlain, fill(text5.drawTechnical, {seed: run.options.seed})),

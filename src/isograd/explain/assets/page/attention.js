@@ -44,6 +44,12 @@ function columnNames(picture, run, count) {
     return Array.from({length: count}, (_, u) => letterName(picture.tokens[u], run));
 }
 
+function narrow(columns, content) {
+    const place = h("div", {"class": "narrow"}, content);
+    place.style.setProperty("--columns", columns);
+    return place;
+}
+
 /** Each head's weights at the chosen position. */
 function headRows(context, picture, state) {
     const {run} = context;
@@ -53,7 +59,7 @@ function headRows(context, picture, state) {
     return h("div", null,
         sentence(text3.attentionHeads, {position: String(at), letter: letter(picture.tokens[at],
             run)}, {"class": "above"}),
-        heat({
+        narrow(at + 1, heat({
             rows: run.config.n_head, columns: at + 1, scale: "sequential", limit: 1,
             label: "attention of each head", numbers: at < 12, digits: 2,
             rowLabels: Array.from({length: run.config.n_head}, (_, a) => `head ${a}`),
@@ -61,7 +67,7 @@ function headRows(context, picture, state) {
             value: (a, u) => field.data[cellOf(n, a, at, u)],
             ref: (a, u) => nodeRef(state.step, field.ids[cellOf(n, a, at, u)]),
             marked: (a) => run.config.n_head > 1 && a === headIn(run, state),
-        }));
+        })));
 }
 
 /** One head, all positions: the lower triangle. */

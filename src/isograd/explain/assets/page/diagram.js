@@ -96,9 +96,9 @@ function drawing(context, pick) {
 export function diagramFigure(context) {
     const {run} = context;
     const {documents} = run.data;
-    const rounds = run.options.steps * run.options.batch_size / documents;
-    const times = rounds <= 1 ? `${(rounds).toPrecision(2)} times` :
-        `${rounds.toPrecision(3)} times`;
+    const used = run.options.steps * run.options.batch_size;
+    const dropout = fill(used <= documents ? text3.diagramOnce : text3.diagramAgain,
+        {rounds: Math.ceil(used / documents)});
     const side = h("div", {"class": "diagram-side", "aria-live": "polite"});
     const pick = (name, buttons) => {
         buttons.forEach((one) => one.setAttribute("aria-pressed",
@@ -110,7 +110,7 @@ export function diagramFigure(context) {
     pick("attention", first);
     const list = diagramMatrices(run.config);
     return [
-        voices(text3.diagramPlain, fill(text3.diagramTechnical, {times})),
+        voices(text3.diagramPlain, fill(text3.diagramTechnical, {dropout})),
         figure(text3.diagramTitle, h("div", {"class": "diagram-place"}, picture, side),
             fill(text3.diagramSum, {matrices: list.length, total: count(list.reduce(
                 (sum, {rows, columns}) => sum + rows * columns, 0))})),

@@ -20,6 +20,10 @@ function bigNumber(n) {
     return name ? `${Number((n / unit).toPrecision(3))} ${name}` : n.toLocaleString("en");
 }
 
+function manyTimes(x) {
+    return x < 1e6 ? Math.round(x).toLocaleString("en") : shortDecimal(x, 3);
+}
+
 function sizeTable(run) {
     const {n_layer: layers, n_embd: width, n_head: heads, vocab_size: vocab} = run.config;
     const own = countWeights(run.config);
@@ -28,7 +32,7 @@ function sizeTable(run) {
             h("span", {"class": "model-name"}, name, paper ? h("small", null, paper) : null),
             h("span", {"class": "model-size"}, bigNumber(weights), sizeBar(weights)),
             paper ? derived(weights / own, `${bigNumber(weights)} / ${own} = ` +
-                shortDecimal(weights / own), {digits: 3}) : "1",
+                shortDecimal(weights / own), {text: manyTimes(weights / own)}) : "1",
             ...shape.map((n) => n.toLocaleString("en")),
         ]);
     return table(textEnd.sizeHeads, rows, {label: "sizes of models", "class": "sizes"});
@@ -104,7 +108,7 @@ export function theEnd(context) {
     const {run} = context;
     const own = countWeights(run.config);
     const largest = Math.max(...published.map(([, weights]) => weights));
-    return act("end", "\u2192", textEnd.title, textEnd.lead,
+    return act("end", "The end", textEnd.title, textEnd.lead,
         flowFigure(context),
         voices(fill(textEnd.sizePlain, {mass: mass(own), most: mass(largest)}),
             textEnd.sizeTechnical),

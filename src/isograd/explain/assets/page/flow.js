@@ -8,7 +8,7 @@ import {
 } from "./pictures.js";
 import {textEnd} from "../text/end.js";
 
-const MOST_CELLS_SHOWN = 3600;
+const MOST_CELLS_SHOWN = 4800;
 
 /** The rows of the picture: [field, name], from top to bottom. */
 function flowStages({n_layer: layers}) {
@@ -39,7 +39,7 @@ function tileNumbers(picture, name, t, step) {
 function flowTile(picture, name, label, t, step, limit) {
     const {data, ref, columns} = tileNumbers(picture, name, t, step);
     const cells = Array.from(data, (value, i) => colourCell((attributes) => h("i",
-        {...attributes, role: "button"}), value, ref(i), limit, `${label}, position ${t}, ${i}`));
+        attributes), value, ref(i), limit, `${label}, position ${t}, ${i}`));
     const tile = h("div", {"class": "tile" + (name.endsWith("attention") ? " meets" : "")}, cells);
     tile.style.setProperty("--columns", columns);
     return {tile, cells};
@@ -61,7 +61,8 @@ function flowRow(label, cells, className = "") {
 
 function flowPicture(context, picture, state) {
     const {run} = context;
-    const {from, shown} = flowWindow(picture, run.config, positionIn(picture, state));
+    const at = positionIn(picture, state);
+    const {from, shown} = flowWindow(picture, run.config, at);
     const places = Array.from({length: shown}, (_, i) => from + i);
     const all = [];
     const stages = flowStages(run.config).map(([name, label]) => {
@@ -76,18 +77,20 @@ function flowPicture(context, picture, state) {
     const list = surprises(picture, state.step);
     const names = textEnd.flowStages;
     const grid = h("div", {"class": "flow", role: "group", "aria-label": textEnd.title},
-        flowRow(names.letter, places.map((t) => letter(picture.tokens[t], run)), "letters"),
+        flowRow(names.letter, places.map((t) => h("span", {"class": t === at ? "chosen" : null},
+            letter(picture.tokens[t], run))), "flow-letters"),
         stages,
-        flowRow(names.target, places.map((t) => letter(list[t].target, run)), "letters"),
+        flowRow(names.target, places.map((t) => letter(list[t].target, run)), "flow-letters"),
         flowRow(names.p, places.map((t) => num(list[t].p, list[t].pRef, {digits: 2}))),
-        flowRow(names.losses, places.map((t) => num(list[t].loss, list[t].ref, {digits: 3}))));
+        flowRow(names.losses, places.map((t) => num(list[t].loss, list[t].ref, {digits: 2}))));
     grid.style.setProperty("--columns", shown);
+    grid.classList.toggle("dense", shown > 8);
     roving(grid, all, 1);
     const cut = shown < picture.n ? fill(textEnd.flowCut, {from, to: from + shown - 1,
         n: picture.n}) + " " : "";
     return h("div", {"class": "stack"}, positions(context, picture),
         h("div", {"class": "flow-frame", tabindex: "0", role: "region",
-            "aria-label": textEnd.title}, grid),
+            "aria-label": textEnd.flowFrame}, grid),
         h("p", {"class": "caption"}, cut + textEnd.flowMean + " " + fill(textEnd.flowCount,
             {shown: all.length.toLocaleString("en")})));
 }

@@ -1,6 +1,7 @@
 // The first screen: what this run is, what it writes, and where to go.
-import {button, h, num, rich, tokenText} from "./kit.js";
-import {ask, run, set} from "./state.js";
+import {weightField} from "./field.js";
+import {h, num, rich} from "./kit.js";
+import {run, set, state} from "./state.js";
 import {pageText} from "../text/page.js";
 
 export const contents = [
@@ -42,11 +43,29 @@ export function facts() {
         fact("Machine", `${run.machine}, ${run.libm}`));
 }
 
-export function goTo(id) {
-    set({act: id}, {push: true});
+const HOLD = [0, 250, 700, 1500, 3000]; // milliseconds
+
+/** Scrolls to an act, and again while figures above it fill in, until the reader moves. */
+export function showAct(id) {
     const section = document.getElementById(id);
-    section?.scrollIntoView();
-    section?.querySelector("h2")?.focus({preventScroll: true});
+    if (!section) {
+        return;
+    }
+    const timers = HOLD.map((delay) => setTimeout(() =>
+        section.scrollIntoView({behavior: "instant"}), delay));
+    const stop = () => timers.forEach(clearTimeout);
+    for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) {
+        window.addEventListener(event, stop, {once: true, passive: true});
+    }
+    section.querySelector("h2")?.focus({preventScroll: true});
+}
+
+export function goTo(id) {
+    if (state.act === id) {
+        showAct(id);
+    } else {
+        set({act: id}, {push: true});
+    }
 }
 
 /** The acts as a list of links. */
@@ -64,7 +83,8 @@ export function contentsList(afterwards = () => {}) {
 function sampleList() {
     const list = h("ul", {"class": "hero-samples", "aria-label": pageText.heroSamples},
         run.samples.slice(0, 12).map((text, i) => h("li", null, h("button", {type: "button",
-            "data-ref": `sample/${i}/0/draw`, "class": "sample-name", dir: "auto"},
+            "class": "sample-name", dir: "auto",
+            onclick: () => set({at: `sample/${i}/0/draw`}, {push: true})},
         text.slice(0, 40) || "\u25cf"))));
     return list;
 }
@@ -77,11 +97,15 @@ export function hero() {
         h("p", {"class": "lead"}, rich(pageText.heroLead, {
             documents: (run.options.steps * run.options.batch_size).toLocaleString("en"),
             data: "documents"})),
+        h("h2", {"class": "hero-label"}, rich(pageText.heroWeights,
+            {n: weightCount(run.config).toLocaleString("en")})),
+        weightField(),
         run.samples.length ? [h("h2", {"class": "hero-label"}, pageText.heroSamples),
             sampleList()] : null,
+        run.intact === false ? h("p", {"class": "sorry", role: "alert"}, pageText.damaged) : null,
         facts(),
         contentsList(),
         h("p", {"class": "note"}, rich(pageText.heroHint), " ",
             run.withheld ? pageText.withheld : pageText.contains),
-        h("p", {"class": "note"}, h("code", null, run.command)));
+        h("p", {"class": "note"}, "Made by ", h("code", null, run.command)));
 }

@@ -1,7 +1,7 @@
 // The panel that any number opens: what the number is, its bits, where it comes from, where it
 // leads. views.js says what to show of each kind of number; here is the panel around it.
 import {hexOf, reprOf} from "../core/numbers.js";
-import {button, code, h, loading, replace, shortDecimal} from "./kit.js";
+import {code, h, loading, replace, shortDecimal} from "./kit.js";
 import {lines, set, state, subscribe} from "./state.js";
 import {view} from "./views.js";
 
@@ -55,7 +55,7 @@ function head() {
 /** The number itself: short, in full, and in its bits. */
 function valueBlock(value) {
     return h("div", {"class": "value"},
-        h("p", {"class": "big-number"}, shortDecimal(value, 5)),
+        h("p", {"class": "big-number", "data-hex": hexOf(value)}, shortDecimal(value, 5)),
         h("dl", {"class": "pairs"}, h("dt", null, "decimal"), h("dd", {"class": "hex"},
             reprOf(value)), h("dt", null, "exact"), h("dd", {"class": "hex"}, hexOf(value))));
 }

@@ -48,7 +48,7 @@ export function rich(text, values = {}) {
     const parts = text.split(/(`[^`]*`|\{[a-zA-Z]+\})/).filter((part) => part !== "");
     return parts.map((part) => {
         if (part.startsWith("`")) {
-            return h("code", null, part.slice(1, -1));
+            return h("code", {"class": part.length < 36 ? "whole" : null}, part.slice(1, -1));
         }
         const name = /^\{([a-zA-Z]+)\}$/.exec(part);
         return name && name[1] in values ? values[name[1]] : part;
@@ -74,10 +74,16 @@ export function shortDecimal(value, digits = 4) {
         return sign + String(size);
     }
     if (size >= 1e-3 && size < 1e6) {
-        return sign + size.toPrecision(digits).replace(/e.*$/, "");
+        const text = size.toPrecision(digits);
+        return sign + (text.includes("e") ? String(Math.round(size)) : text);
     }
     const [mantissa, exponent] = size.toExponential(Math.max(0, digits - 2)).split("e");
     return sign + mantissa + powerOfTen(Number(exponent));
+}
+
+/** The same without zeros at its end, for a formula's constants: "0.15". */
+export function plainDecimal(value, digits = 4) {
+    return shortDecimal(value, digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
 /**
@@ -103,7 +109,11 @@ export function tokenText(id, chars) {
     if (id >= chars.length || id < 0) {
         return "\u25cf";
     }
-    return chars[id] === " " ? "\u2423" : chars[id];
+    if (chars[id] === " ") {
+        return "\u2423";
+    }
+    return /^[\p{Z}\p{Cc}\p{Cf}]$/u.test(chars[id]) ? "U+" +
+        chars[id].codePointAt(0).toString(16).toUpperCase().padStart(4, "0") : chars[id];
 }
 
 /** What stands there until the answer comes. */
@@ -263,7 +273,8 @@ export function table(heads, rows, options = {}) {
     return h("div", {"class": "table-frame", tabindex: "0", role: "region",
         "aria-label": options.label || "table"},
     h("table", {"class": options.class},
-        h("thead", null, h("tr", null, heads.map((head) => h("th", {scope: "col"}, head)))),
+        h("thead", null, h("tr", null, heads.map((head) =>
+            head === "" ? h("td", null) : h("th", {scope: "col"}, head)))),
         h("tbody", null, rows.map((row) => h("tr", null, row.map(cell))))));
 }
 
@@ -289,6 +300,6 @@ export function question({ask, options, check}) {
             judge(input.input.value.trim());
         }}, input, h("button", {"class": "button", type: "submit"}, "Check"));
     }
-    return h("aside", {"class": "question", "aria-label": "A question"},
+    return h("div", {"class": "question", role: "group", "aria-label": "A question"},
         h("p", {"class": "ask"}, typeof ask === "string" ? rich(ask) : ask), controls, verdict);
 }

@@ -23,7 +23,7 @@ function threeAges(context, [picture, first, now, last], state) {
         heat({
             rows: 3, columns: width, label: `row ${token} of wte`,
             rowLabels: ["drawn", `step ${state.step}`, "trained"],
-            columnLabels: Array.from({length: width}, (_, c) => c),
+            columnLabels: width > 16 ? null : Array.from({length: width}, (_, c) => c),
             value: (r, c) => ages[r][0][token * width + c],
             ref: (r, c) => weightRef(ages[r][1], "wte", token, c, ages[r][2]),
         }));
@@ -207,14 +207,13 @@ function once(context, load, make) {
 function wholeTable(context) {
     const {ask, run} = context;
     return live(context, ["step"], ({step}) => ask("matrix", "wte", step), (wte, state) =>
-        h("div", null, heat({
+        heat({
             rows: wte.rows, columns: wte.columns, label: "wte",
             rowLabels: Array.from({length: wte.rows}, (_, r) => letterName(r, run)),
             limit: largestOf(wte.before),
             value: (r, c) => wte.before[r * wte.columns + c],
             ref: (r, c) => weightRef(state.step, "wte", r, c, "before"),
-        }), h("p", {"class": "caption"}, fill(text3.tableCaption.replaceAll("`", ""),
-            {step: state.step}))));
+        }));
 }
 
 /** The three figures about letters. */
@@ -229,6 +228,7 @@ export function letters(context) {
         voices(text3.mapPlain, fill(text3.mapTechnical, values)),
         figure(text3.mapTitle, once(context, ages, ([first, last]) =>
             mapWithSlider(context, first.before, last.after))),
-        figure(text3.tableTitle, h("div", {"class": "scroll-tall"}, wholeTable(context))),
+        figure(text3.tableTitle, h("div", {"class": "scroll-tall"}, wholeTable(context)),
+            text3.tableCaption),
     ];
 }

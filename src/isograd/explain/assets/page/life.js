@@ -2,7 +2,7 @@
 import {linePlot} from "./charts.js";
 import {button, choice, figure, h, num, rich, shortDecimal, table, voices} from "./kit.js";
 import {diagramMatrices} from "./diagram.js";
-import {fill, letterName, live, sentence, weightName, weightRef} from "./pictures.js";
+import {fill, letterName, live, sentence, telling, weightName, weightRef} from "./pictures.js";
 import {text4} from "../text/act4.js";
 
 const MOVED = 10;
@@ -97,11 +97,10 @@ function lifeNumbers(context, weight, answer, state) {
 }
 
 function lifeFigure(context) {
-    const {ask, run} = context;
+    const {ask} = context;
     const drawn = {plots: null};
     const top = live(context, ["weight", "step"], () => chosenWeight(context), (weight) =>
-        h("div", {"class": "stack"}, weightPicker(context, weight), h("p", {"class": "note"},
-            rich("{weight}", {weight: weightName(weight, run)}))));
+        weightPicker(context, weight));
     const plots = live(context, ["weight", "step"], () => chosenWeight(context).then((weight) =>
         ask("history", weight.name, weight.row, weight.column).then((history) =>
             ({weight, history, key: JSON.stringify(weight)}))), ({weight, history, key}) => {
@@ -124,11 +123,11 @@ function movedTable(context, list, state) {
         return h("p", null, text4.nothing);
     }
     return table(text4.movedHeads, list.map((weight) => {
+        const digits = telling(weight.before, weight.after);
         const ref = (what) => weightRef(state.step, weight.name, weight.row, weight.column, what);
         return [button(weightName(weight, run), () => set({weight:
-            `${weight.name}/${weight.row}/${weight.column}`}), {"class": "link"}),
-        num(weight.grad, ref("grad"), {digits: 3}), num(weight.before, ref("before")),
-        num(weight.after, ref("after")), num(weight.change, ref("change"), {digits: 3})];
+            `${weight.name}/${weight.row}/${weight.column}`}), {"class": "button link"}),
+        num(weight.grad, ref("grad"), {digits: 3}), num(weight.before, ref("before"), digits), num(weight.after, ref("after"), digits), num(weight.change, ref("change"), {digits: 3})];
     }), {label: "what moved most", "class": "moved"});
 }
 

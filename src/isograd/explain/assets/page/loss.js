@@ -4,7 +4,7 @@ import {bars, linePlot, roving} from "./charts.js";
 import {button, derived, figure, h, num, replace, rich, shortDecimal, slider, svg, voices} from "./kit.js";
 import {
     fill, letterName, live, nodeRef, positionIn, positions, responsive, runningMean,
-    sentence, shortText, weightName, weightRef,
+    sentence, shortText, telling, weightName, weightRef,
 } from "./pictures.js";
 import {text4} from "../text/act4.js";
 
@@ -29,16 +29,17 @@ function picked(context, step, state) {
 function fourBeats(context, {step, picture, most, weight}, state) {
     const k = state.step;
     const ref = (what) => weightRef(k, most.name, most.row, most.column, what);
-    const name = () => weightName(most, context.run);
+    const digits = telling(weight.before, weight.after);
     return h("ol", {"class": "beats"},
         beat("1", text4.pick, picked(context, step, state)),
-        beat("2", text4.predict, h("p", null, fill(text4.predictSays, {n: picture.n})),
+        beat("2", text4.predict, h("p", null, fill(step.documents.length === 1
+            ? text4.predictSays : text4.predictBatch, {n: picture.n, b: step.documents.length})),
             num(step.loss, `loss/${k}`, {"class": "big"})),
-        beat("3", text4.blame, h("p", null, rich(text4.blameSays, {weight: name()})),
+        beat("3", text4.blame, h("p", null, rich(text4.blameSays, {weight: weightName(most, context.run)})),
             num(weight.grad, ref("grad"), {"class": "big"})),
         beat("4", text4.nudge, h("p", null, text4.nudgeSays),
-            h("p", {"class": "nudge"}, num(weight.before, ref("before")), " \u2192 ",
-                num(weight.after, ref("after"))),
+            h("p", {"class": "nudged"}, num(weight.before, ref("before"), digits), " \u2192 ",
+                num(weight.after, ref("after"), digits)),
             h("p", {"class": "note"}, "by ", num(weight.change, ref("change")))));
 }
 
@@ -89,8 +90,8 @@ function surpriseBars(context, picture, state) {
     const list = surprises(picture, state.step);
     const at = positionIn(picture, state);
     return h("div", null,
-        sentence(fill(text4.surpriseBars, {step: state.step, n: picture.n}), {},
-            {"class": "above"}),
+        sentence(fill(text4.surpriseBars, {step: state.step, n: picture.n}) +
+            (run.options.batch_size > 1 ? text4.surpriseBatch : ""), {}, {"class": "above"}),
         bars({label: "surprise at each position", items: list.map((one) => ({
             label: h("span", null, letterName(picture.tokens[one.t], run), "\u2009\u2192\u2009",
                 h("b", null, letterName(one.target, run))),
@@ -125,12 +126,14 @@ function curvePath(top, {px, py}) {
 }
 
 function curvePoints(list, at, {px, py}, run) {
-    const points = list.map((one) => svg("g", {"class": "curve-point" +
+    const ordered = [...list].sort((a, b) => a.p - b.p);
+    const points = ordered.map((one, i) => svg("g", {"class": "curve-point" +
         (one.t === at ? " marked" : ""), role: "button", "data-ref": one.ref,
     "data-hex": hexOf(one.loss), "aria-label": `${letterName(one.target, run)}: ` +
         shortDecimal(one.loss)},
     svg("circle", {cx: px(one.p), cy: py(one.loss), r: 4.5}),
-    svg("text", {x: px(one.p) + 8, y: py(one.loss) - 6}, letterName(one.target, run))));
+    svg("text", i % 2 ? {x: px(one.p) - 8, y: py(one.loss) + 14, "text-anchor": "end"}
+        : {x: px(one.p) + 8, y: py(one.loss) - 6}, letterName(one.target, run))));
     const group = svg("g", null, points);
     roving(group, points, 1);
     return group;
@@ -178,7 +181,7 @@ function surpriseFigure(context) {
                     surpriseCurve(context, picture, state)))))];
 }
 
-function lossPlot(context, window, guess) {
+function curveOfLosses(context, window, guess) {
     const {run, set, state, subscribe} = context;
     const {losses, config} = run;
     const smooth = runningMean(losses, window);
@@ -218,7 +221,7 @@ function lossFigure(context) {
         derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`)});
     return [voices(text4.lossPlain, h("span", null, technical)),
         figure(fill(text4.lossTitle, {steps: steps.toLocaleString("en")}),
-            lossPlot(context, window, guess))];
+            curveOfLosses(context, window, guess))];
 }
 
 /** The figures about guessing and its price. */

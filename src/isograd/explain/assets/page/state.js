@@ -1,7 +1,8 @@
 // What the reader looks at, kept in the URL's fragment; and the way to the worker that knows the
 // answers. `run` is the payload's header, with losses, order and textAt beside it.
 
-const DEFAULTS = {step: 1, document: 0, position: 0, voice: "both", act: "", at: "", theme: ""};
+const DEFAULTS = {step: 1, document: 0, position: 0, voice: "both", act: "", at: "", theme: "",
+    layer: 0, head: 0, weight: "", prefix: "", temperature: "", sample: "0.0"};
 
 export const state = {...DEFAULTS};
 export const run = {};
@@ -34,16 +35,20 @@ function clamp(value, low, high) {
     return Number.isFinite(number) ? Math.min(high, Math.max(low, number)) : low;
 }
 
+/** What each counted thing may be: least and most. */
+function limits() {
+    const {options, config} = run;
+    return options ? {step: [1, options.steps], document: [0, options.batch_size - 1],
+        position: [0, config.block_size - 1], layer: [0, config.n_layer - 1],
+        head: [0, config.n_head - 1]} : {};
+}
+
 function cleaned(changes) {
     const clean = {...changes};
-    if ("step" in clean) {
-        clean.step = clamp(clean.step, 1, run.options ? run.options.steps : Infinity);
-    }
-    if ("document" in clean) {
-        clean.document = clamp(clean.document, 0, run.options ? run.options.batch_size - 1 : 1e9);
-    }
-    if ("position" in clean) {
-        clean.position = clamp(clean.position, 0, run.config ? run.config.block_size - 1 : 1e9);
+    for (const [key, [least, most]] of Object.entries(limits())) {
+        if (key in clean) {
+            clean[key] = clamp(clean[key], least, most);
+        }
     }
     return clean;
 }
@@ -186,6 +191,7 @@ export async function openRun() {
     Object.assign(run, answer.header, {losses: answer.losses, order: answer.order,
         textAt: answer.textAt, intact: answer.intact});
     DEFAULTS.step = run.options.steps;
+    DEFAULTS.position = Math.min(3, run.config.block_size - 1);
     Object.assign(state, readFragment());
     window.addEventListener("popstate", followUrl);
     window.addEventListener("hashchange", followUrl);

@@ -1,16 +1,18 @@
 // What the inspector shows of each kind of number: view("weight/3/wte/0/1/grad") and so on.
 // A view is {kind, title, value, sections: [[title, ...content]], site, python, after}.
-import {fromHex, hexOf, reprOf, sameBits} from "../core/numbers.js";
-import {button, derived, h, num, replace, shortDecimal, tokenText} from "./kit.js";
+import {fromHex, reprOf, sameBits} from "../core/numbers.js";
+import {button, derived, h, num, plainDecimal, replace, rich, tokenText} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {
-    dataFormula, dataPython, gradPython, localPython, localRule, momentPython, nodeNum, runPython,
-    weightPython,
+    dataFormula, dataPython, drawPython, gradPython, localPython, localRule, logitPython,
+    momentPython, nodeNum, runPython, softmaxPython, weightPython,
 } from "./formulas.js";
 import {ask, run, set, state} from "./state.js";
 import {pageText} from "../text/page.js";
 
 const FOLD = 6;
+const LONG_SUMS = ["dot.sum", "softmax.total", "document_loss.mean", "batch_loss.mean"];
+const KINDS_OF_NODE = {"+": "a sum", "*": "a product", "**": "a power"};
 
 /** The first few of `items`, and a button for the rest. */
 function folded(items, make, word) {
@@ -26,9 +28,9 @@ function folded(items, make, word) {
 }
 
 function childrenTable(k, node) {
-    const symbol = node.operation;
+    const symbol = node.operation === "*" ? "\u00d7" : node.operation;
     return h("table", {"class": "children"}, h("thead", null, h("tr", null,
-        ["", "data", "grad", "local"].map((head) => h("th", {scope: "col"}, head)))),
+        h("td", null), ["data", "grad", "local"].map((head) => h("th", {scope: "col"}, head)))),
     h("tbody", null, node.children.map((child, j) => h("tr", null,
         h("th", {scope: "row"}, j === 0 ? node.children.length === 1 ? symbol : "" : symbol),
         h("td", null, nodeNum(k, child.id, "data", child.data)),
@@ -36,22 +38,41 @@ function childrenTable(k, node) {
         h("td", null, num(child.local, `node/${k}/${node.id}/local/${j}`))))));
 }
 
+/** wte[4][0], and whose row that is where rows belong to letters. */
+function weightTitle(name, row, column) {
+    const letter = name === "wte" || name === "lm_head" ? `, the row of ${
+        tokenText(row, run.chars)}` : "";
+    return `${name}[${row}][${column}]${letter}`;
+}
+
+const MOST_PARENTS = 300;
+
+/** Where each local gradient of a gradient's parts stands: [[parent, number of its child]...]. */
+async function localRefs(k, node) {
+    const ids = [...new Set(node.parts.slice(0, MOST_PARENTS).map((part) => part.from))];
+    const parents = new Map();
+    for (const parent of await Promise.all(ids.map((id) => ask("node", k, id)))) {
+        parents.set(parent.id, parent.children.flatMap((child, j) => child.id === node.id ? j : []));
+    }
+    return node.parts.map((part) => parents.has(part.from)
+        ? `node/${k}/${part.from}/local/${parents.get(part.from).shift()}` : "derived");
+}
+
 /** The additions that made a gradient, in their order, each with what the sum was after it. */
-function additions(k, node) {
+async function additions(k, node) {
+    const locals = await localRefs(k, node);
     const sums = [];
     node.parts.reduce((sum, part, i) => (sums[i] = sum + part.value), 0);
     const items = folded(node.parts, (part, i) => h("li", null,
-        h("span", {"class": "term"}, i === 0 ? "" : "+ ",
-            num(part.local, `node/${k}/${part.from}/data`, {label: "the node it comes from, " +
-                "local gradient " + shortDecimal(part.local)}), " \u00d7 ",
-            nodeNum(k, part.from, "grad", part.grad), " = ",
+        h("span", {"class": "term"}, i === 0 ? "" : "+ ", num(part.local, locals[i]),
+            " \u00d7 ", nodeNum(k, part.from, "grad", part.grad), " = ",
             num(part.value, `node/${k}/${node.id}/part/${i}`)),
         h("span", {"class": "sum"}, "sum ", derived(sums[i], `${i === 0 ? "0" : reprOf(sums[i - 1])
         } + ${reprOf(part.value)}`))), "contributions");
     const equal = sameBits(sums[sums.length - 1] ?? node.grad, node.grad);
     return [items, h("p", {"class": "note"}, equal
-        ? "Added in this order, they give the gradient to the last bit."
-        : "They do not add up to the gradient.")];
+        ? "Local gradient \u00d7 the gradient of where it was used. Added in this order, they give " +
+          "the gradient to the last bit." : "They do not add up to the gradient.")];
 }
 
 /** The terms of a long sum, found by walking down its first children. */
@@ -89,54 +110,80 @@ function weightLine(k, place) {
         at: `weight/${k}/${place.name}/${place.row}/${place.column}/after`}, {push: true}))];
 }
 
-function nodeLinks(k, node, which) {
-    const other = which === "grad" ? "data" : "grad";
-    return ["See also", h("p", null, which === "grad" ? "Its data: " : "Its gradient: ",
-        nodeNum(k, node.id, other, node[other]))];
+function nodeLinks(k, node, ...which) {
+    const names = {data: "Its data: ", grad: "Its gradient: "};
+    return ["See also", which.map((field) => h("p", null, names[field],
+        nodeNum(k, node.id, field, node[field])))];
+}
+
+function localView(k, node, base, j) {
+    const which = node.children.length === 1 ? "its only child" : j === 0 ? "its first child"
+        : "its second child";
+    return {...base, kind: `Local gradient, step ${k}`, value: node.children[j].local, sections: [
+        ["What it is", h("p", null, `How fast this node grows with ${which}.`),
+            h("p", null, `For ${KINDS_OF_NODE[node.operation] || node.operation} it is ${
+                localRule(node, j)}.`)],
+        ["Children", childrenTable(k, node)], nodeLinks(k, node, "data", "grad")],
+    python: localPython(node, j)};
+}
+
+async function partView(k, node, base, j) {
+    const part = node.parts[j];
+    const locals = await localRefs(k, node);
+    return {...base, value: part.value,
+        kind: `Contribution ${j + 1} of ${node.parts.length} to a gradient, step ${k}`,
+        sections: [["How it was computed", h("p", {"class": "formula"}, num(part.local, locals[j]),
+            " \u00d7 ", nodeNum(k, part.from, "grad", part.grad)), h("p", {"class": "note"},
+            "local gradient \u00d7 the gradient of the node where it was used")],
+        nodeLinks(k, node, "data", "grad")], python: gradPython({parts: [part]})};
+}
+
+function dataSections(k, node, place) {
+    const formula = dataFormula(k, node);
+    return [
+        formula ? ["How it was computed", h("p", {"class": "formula"}, formula),
+            LONG_SUMS.includes(node.site) && node.operation === "+" ? wholeSum(k, node) : null]
+            : null,
+        place ? ["A weight", weightLine(k, place)] : null,
+        node.children.length ? ["Children", childrenTable(k, node)] : null,
+        nodeLinks(k, node, "grad"), usedBy(k, node)];
+}
+
+async function gradSections(k, node, place) {
+    const start = node.grad === 1 ? "backward() begins here, with 1."
+        : "Nothing was added: the loss does not depend on it.";
+    return [
+        node.parts.length ? ["Added up in this order", await additions(k, node)]
+            : ["Where it starts", h("p", null, start)],
+        place ? ["A weight", weightLine(k, place)] : null,
+        nodeLinks(k, node, "data"),
+        node.children.length ? ["Handed on to its children", childrenTable(k, node)] : null];
 }
 
 async function nodeView(k, id, which, j) {
     const node = await ask("node", k, id);
     const place = node.operation === "weight" ? await ask("weightAt", id) : null;
-    const name = place ? `${place.name}[${place.row}][${place.column}]` : node.what;
-    const base = {title: name, site: node.site};
-    const formula = dataFormula(k, node);
-    if (which === "local") {
-        return {...base, kind: `Local gradient, step ${k}`, value: node.children[j].local,
-            sections: [["What it is", h("p", null, `How fast ${name} grows with its ` +
-                `${node.children.length > 1 ? j === 0 ? "first" : "second" : "only"} child: ` +
-                localRule(node, j) + ".")], ["Children", childrenTable(k, node)],
-            nodeLinks(k, node, "grad")], python: localPython(node, j)};
+    const title = place ? weightTitle(place.name, place.row, place.column) : node.what;
+    const base = {title, site: node.site};
+    if (which === "local" && node.children[j]) {
+        return localView(k, node, base, j);
     }
-    if (which === "part") {
-        const part = node.parts[j];
-        return {...base, kind: `Contribution ${j + 1} of ${node.parts.length} to a gradient, ` +
-            `step ${k}`, value: part.value,
-        sections: [["How it was computed", h("p", {"class": "formula"},
-            num(part.local, `node/${k}/${part.from}/data`), " \u00d7 ",
-            nodeNum(k, part.from, "grad", part.grad)), h("p", {"class": "note"},
-            "local gradient \u00d7 the gradient of the node it comes from")],
-        nodeLinks(k, node, "data"), nodeLinks(k, node, "grad")],
-        python: gradPython({parts: [part]})};
+    if (which === "part" && node.parts[j]) {
+        return partView(k, node, base, j);
     }
-    const sections = which === "data" ? [
-        formula ? ["How it was computed", h("p", {"class": "formula"}, formula),
-            node.operation === "+" && /sum|total|mean/.test(node.site) ? wholeSum(k, node) : null]
-            : null,
-        place ? ["A weight", weightLine(k, place)] : null,
-        node.children.length ? ["Children", childrenTable(k, node)] : null,
-        nodeLinks(k, node, "data"), usedBy(k, node),
-    ] : [
-        node.parts.length ? ["Added up in this order", additions(k, node)]
-            : ["Where it starts", h("p", null, node.grad === 1 ? "backward() begins here, with 1."
-                : "Nothing was added: the loss does not depend on it.")],
-        place ? ["A weight", weightLine(k, place)] : null,
-        nodeLinks(k, node, "grad"),
-        node.children.length ? ["Handed on to its children", childrenTable(k, node)] : null,
-    ];
-    return {...base, kind: `${which === "data" ? "Data" : "Gradient"} of a node, step ${k}`,
-        value: node[which], sections,
-        python: which === "data" ? dataPython(node) : gradPython(node)};
+    if (which !== "data" && which !== "grad") {
+        throw new Error(pageText.inspectorEmpty);
+    }
+    const isData = which === "data";
+    return {...base, kind: `${isData ? "Data" : "Gradient"} of a node, step ${k}`,
+        value: node[which],
+        sections: isData ? dataSections(k, node, place) : await gradSections(k, node, place),
+        python: isData ? nodePython(k, node, place) : gradPython(node)};
+}
+
+function nodePython(k, node, place) {
+    return place ? weightPython(k, place.name, place.row, place.column, "before", {})
+        : dataPython(node);
 }
 
 function usedBy(k, node) {
@@ -156,22 +203,32 @@ const PARTS = {
     lr: "Learning rate", change: "Change of a weight", after: "Weight after the step",
 };
 
-function ledgerRows(k, at, w, old) {
+/** Why the weight moved, in a sentence. */
+function moveSentence(k, at, w) {
+    const of = (which) => num(w[which], `${at}/${which}`);
+    if (w.change === 0) {
+        return h("p", null, rich(pageText.stayed, {step: String(k)}));
+    }
+    return h("p", null, rich(w.mHat > 0 ? pageText.movedDown : pageText.movedUp,
+        {step: String(k), change: of("change"), mean: of("mHat")}));
+}
+
+function ledgerRows(k, at, w, old, current) {
     const {beta1, beta2, eps} = run.options;
     const of = (which) => num(w[which], `${at}/${which}`);
-    const short = (x) => shortDecimal(x, 4);
+    const power = (beta) => [reprOf(beta), h("sup", null, String(k)), ")"];
     return [
         ["before", "weight", null],
         ["grad", "gradient g", null],
-        ["m", "m", [`${reprOf(beta1)} \u00d7 `, short(old.m), ` + ${short(1 - beta1)} \u00d7 g`]],
-        ["v", "v", [`${reprOf(beta2)} \u00d7 `, short(old.v), ` + ${short(1 - beta2)} \u00d7 g\u00b2`]],
-        ["mHat", "m\u0302", `m / (1 \u2212 ${reprOf(beta1)}^${k})`],
-        ["vHat", "v\u0302", `v / (1 \u2212 ${reprOf(beta2)}^${k})`],
+        ["m", "m", [`${reprOf(beta1)} \u00d7 `, old.m, ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
+        ["v", "v", [`${reprOf(beta2)} \u00d7 `, old.v, ` + ${plainDecimal(1 - beta2)} \u00d7 g\u00b2`]],
+        ["mHat", "m\u0302", ["m / (1 \u2212 ", power(beta1)]],
+        ["vHat", "v\u0302", ["v / (1 \u2212 ", power(beta2)]],
         ["lr", "learning rate", `${reprOf(run.options.lr)} \u00d7 (1 \u2212 ${k - 1}/${
             run.options.steps})`],
         ["change", "change", `\u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + ${reprOf(eps)})`],
         ["after", "weight", "weight + change"],
-    ].map(([which, label, formula]) => h("tr", null, h("th", {scope: "row"}, label),
+    ].map(([which, label, formula]) => h("tr", {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
         h("td", {"class": "how"}, formula), h("td", null, of(which))));
 }
 
@@ -193,16 +250,20 @@ function historyPlot(name, row, column, which) {
 async function weightView(k, name, row, column, which) {
     const [w, id] = await Promise.all([ask("weight", name, row, column, k),
         ask("weightId", name, row, column)]);
-    const old = k > 1 ? await ask("weight", name, row, column, k - 1) : {m: 0, v: 0};
     const at = `weight/${k}/${name}/${row}/${column}`;
+    const before = k > 1 ? await ask("weight", name, row, column, k - 1) : {m: 0, v: 0};
+    const older = `weight/${k - 1}/${name}/${row}/${column}`;
+    const old = k > 1 ? {m: num(before.m, `${older}/m`), v: num(before.v, `${older}/v`)}
+        : {m: "0", v: "0"};
     const python = which === "grad" ? gradPython(await ask("node", k, id))
-        : which === "m" || which === "v" ? momentPython(which, old, w)
+        : which === "m" || which === "v" ? momentPython(which, before, w)
             : weightPython(k, name, row, column, which, w);
-    return {kind: `${PARTS[which]}, step ${k}`, title: `${name}[${row}][${column}]`,
+    return {kind: `${PARTS[which]}, step ${k}`, title: weightTitle(name, row, column),
         value: w[which], python,
         sections: [
+            ["What happened", moveSentence(k, at, w)],
             [`Step ${k} of this weight`, h("table", {"class": "ledger"}, h("tbody", null,
-                ledgerRows(k, at, w, old)))],
+                ledgerRows(k, at, w, old, which)))],
             ["Why it has this gradient", h("p", null, "Each use of the weight added its share: ",
                 nodeNum(k, id, "grad", w.grad))],
             ["Its life", historyPlot(name, row, column, which)],
@@ -244,8 +305,11 @@ function softmaxSections(logits, probabilities, token, temperature, ref) {
             reprOf(temperature)}`), ") / total"), h("p", {"class": "note"},
         `total: the same, summed over all ${logits.length} tokens`)]],
     ["Beside it", h("p", null, "logit ", num(logits[token], ref(token)), ", probability ",
-        shortDecimal(probabilities[token]))]];
+        num(probabilities[token], ref(token).replace("logit", "probability")))]];
 }
+
+const WORDS = {logit: "The logit", probability: "The probability",
+    cumulated: "The probabilities up to that"};
 
 async function sampleView(i, j, which, token) {
     const sample = (await ask("samples"))[i];
@@ -256,6 +320,12 @@ async function sampleView(i, j, which, token) {
     const at = `sample/${i}/${j}`;
     const name = (id) => tokenText(id, run.chars);
     const title = `Sample ${i + 1}, \u201c${sample.text.slice(0, 30)}\u201d, character ${j + 1}`;
+    if (which === "draw" && one.draw === null) {
+        return {kind: "No draw", title, sections: [["At temperature 0", h("p", null,
+            pageText.greedy, " Here that was ", h("span", {"class": "letter"}, name(one.token)),
+            ", with the logit ", num(one.logits[one.token], `${at}/logit/${one.token}`), ".")],
+        sampleSteps(sample, i)]};
+    }
     if (which === "draw") {
         const low = one.token > 0 ? one.cumulated[one.token - 1] : 0;
         return {kind: "A random draw", title, value: one.draw, sections: [
@@ -266,7 +336,7 @@ async function sampleView(i, j, which, token) {
                 `${at}/cumulated/${one.token}`), ": that stretch belongs to ",
             h("span", {"class": "letter"}, name(one.token)), ", with probability ",
             num(one.probabilities[one.token], `${at}/probability/${one.token}`), ".")],
-            sampleSteps(sample, i)]};
+            sampleSteps(sample, i)], python: drawPython(i, j)};
     }
     const field = {probability: "probabilities", cumulated: "cumulated", logit: "logits"}[which];
     const before = token > 0 ? one.cumulated[token - 1] : 0;
@@ -277,14 +347,18 @@ async function sampleView(i, j, which, token) {
             run.options.temperature, (t) => `${at}/logit/${t}`)
             : [["What it is", h("p", null, "The model's score for this token: the last product " +
                 "of lm_head's row with x.")]];
-    return {kind: `The ${which} of ${name(token)}`, title, value: one[field][token],
-        sections: [...sections, sampleSteps(sample, i)]};
+    return {kind: `${WORDS[which]} of ${name(token)}`, title, value: one[field][token],
+        sections: [...sections, sampleSteps(sample, i)],
+        python: which === "logit" ? logitPython(run.options.steps,
+            [run.chars.length, ...sample.steps.slice(0, j).map((step) => step.token)], token)
+            : softmaxPython(one.logits, run.options.temperature, token, which === "cumulated")};
 }
 
 function sampleSteps(sample, i) {
-    return ["All draws of this sample", h("ol", {"class": "steps-list"}, sample.steps.map((one, j) =>
+    return ["All characters of this sample", h("ol", {"class": "steps-list"}, sample.steps.map((one, j) =>
         h("li", null, h("span", {"class": "letter"}, tokenText(one.token, run.chars)), " ",
-            num(one.draw, `sample/${i}/${j}/draw`))))];
+            one.draw === null ? num(one.logits[one.token], `sample/${i}/${j}/logit/${one.token}`)
+                : num(one.draw, `sample/${i}/${j}/draw`))))];
 }
 
 async function predictView(k, temperature, tokens, which, token) {
@@ -292,12 +366,14 @@ async function predictView(k, temperature, tokens, which, token) {
     const answer = await ask("predict", prefix, temperature, k);
     const ref = (t) => `predict/${k}/${temperature}/${tokens}/logit/${t}`;
     const text = prefix.map((id) => tokenText(id, run.chars)).join("");
-    return {kind: `The ${which} of ${tokenText(token, run.chars)}`,
+    return {kind: `${WORDS[which]} of ${tokenText(token, run.chars)}`,
         title: `What follows ${text}, after step ${k}`,
         value: (which === "logit" ? answer.logits : answer.probabilities)[token],
         sections: which === "logit" ? [["What it is", h("p", null,
             "The model's score for this token, before softmax.")]]
-            : softmaxSections(answer.logits, answer.probabilities, token, temperature, ref)};
+            : softmaxSections(answer.logits, answer.probabilities, token, temperature, ref),
+        python: which === "logit" ? logitPython(k, prefix, token)
+            : temperature === 0 ? null : softmaxPython(answer.logits, temperature, token)};
 }
 
 async function drawView(seed, i) {
@@ -305,7 +381,7 @@ async function drawView(seed, i) {
     return {kind: "A random number", title: `Draw ${i + 1} of random.Random(${seed})`,
         value: draws[i], sections: [["What it is", h("p", null,
             "Python's Mersenne Twister, seeded with this number, gives the same draws everywhere. " +
-            "Two 32-bit words make one double: (a\u00b7 2\u00b2\u2076 + b) / 2\u2075\u00b3, with 27 and 26 bits.")]],
+            "Two 32-bit words make one double: (a \u00d7 2\u00b2\u2076 + b) / 2\u2075\u00b3, with 27 and 26 bits.")]],
         python: `import random\nrng = random.Random(${seed})\nfor _ in range(${i + 1}):\n` +
             "    x = rng.random()\nprint(x.hex())"};
 }
@@ -317,7 +393,7 @@ function headerView(path) {
     }
     return {kind: "An option of the run", title: path.split(".").pop(), value, sections: [
         ["Where it comes from", h("p", null, "You chose it, or isograd did: ",
-            h("code", null, run.command))]]};
+            h("code", null, run.command))]], python: `print(float(${reprOf(value)}).hex())`};
 }
 
 function ownView(kind, hex, formula) {

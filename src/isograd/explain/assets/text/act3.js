@@ -30,11 +30,11 @@ export const text3 = {
         "stay when the step changes, so a point that moves has moved. Near on the map need not be " +
         "near in {width} dimensions.",
     mapShare: "The two directions show {share} % of what the final rows differ by.",
-    mapVowels: "Darker: {vowels}.",
+    mapVowels: "Filled: the vowels {vowels}.",
     mapFewer: "The map shows the {shown} letters that are most frequent in the documents of this " +
         "page, of {all}.",
     tableTitle: "All letters as a table",
-    tableCaption: "`wte` as step {step} used it: a row for each letter, a column for each slider.",
+    tableCaption: "`wte` as the chosen step used it: a row for each letter, a column for each slider.",
 
     attentionTitle: "What a position looks at",
     attentionPlain: "Each letter asks the letters before it a question. The question is called `q`; " +
@@ -68,19 +68,20 @@ export const text3 = {
         "The norms stand inside the branches, so nothing rescales the stream itself after the first " +
         "one. The size below is the root mean square, sqrt(sum of x_i**2 / {width}).",
     ],
-    streamHeads: ["", "the numbers", "size", "gradient's size"],
+    streamHeads: ["", "the numbers", "size", "of gradient"],
     streamCaption: "Position {position}, {letter}, step {step}. Strips: the {width} numbers. Bars: " +
         "their size. The last column is the size of the loss's gradient with respect to them.",
 
     diagramTitle: "The whole model",
     diagramPlain: "This is all of it. No part is hidden, and none is smarter than a multiplication. " +
         "Pick a part to see its size and its code.",
-    diagramTechnical: "What the original leaves out of GPT-2. Dropout: it fights learning by " +
-        "heart, and this run saw a document {times} on average. Biases, and the norms' gains: " +
+    diagramTechnical: "What the original leaves out of GPT-2. {dropout} Biases, and the norms' gains: " +
         "the matrices around them can do most of it. GELU: relu is simpler, its derivative is 0 " +
         "or 1. Weight tying: `lm_head` is a matrix of its own, not `wte` again. A norm before " +
         "`lm_head`: here the size of the stream reaches the logits, so the model can say how sure " +
         "it is by it.",
+    diagramOnce: "Dropout: it fights learning by heart, and this run saw no document twice.",
+    diagramAgain: "Dropout: it fights learning by heart (this run saw documents up to {rounds} times).",
     diagramSum: "{total} weights in {matrices} matrices.",
     diagramNone: "No weights: pure arithmetic.",
 

@@ -16,6 +16,8 @@ export const text4 = {
     pickBatch: "The loss is the mean over these documents. Pick one to look at.",
     predict: "Predict",
     predictSays: "{n} guesses. Their mean surprise is the loss:",
+    predictBatch: "{n} guesses in the chosen document. The mean surprise of all {b} documents is " +
+        "the loss:",
     blame: "Blame",
     blameSays: "`backward()` gives each weight its gradient. For {weight}:",
     nudge: "Nudge",
@@ -38,7 +40,8 @@ export const text4 = {
         "the guess is perfect.",
     ],
     surpriseBars: "How surprised step {step} was by each letter of the document. The mean of the " +
-        "{n} is its loss.",
+        "{n} is the document's loss.",
+    surpriseBatch: " The step's loss is the mean over its documents.",
     surpriseCurve: "-log p, with the document's positions on it. Drag along the curve.",
     surpriseSlider: "probability p",
     surpriseReads: "With p = {p} the surprise is -log p = {loss}.",

@@ -12,7 +12,7 @@ export const text5 = {
         "loss has trained; below it the model writes likelier texts than those it has read.",
     heatPrefix: "The document so far",
     heatStart: "nothing yet: the document begins",
-    heatUnknown: "The model has never seen {letters}, so it cannot read this.",
+    heatUnknown: "The model has never seen {letters}: left out.",
     heatLong: "This model sees {block} positions; it has read the first {read} characters.",
     heatSlider: "temperature",
     heatGreedy: "greedy",
@@ -42,9 +42,11 @@ export const text5 = {
     ownTitle: "What this run wrote",
     ownPlain: "None of these was copied on purpose. A model this small cannot keep the documents; it " +
         "keeps what is usual about them.",
-    ownTechnical: "Marked: texts that are, letter by letter, among the {held} documents which this " +
-        "page holds (of {all} in the file). Temperature {own}, at most {block} letters.",
-    ownKnown: "is in the data",
+    ownTechnical: "Marked: texts that are, letter by letter, among the {held} different documents " +
+        "which this page holds (of {all} in the file). \u201cNot read\u201d are those that no step " +
+        "used: the model found them by itself. Temperature {own}, at most {block} letters.",
+    ownRead: "was read in training",
+    ownUnread: "is in the file, not read",
     ownEmpty: "(empty)",
 
     questionAsk: "Letter {number} of {sample} was {letter}. Had the random number been {other} " +

@@ -11,12 +11,13 @@ export const textEnd = {
         "0, each row of tiles with a scale of its own. Each cell opens. In attention a row is a " +
         "head, a column a position that is looked at; hatched is the future.",
     flowDocument: "One document",
+    flowFrame: "The picture, position by position",
     flowCount: "{shown} numbers are shown.",
     flowCut: "Shown are positions {from} to {to} of {n}; choose another position above.",
     flowStages: {
         letter: "letter", embedded: "wte + wpe", x0: "rmsnorm", attention: "attention",
-        attn_out: "heard", x_mid: "+ residual", hidden: "relu", mlp_out: "thought",
-        x: "+ residual", logits: "logits", probabilities: "softmax", target: "came", p: "p",
+        attn_out: "adds", x_mid: "= stream", hidden: "relu of MLP", mlp_out: "adds",
+        x: "= stream", logits: "logits", probabilities: "softmax", target: "came", p: "p",
         losses: "\u2212log p",
     },
     flowMean: "The mean of the last row is the loss of this document.",
@@ -39,7 +40,7 @@ export const textEnd = {
     fastTechnical: "Nothing on this page depends on the tier. Each adds in the order of the scalar " +
         "graph, so each ends in the same bits; `isograd verify` compares them on your machine.",
     fastTimed: "Measured with this run, on the machine that recorded it.",
-    fastUntimed: "This page was made without times. `{command}` measures them.",
+    fastUntimed: "This page was made without times. {command} measures them.",
     fastHeads: ["tier", "what runs compiled", "a step", "all {steps} steps"],
     tiers: [
         ["reference", "nothing: pure Python, the specification"],

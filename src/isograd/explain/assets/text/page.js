@@ -5,6 +5,9 @@ export const pageText = {
     heroTitle: "One run, every number of it.",
     heroLead: "A small language model read {documents} {data} and learned to write its own. " +
         "This page replays that training here, in your browser, and opens every number it made.",
+    heroWeights: "All {n} numbers that it learned, a pixel each",
+    damaged: "The run inside this file is not what was written: it was changed or damaged. Press " +
+        "Verify to see from which step on.",
     heroSamples: "What it writes now",
     heroHint: "Underlined numbers open. Each shows what it was computed from, down to the last " +
         "bit, and leads on. Nothing here is made up, and no request leaves this page.",
@@ -12,6 +15,12 @@ export const pageText = {
     contains: "This file contains the documents that the steps used, as text.",
     withheld: "Documents were left out of this file, but for those of the steps shown.",
     inspectorEmpty: "This link leads to a number that this run does not have.",
+    greedy: "Nothing is drawn: the largest logit wins.",
+    movedDown: "In step {step} it moved by {change}: down, because the running mean of its " +
+        "gradients is {mean}. That is positive: a larger weight would have meant a larger loss.",
+    movedUp: "In step {step} it moved by {change}: up, because the running mean of its " +
+        "gradients is {mean}. That is negative: a larger weight would have meant a smaller loss.",
+    stayed: "In step {step} it stayed where it was.",
     exception: "Made on another machine, a few results of `exp`, `log` and `**` may differ in " +
         "their last bit. This run recorded where its own library rounds differently from the " +
         "exact result.",
