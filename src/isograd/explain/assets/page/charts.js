@@ -324,7 +324,8 @@ export function linePlot(options) {
             `, ${s.name || ""} ${shortDecimal(s.y[at.i])}`).join(""));
         replace(line, place, options.series.filter((s) => s.y.length > at.i).map((s) =>
             [" \u00b7 ", s.name ? s.name + " " : "",
-                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i)}) : shortDecimal(s.y[at.i])]));
+                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i)})
+                    : shortDecimal(s.y[at.i])]));
         move();
     };
     const draw = () => {

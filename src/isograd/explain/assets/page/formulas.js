@@ -134,7 +134,8 @@ export function logitPython(k, tokens, token) {
 /** A Python text that makes probabilities of logits and prints one, or the sum up to there. */
 export function softmaxPython(logits, temperature, token, cumulated) {
     const numbers = Array.from(logits, (x) => `    ${hexOf(x)}`).join("\n");
-    const last = cumulated ? `print(list(accumulate(p.data for p in probabilities))[${token}].hex())`
+    const last = cumulated
+        ? `print(list(accumulate(p.data for p in probabilities))[${token}].hex())`
         : `print(probabilities[${token}].data.hex())`;
     return [...cumulated ? ["from itertools import accumulate"] : [],
         "from isograd.reference import Value, softmax", "", `logits = """\n${numbers}\n"""`,

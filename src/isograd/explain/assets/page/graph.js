@@ -53,7 +53,7 @@ function layout({nodes, order}) {
         height: (rows - 1) * DOWN + BOX.height};
 }
 
-/** All grads after the first `count` nodes of the order had their turn, and what the last one did. */
+/** All grads after the turns of the first `count` nodes of the order; what the last one did. */
 function gradsAfter({nodes, order}, count) {
     const grads = new Map([[order[0], 1]]);
     let done = [];
@@ -135,8 +135,8 @@ function plusEquals(graph, count) {
             ": grad += ", derived(one.local, "local gradient"), " \u00d7 ",
             derived(one.grad, "the gradient that is handed on"), " = ",
             derived(one.value, `${reprOf(one.local)} * ${reprOf(one.grad)}`),
-            one.before === 0 ? "" : [", on top of ", derived(one.before, "what was added before"), ": ",
-                derived(one.after, `${reprOf(one.before)} + ${reprOf(one.value)}`)]);
+            one.before === 0 ? "" : [", on top of ",
+                derived(one.before, "what was added before"), ": ", derived(one.after, `${reprOf(one.before)} + ${reprOf(one.value)}`)]);
     })];
 }
 

@@ -99,7 +99,7 @@ export function num(value, ref, options = {}) {
     return h("button", attributes, options.text || shortDecimal(value, options.digits));
 }
 
-/** A number computed from others by a formula that the inspector shows: derived(x, "a / b = ..."). */
+/** A number computed from others, by a formula that the inspector shows: derived(x, "a / b"). */
 export function derived(value, formula, options = {}) {
     return num(value, "derived", {...options, formula});
 }
@@ -154,8 +154,8 @@ export function figure(title, widget, caption) {
     return h("figure", {"class": "figure"},
         h("figcaption", {"class": "figure-title"}, h("h3", null, title)),
         h("div", {"class": "figure-body"}, widget),
-        caption ? h("p", {"class": "caption"}, typeof caption === "string" ? rich(caption) : caption)
-            : null);
+        caption ? h("p", {"class": "caption"},
+            typeof caption === "string" ? rich(caption) : caption) : null);
 }
 
 function paragraphs(text) {

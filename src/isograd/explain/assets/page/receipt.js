@@ -82,7 +82,8 @@ function outcome(now) {
             "\u2713"), ` ${steps.toLocaleString("en")} of ${run.options.steps.toLocaleString("en")
         } steps replayed, 0 bits different.`),
         h("p", {"class": "note"}, `Losses, weights and samples are, to the last bit, those of ` +
-            `the machine that recorded them (${run.machine}, ${run.libm}). It took ${(now.took / 1000).toFixed(1)} seconds here.`)];
+            `the machine that recorded them (${run.machine}, ${run.libm}). It took ` +
+            `${(now.took / 1000).toFixed(1)} seconds here.`)];
     }
     return [h("p", {"class": "proof bad"}, `${steps.toLocaleString("en")} steps replayed, ` +
         `${different.toLocaleString("en")} of what was compared differ.`),
