@@ -24,8 +24,14 @@ LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format chec
 demo: $(VENV)/installed
 	$(BIN)/isograd train
 
-test: $(VENV)/installed-test
+# What drives the browsers in tests/explain. Without network these tests are skipped.
+DRIVER = tests/explain/node_modules/.package-lock.json
+
+test: $(VENV)/installed-test $(and $(shell command -v npm;),$(shell command -v chromium firefox-esr;),$(DRIVER))
 	$(BIN)/python -m pytest $(PYTEST)
+
+$(DRIVER): tests/explain/package-lock.json
+	-npm ci --prefix tests/explain --silent --no-audit --no-fund
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python bench/run.py

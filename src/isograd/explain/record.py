@@ -116,10 +116,10 @@ def record_run(
     engine_class = NativeEngine if "native" in TIERS else ReferenceEngine
     engine: Engine = engine_class(config, options, rng)
     recording = Recording(options, config, tokenizer.chars, texts, order, engine.weights())
+    recording.digest_every = -(-options.steps // MOST_DIGESTS)
     size = sum(len(texts[i].encode("utf-8", "surrogatepass")) for i in used_order(recording))
     check_room(options, engine.model.num_params, size)
     tokens = tokens_of(recording)
-    recording.digest_every = -(-options.steps // MOST_DIGESTS)
     marks = set(keyframe_steps(options.steps, engine.model.num_params))
     for step in range(1, options.steps + 1):
         take_step(engine, recording, tokens, step)
