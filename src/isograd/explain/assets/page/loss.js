@@ -4,9 +4,10 @@ import {bars, linePlot, roving} from "./charts.js";
 import {
     button, derived, figure, h, num, replace, rich, shortDecimal, slider, svg, voices,
 } from "./kit.js";
+import {live} from "./live.js";
 import {
-    fill, letterName, live, nodeRef, positionIn, positions, responsive, runningMean,
-    sentence, shortText, telling, weightName, weightRef,
+    fill, letterName, nodeRef, positionIn, positions, responsive, runningMean, sentence, shortText,
+    telling, weightName, weightRef,
 } from "./pictures.js";
 import {text4} from "../text/act4.js";
 
