@@ -1,8 +1,8 @@
-"""Runs whose pages are tested: recorded, trained to any step, and one step of the pure reference."""
+"""Runs whose pages are tested: recorded, trained to any step, and a step of the pure reference."""
 
 import sys
 from array import array
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from random import Random
 
 from isograd import GPT, CharTokenizer, GPTConfig, TrainingState, load_docs, reference, train
@@ -22,12 +22,22 @@ RUNS = {
     "certain": (None, {"steps": 5, "n_embd": 4, "n_head": 4, "temperature": 0.0, "samples": 3}),
 }
 
+CUT = RUNS["cut"][1]
+OTHERS = {  # to be compared with "cut"
+    "another rate": (LETTERS, CUT | {"lr": 0.02}),
+    "another seed": (LETTERS, CUT | {"seed": 43}),
+    "more steps": (LETTERS, CUT | {"steps": 13}),
+    "another temperature": (LETTERS, CUT | {"temperature": 2.0}),
+    "another document": ([*LETTERS[:3], "гл", *LETTERS[4:]], CUT),
+    "another letter": ([text.replace("ж", "q") for text in LETTERS], CUT),
+}
+
 
 class Run:
-    """One of RUNS as `isograd train` would do it."""
+    """One of RUNS or OTHERS as `isograd train` would do it."""
 
     def __init__(self, name):
-        data, options = RUNS[name]
+        data, options = (RUNS | OTHERS)[name]
         self.texts = load_docs() if data is None else data
         self.options = Options(**options)
         self.tokenizer = CharTokenizer(self.texts)
@@ -44,8 +54,9 @@ class Run:
         rng.shuffle(list(self.texts))
         return GPT(GPTConfig(**vars(self.config)), rng=rng, tier=tier), rng
 
-    def states(self, steps=None):
-        """(step, loss, weights, m, v) before training, as step 0, and after each of the steps."""
+    @cached_property
+    def all_states(self):
+        """(step, loss, weights, m, v) before training, as step 0, and after each step."""
         model, _ = self.model("fused")
         state, found = TrainingState(model.num_params), []
 
@@ -53,11 +64,14 @@ class Run:
             found.append((step, loss, array("d", model.read_data()), state.m[:], state.v[:]))
 
         note(0, None)
-        until = self.options.steps if steps is None else steps
-        arguments = {"batch_size": self.options.batch_size, "state": state, "until": until}
-        if until:
-            train(model, self.docs, self.options.steps, self.options.lr, note, **arguments)
+        options = self.options
+        schedule = self.docs, options.steps, options.lr, note
+        train(model, *schedule, batch_size=options.batch_size, state=state)
         return found
+
+    def states(self, steps):
+        """All of them up to this step."""
+        return self.all_states[: steps + 1]
 
     def batch(self, step):
         return reference.batch(self.docs, step - 1, self.options.batch_size)
@@ -111,13 +125,12 @@ class Step:
         return parts
 
 
+OPERATIONS = {"__add__": "+", "__mul__": "*", "__pow__": "**"}
 step_of = lru_cache(2)(lambda name, step: Step(run_named(name), step))
 
 
 class Counting:
     """Notes every Value of the reference that is made inside."""
-
-    OPERATIONS = {"__add__": "+", "__mul__": "*", "__pow__": "**", "constant": "constant"}
 
     def __enter__(self):
         self.made, self.operations, self.lines = [], [], []
@@ -128,7 +141,7 @@ class Counting:
             frame = sys._getframe(1)
             name = frame.f_code.co_name
             self.made.append(value)
-            self.operations.append(self.OPERATIONS.get(name, name))
+            self.operations.append(OPERATIONS.get(name, name))
             while frame.f_code.co_filename == scalars.__file__:
                 frame = frame.f_back
             self.lines.append((frame.f_code.co_filename.rpartition("/")[2], frame.f_lineno))

@@ -7,7 +7,7 @@ from runs import RUNS, payload, recorded, run_named
 
 @pytest.mark.parametrize("name", RUNS)
 def test_losses_weights_and_moments_after_every_step_are_those_of_train(name):
-    states = run_named(name).states()[1:]
+    states = run_named(name).all_states[1:]
     numbers = run_node("replay.mjs", given=payload(name))
     size = 8 * (1 + 3 * len(states[0][2]))
     assert len(numbers) == size * len(states)
@@ -22,7 +22,7 @@ def test_losses_weights_and_moments_after_every_step_are_those_of_train(name):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_recording_is_of_the_run_that_train_makes(name):
-    states, recording = run_named(name).states(), recorded(name)
+    states, recording = run_named(name).all_states, recorded(name)
     assert recording.weights == states[0][2]
     assert recording.losses == [loss for _, loss, *_ in states[1:]]
     assert recording.order[:20] == run_named(name).order[:20]

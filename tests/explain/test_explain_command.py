@@ -2,12 +2,18 @@
 
 import os
 import random
+import re
+import signal
 import subprocess
 import sys
+import time
+import webbrowser
+from contextlib import suppress
 
 import pytest
 
 import isograd
+from isograd.commands.explain import open_in_browser
 from isograd.explain import page
 from isograd.explain.payload import read_header
 
@@ -162,6 +168,12 @@ def test_open_shows_the_page(folder):
     assert f"shown {(folder / 'run.html').as_uri()}" in process.stdout
 
 
+def test_without_a_browser_open_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+    open_in_browser("run.html")
+    assert capsys.readouterr().err == "isograd: there is no browser to open it with\n"
+
+
 # From a checkpoint
 
 
@@ -237,9 +249,61 @@ def test_documents_given_as_a_list_need_not_be_the_users_last():
 
 
 @pytest.mark.parametrize(
-    ["options", "most"], [({"steps": 5000}, 3e6), ({"n_embd": 64}, 6e6)], ids=["long", "wide"]
+    ["options", "most", "sentence"],
+    [
+        ({"steps": 10_000}, 6e6, "every 400 steps and computes the others again: a run of this"),
+        ({"n_embd": 64, "steps": 600}, 6e6, "size has room for 2 such places."),
+        ({"n_embd": 96, "steps": 20}, 8e6, "at the end, and computes all other steps again."),
+    ],
+    ids=["long", "wide", "wider"],
 )
-def test_larger_runs_have_fewer_keyframes_and_say_so(options, most):
+def test_larger_runs_have_fewer_keyframes_and_say_so(options, most, sentence):
     explanation = isograd.explain(**options)
     assert len(explanation.html) < most
-    assert "of this size has room for" in explanation.summary() or options == {"n_embd": 64}
+    assert sentence in explanation.summary()
+
+
+def test_a_run_that_is_too_large_says_so(folder):
+    process = run("explain", "--data=docs.txt", "--steps=10000000", folder=folder)
+    assert process.returncode == 1
+    assert process.stderr == (
+        "\nisograd: 10,000,000 steps of 1 documents, with a model of 3,584 weights, would make a "
+        "page too large for a browser\n"
+    )
+    assert [path.name for path in folder.iterdir()] == ["docs.txt"]
+
+
+# Signals and terminals
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_ctrl_c_leaves_nothing_behind(folder):
+    command = [sys.executable, "-m", "isograd", "explain", "--steps=100000"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate()
+    assert process.returncode == 130
+    assert re.fullmatch(r"\nisograd: interrupted in step \d+ of 100000\n", complaint)
+    assert [path.name for path in folder.iterdir()] == ["docs.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs terminals")
+def test_a_terminal_shows_progress(folder):
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "isograd", "explain", "--data=docs.txt", *TINY]
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=theirs, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    output = b""
+    with suppress(OSError):  # at the end
+        while part := os.read(ours, 1024):
+            output += part
+    assert process.wait() == 0
+    assert re.search(
+        rb"step 6/6 .* loss \d\.\d{4}", re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", output)
+    )
+    assert b"run.html: " in output

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 import isograd
+from isograd.explain import calls as calls_module
 from isograd.explain import payload, record
 from isograd.explain.calls import POWERS, doubles_above_nearest
 from isograd.explain.payload import About
@@ -147,14 +148,56 @@ def test_documents_that_no_step_used_can_be_withheld(monkeypatch):
 def test_keyframes_are_fewer_where_they_are_large():
     assert list(keyframe_steps(1000, 4192)) == [250, 500, 750, 1000]
     assert list(keyframe_steps(1, 4192)) == [1]
-    assert len(list(keyframe_steps(100_000, 4192))) <= 15
+    assert len(list(keyframe_steps(100_000, 4192))) == 25
+    assert list(keyframe_steps(1000, 53_632)) == [500, 1000]
     assert list(keyframe_steps(1000, 10**6)) == [1000]
 
 
-def test_a_run_with_too_much_to_record_says_so(monkeypatch):
-    monkeypatch.setattr(record, "ROOM_FOR_CALLS", 20)
-    with pytest.raises(ValueError, match=r"would be too large for a browser: it was full at step"):
-        record.record_run(DOCS, TINY)
+@pytest.mark.parametrize(
+    "options",
+    [{"steps": 10**7}, {"n_embd": 512, "n_layer": 2}, {"batch_size": 10**15}, {"n_layer": 10**12}],
+)
+def test_a_run_with_too_much_to_record_is_refused(options):
+    with pytest.raises(record.TooLarge, match="would make a page too large for a browser"):
+        record.record_run(DOCS, replace(Options(), **options))
+
+
+def test_documents_and_calls_that_are_too_much_are_refused(monkeypatch):
+    with pytest.raises(record.TooLarge):
+        record.record_run(["x" * 65_000_000], TINY)
+    options = replace(TINY, steps=100)
+    anyway = 32 * len(record.record_run(DOCS, TINY).weights) + 33 * 100 + 8
+    monkeypatch.setattr(record, "ROOM", anyway + len("".join(DOCS).encode()))
+    seen = []
+    with pytest.raises(record.TooLarge):
+        record.record_run(DOCS, options, lambda *step: seen.append(step))
+    assert 0 < len(seen) < 100
+
+
+@pytest.fixture(params=["native", "pure"])
+def calls(request):
+    """Both classes that note calls."""
+    if request.param == "pure":
+        return calls_module.Calls()
+    if record.NativeCalls is None:
+        pytest.skip("nothing is compiled")
+    return record.NativeCalls()
+
+
+def test_only_calls_that_are_not_correctly_rounded_are_kept(calls):
+    exact = math.exp(1.5)
+    above = math.nextafter(exact, math.inf)
+    for x, result in [(1.5, exact), (2.5, math.exp(2.5)), (math.nan, math.nan), (1.5, above)]:
+        calls.note("exp", x, result)
+    calls.note("square", -3.0, math.nextafter(9.0, 0))
+    assert len(calls) == 2
+    found = {name: pairs for name, pairs in calls.exceptions().items() if pairs}
+    assert found == {"exp": [(1.5, 1)], "square": [(-3.0, -1)]}
+
+
+def test_a_libm_that_is_far_off_is_refused(calls):
+    with pytest.raises(ArithmeticError, match="is off by more than 127 doubles"):
+        calls.note("exp", 1.5, 4.0)
 
 
 @pytest.mark.parametrize(

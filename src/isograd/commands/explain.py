@@ -38,9 +38,8 @@ def make_page(
     recording = recorded(plan)
     with refusing_bad_input():
         plan.check_same_run(recording)
-    with giving_up("the page"):
-        about = plan.about(recording, withhold_documents, times)
-        explanation = Explanation(recording, about, other)
+    about = plan.about(recording, withhold_documents, times)
+    explanation = Explanation(recording, about, other)
     with ending_unwritable(output):
         explanation.save(output)
     print(f"{output}: {explanation.summary()}")

@@ -26,7 +26,7 @@ VERSION = 1
 CODES = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}  # of Python's arrays
 MOST_TEXT = 1_000_000  # bytes of documents that go into a page although no step used them
 BEGINNINGS = {
-    "weights": "losses and digests",
+    "weights": "first weights, losses and digests",
     "keyframe_steps": "keyframes",
     "exp_x": "libm's calls",
 }

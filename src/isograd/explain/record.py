@@ -19,14 +19,14 @@ from typing import Any, NamedTuple, TypeAlias
 from .. import reference
 from .._backend import Calls as NativeCalls
 from ..checks import check_temperature, check_training, check_whole
-from ..model import GPT, TIERS, GPTConfig, NativeWeights
+from ..model import GPT, TIERS, GPTConfig, NativeWeights, count_weights
 from ..text import CharTokenizer
 from . import calls as pure
 
 BETA1, BETA2, EPS = 0.85, 0.99, 1e-8
 BETWEEN_KEYFRAMES = 250  # steps, where there is room
-ROOM_FOR_KEYFRAMES = 1_500_000  # bytes
-ROOM_FOR_CALLS = 64_000_000  # bytes: more makes a page that browsers do not like
+ROOM_FOR_KEYFRAMES = 2_600_000  # bytes
+ROOM = 64_000_000  # bytes, for all: more makes a page of over 80 MB
 MOST_DIGESTS = 100_000
 Tokens: TypeAlias = Sequence[int]
 Numbers: TypeAlias = "array[float] | array[int]"
@@ -111,13 +111,15 @@ def record_run(
     order = list(range(len(texts)))
     rng.shuffle(order)
     tokenizer = CharTokenizer(texts)
+    config = options.config(tokenizer.vocab_size)
+    check_room(options, count_weights(config))
     engine_class = NativeEngine if "native" in TIERS else ReferenceEngine
-    engine: Engine = engine_class(options.config(tokenizer.vocab_size), options, rng)
-    recording = Recording(
-        options, engine.model.config, tokenizer.chars, texts, order, engine.weights()
-    )
-    tokens = tokens_of(recording)
+    engine: Engine = engine_class(config, options, rng)
+    recording = Recording(options, config, tokenizer.chars, texts, order, engine.weights())
     recording.digest_every = -(-options.steps // MOST_DIGESTS)
+    size = sum(len(texts[i].encode("utf-8", "surrogatepass")) for i in used_order(recording))
+    check_room(options, engine.model.num_params, size)
+    tokens = tokens_of(recording)
     marks = set(keyframe_steps(options.steps, engine.model.num_params))
     for step in range(1, options.steps + 1):
         take_step(engine, recording, tokens, step)
@@ -130,6 +132,16 @@ def record_run(
     ]
     recording.exceptions = {name: dict(found) for name, found in engine.calls.exceptions().items()}
     return recording
+
+
+def check_room(options: Options, num_params: int, more: int = 0) -> None:
+    """Raises TooLarge if a page has no room for what is recorded anyway, and `more` bytes."""
+    anyway = 32 * num_params + 33 * options.steps + 8 * options.batch_size
+    if anyway + more > ROOM:
+        raise TooLarge(
+            f"{options.steps:,} steps of {options.batch_size:,} documents, with a model of "
+            f"{num_params:,} weights, would make a page too large for a browser"
+        )
 
 
 def used_order(recording: Recording) -> list[int]:
@@ -152,11 +164,7 @@ def take_step(engine: Engine, recording: Recording, tokens: Sequence[Tokens], st
     loss = engine.step(docs, step, corrections)
     if not math.isfinite(loss):
         raise ArithmeticError(f"the loss is {loss}")
-    if 9 * len(engine.calls) > ROOM_FOR_CALLS:
-        raise TooLarge(
-            f"a page of {options.steps} steps of a model of {engine.model.num_params} weights "
-            f"would be too large for a browser: it was full at step {step}"
-        )
+    check_room(options, engine.model.num_params, 9 * len(engine.calls))
     recording.losses.append(loss)
     recording.corrections += corrections
     if step % recording.digest_every == 0:

@@ -31,12 +31,13 @@ export class Turn {
     }
 }
 
-/** Throws where the arrays of a payload do not have the lengths that its header promises. */
-function checkLengths({header, arrays}) {
+/** Which lengths the arrays of a payload must have. */
+function lengthsOf({header, arrays}) {
     const {config, options, data} = header;
     const weights = countWeights(config);
-    const frames = arrays.keyframe_steps?.length;
-    const lengths = {
+    const frames = arrays.keyframe_steps.length;
+    const calls = Object.keys(arrays).filter((name) => name.endsWith("_x"));
+    return {
         weights,
         losses: options.steps,
         corrections: 2 * options.steps,
@@ -46,19 +47,42 @@ function checkLengths({header, arrays}) {
         keyframe_weights: frames * weights,
         keyframe_m: frames * weights,
         keyframe_v: frames * weights,
+        ...Object.fromEntries(calls.map((name) => [name.replace(/x$/, "d"), arrays[name].length])),
     };
+}
+
+/** What is wrong with a payload, or null. */
+function misfit(payload) {
+    const {header, arrays} = payload;
+    const {n_head: heads, n_embd: size, vocab_size: letters} = header.config;
+    if (!(heads >= 1 && size % heads === 0)) {
+        return "the number of heads does not fit the rest";
+    }
+    if (header.chars.length + 1 !== letters || !Array.isArray(header.samples)) {
+        return "the vocabulary does not fit the rest";
+    }
+    const lengths = lengthsOf(payload);
     const wrong = Object.keys(lengths).find((name) => arrays[name]?.length !== lengths[name]);
-    const isModel = config.n_head >= 1 && config.n_embd % config.n_head === 0;
-    if (wrong || !isModel || header.chars.length + 1 !== config.vocab_size) {
-        const what = wrong ?? (isModel ? "the vocabulary" : "the number of heads");
-        throw new Error(`This page's record of the run is damaged: ${what} does not fit the rest.`);
+    return wrong ? `${wrong} does not fit the rest` : null;
+}
+
+/** Throws a sentence where a payload cannot be that of a run. */
+function checkPayload(payload) {
+    let what;
+    try {
+        what = misfit(payload);
+    } catch {
+        what = "a part is missing";
+    }
+    if (what) {
+        throw new Error(`This page's record of the run is damaged: ${what}.`);
     }
 }
 
 export class Run {
     /** `payload` is what readPayload returns; `intact` says whether its bytes are as recorded. */
     constructor(payload, intact = true) {
-        checkLengths(payload);
+        checkPayload(payload);
         this.header = payload.header;
         this.arrays = payload.arrays;
         this.intact = intact;

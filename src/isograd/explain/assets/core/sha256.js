@@ -3,7 +3,7 @@
 const SHA_ROUNDS = 64;
 
 // The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
-const SHA_CONSTANTS = new Uint32Array([
+const SHA_CONSTANTS = new Int32Array([
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -19,15 +19,15 @@ const SHA_START = [
 
 /** The 32 bytes of the digest of `bytes`. */
 export function sha256(bytes) {
-    const state = new Uint32Array(SHA_START);
-    const words = new Uint32Array(SHA_ROUNDS);
+    const state = new Int32Array(SHA_START);
+    const words = new Int32Array(SHA_ROUNDS);
     const end = lastBlocks(bytes);
     const whole = bytes.length - (bytes.length % 64);
     digestBlocks(state, words, bytes, whole);
     digestBlocks(state, words, end, end.length);
     const digest = new Uint8Array(32);
     const view = new DataView(digest.buffer);
-    state.forEach((word, i) => view.setUint32(4 * i, word));
+    state.forEach((word, i) => view.setInt32(4 * i, word));
     return digest;
 }
 
@@ -63,7 +63,14 @@ function expandWords(words) {
 }
 
 function mixWords(state, words) {
-    let [a, b, c, d, e, f, g, h] = state;
+    let a = state[0];
+    let b = state[1];
+    let c = state[2];
+    let d = state[3];
+    let e = state[4];
+    let f = state[5];
+    let g = state[6];
+    let h = state[7];
     for (let i = 0; i < SHA_ROUNDS; i++) {
         const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
         const t1 = (h + s1 + ((e & f) ^ (~e & g)) + SHA_CONSTANTS[i] + words[i]) | 0;
@@ -78,7 +85,12 @@ function mixWords(state, words) {
         b = a;
         a = (t1 + t2) | 0;
     }
-    [a, b, c, d, e, f, g, h].forEach((word, i) => {
-        state[i] += word;
-    });
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+    state[5] += f;
+    state[6] += g;
+    state[7] += h;
 }

@@ -66,13 +66,10 @@ function heatCell(options, r, c, limit) {
         "class": "cell " + (value < 0 ? "minus" : "plus"), role: "gridcell", "data-ref": ref,
         "data-hex": hexOf(value), "data-formula": options.formula?.(r, c),
         "aria-label": `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}: ` +
-            shortDecimal(value),
+            shortDecimal(value, options.numbers ? options.digits ?? 2 : 4),
     }, options.numbers ? shortDecimal(value, options.digits ?? 2) : null);
     const strength = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
     cell.style.setProperty("--strength", (100 * strength).toFixed(1) + "%");
-    if (strength > 0.55) {
-        cell.classList.add("strong");
-    }
     if (options.marked?.(r, c)) {
         cell.classList.add("marked");
     }

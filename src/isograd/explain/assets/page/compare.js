@@ -2,6 +2,7 @@
 // The other page is read as text; nothing in it is run.
 import {act, button, fillIn, h, num, table, voices} from "./kit.js";
 import {linePlot} from "./charts.js";
+import {runningMean} from "./pictures.js";
 import {askNow, run, set} from "./state.js";
 import {pageText} from "../text/page.js";
 
@@ -15,57 +16,77 @@ export function payloadOf(text) {
     return {base64: element.textContent.trim(), sha256: element.dataset.sha256 || ""};
 }
 
-function optionRows(options) {
-    const cell = (value) => value === null || value === undefined ? "\u2013"
+function shortValue(value) {
+    const text = value === null || value === undefined ? "\u2013"
         : typeof value === "object" ? JSON.stringify(value) : String(value);
-    return options.map(([name, mine, theirs]) => {
-        const same = cell(mine) === cell(theirs);
-        const shown = (value) => h("span", {"class": same ? null : "differs"},
-            h("bdi", null, cell(value).slice(0, 80)));
-        return [name, shown(mine), shown(theirs)];
-    });
+    return text.length > 28 ? text.slice(0, 24) + "\u2026" : text;
 }
 
-function placeText(first) {
-    const place = first.place;
-    if (!place) {
-        return first.what;
-    }
-    return typeof place === "string" ? `${first.what} ${place}` : Array.isArray(place)
-        ? `${first.what} ${place[0]}[${place[1]}][${place[2]}]`
-        : `${first.what} ${place.name}[${place.row}][${place.column}]`;
+/** Which options differ, and, folded, which do not. */
+function optionTables(options) {
+    const same = ([, mine, theirs]) => JSON.stringify(mine) === JSON.stringify(theirs);
+    const rows = (list) => list.map(([name, ...values]) => [name,
+        ...values.map((value) => h("bdi", null, shortValue(value)))]);
+    const make = (list, label) => table(["", "this run", "other run"], rows(list),
+        {label, "class": "words"});
+    const different = options.filter((option) => !same(option));
+    const equal = options.filter(same);
+    return [different.length ? make(different, "Options that differ")
+        : h("p", null, "All options are the same."),
+    h("details", {"class": "vocabulary"}, h("summary", null, `${equal.length} that are the same`),
+        make(equal, "Options that are the same"))];
+}
+
+const WHERE = {weight: "the weight ", letter: "character number ", size: "the size ",
+    document: "document number ", sample: "sample number ", steps: "the number of steps",
+    loss: "the loss"};
+
+function placeText({what, place, step}) {
+    const number = typeof place === "number" ? place + 1 : place ?? "";
+    return (WHERE[what] ?? what) + number + (what === "weight" && step === 0
+        ? ", as drawn from the seed" : "");
+}
+
+/** Where this run's side of the first difference is looked at. */
+function ownRef({what, step, name, row, column}) {
+    return what === "loss" ? `loss/${step}` : what === "weight"
+        ? `weight/${Math.max(1, step)}/${name}/${row}/${column}/${step ? "after" : "before"}`
+        : "derived";
 }
 
 function firstSentence(first) {
     if (!first) {
         return h("p", {"class": "proof"}, "No number differs: both runs are the same, bit for bit.");
     }
-    const number = (value) => typeof value === "number"
-        ? num(value, "derived", {digits: 6, formula: `recorded: ${placeText(first)}`})
-        : h("bdi", null, String(value));
+    const number = (value, ref) => typeof value === "number" ? num(value, ref, {digits: 6,
+        formula: `${placeText(first)}, as recorded`}) : h("bdi", null, shortValue(value));
     return [h("p", {"class": "proof"}, first.step ? `They part in step ${first.step}.`
         : "They differ from the start."),
-    h("dl", {"class": "pairs"}, h("dt", null, "first number that differs"),
-        h("dd", null, placeText(first)), h("dt", null, "this run"), h("dd", null,
-            number(first.mine)), h("dt", null, "other run"), h("dd", null, number(first.theirs))),
-    first.step ? button(`Look at step ${first.step} of this run`,
-        () => set({step: first.step})) : null];
+    h("dl", {"class": "pairs"}, h("dt", null, "First difference"), h("dd", null, placeText(first)),
+        h("dt", null, "This run"), h("dd", null, number(first.mine, ownRef(first))),
+        h("dt", null, "Other run"), h("dd", null, number(first.theirs, "derived"))),
+    first.step ? h("p", null, button(`Look at step ${first.step} of this run`,
+        () => set({step: first.step}))) : null];
 }
 
-function comparison(answer) {
-    const {options, losses, first} = answer;
-    const theirs = Float64Array.from(losses);
-    return h("div", {"class": "stack"}, firstSentence(first),
-        h("h3", null, "Losses"),
-        linePlot({label: "Losses of both runs", xLabel: "step", at: first?.step ? first.step - 1 : 0,
-            series: [{name: "other run", y: theirs, ref: () => "derived", formula: (i) =>
-                `the other run's loss in step ${i + 1}`, "class": "line-1"},
-            {name: "this run", y: run.losses, ref: (i) => `loss/${i + 1}`, "class": "line-0"}],
-            marks: first?.step ? [{x: first.step, label: "first difference"}] : [],
-            onPick: (i) => set({step: Math.min(i + 1, run.options.steps)})}),
-        h("h3", null, "Options"),
-        table(["", "this run", "other run"], optionRows(options), {label: "Options of both runs",
-            "class": "words"}));
+/** Losses over each other: the mean of the last steps, for single ones jump about. */
+function lossesOfBoth(theirs, first) {
+    const mean = (losses) => runningMean(losses, Math.max(1, Math.round(losses.length / 40)));
+    const formula = (whose) => (i) => `mean of the ${whose} losses up to step ${i + 1}`;
+    return linePlot({label: "Smoothed losses of both runs", xLabel: "step",
+        at: first?.step ? first.step - 1 : 0,
+        series: [{name: "this run", y: mean(run.losses), ref: () => "derived",
+            formula: formula("run's"), "class": "line-0"},
+        {name: "other run", y: mean(theirs), ref: () => "derived",
+            formula: formula("other run's"), "class": "line-1"}],
+        marks: first?.step ? [{x: first.step, label: "first difference"}] : [],
+        onPick: (i) => set({step: Math.min(i + 1, run.options.steps)})});
+}
+
+function comparison({options, losses, first}) {
+    return h("div", {"class": "stack"}, firstSentence(first), h("h3", null, "Losses, smoothed"),
+        lossesOfBoth(Float64Array.from(losses), first), h("h3", null, "Options"),
+        optionTables(options));
 }
 
 function dropZone(take) {

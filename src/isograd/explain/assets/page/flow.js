@@ -39,7 +39,7 @@ function tileNumbers(picture, name, t, step) {
 function flowTile(picture, name, label, t, step, limit) {
     const {data, ref, columns} = tileNumbers(picture, name, t, step);
     const cells = Array.from(data, (value, i) => colourCell((attributes) => h("i",
-        {...attributes, role: "button"}), value, ref(i), limit, `${label}, position ${t}, ${i}`));
+        attributes), value, ref(i), limit, `${label}, position ${t}, ${i}`));
     const tile = h("div", {"class": "tile" + (name.endsWith("attention") ? " meets" : "")}, cells);
     tile.style.setProperty("--columns", columns);
     return {tile, cells};
@@ -90,7 +90,7 @@ function flowPicture(context, picture, state) {
         n: picture.n}) + " " : "";
     return h("div", {"class": "stack"}, positions(context, picture),
         h("div", {"class": "flow-frame", tabindex: "0", role: "region",
-            "aria-label": textEnd.title}, grid),
+            "aria-label": textEnd.flowFrame}, grid),
         h("p", {"class": "caption"}, cut + textEnd.flowMean + " " + fill(textEnd.flowCount,
             {shown: all.length.toLocaleString("en")})));
 }

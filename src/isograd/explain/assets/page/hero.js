@@ -1,7 +1,7 @@
 // The first screen: what this run is, what it writes, and where to go.
 import {weightField} from "./field.js";
 import {h, num, rich} from "./kit.js";
-import {run, set} from "./state.js";
+import {run, set, state} from "./state.js";
 import {pageText} from "../text/page.js";
 
 export const contents = [
@@ -43,11 +43,29 @@ export function facts() {
         fact("Machine", `${run.machine}, ${run.libm}`));
 }
 
-export function goTo(id) {
-    set({act: id}, {push: true});
+const HOLD = [0, 250, 700, 1500, 3000]; // milliseconds
+
+/** Scrolls to an act, and again while figures above it fill in, until the reader moves. */
+export function showAct(id) {
     const section = document.getElementById(id);
-    section?.scrollIntoView();
-    section?.querySelector("h2")?.focus({preventScroll: true});
+    if (!section) {
+        return;
+    }
+    const timers = HOLD.map((delay) => setTimeout(() =>
+        section.scrollIntoView({behavior: "instant"}), delay));
+    const stop = () => timers.forEach(clearTimeout);
+    for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) {
+        window.addEventListener(event, stop, {once: true, passive: true});
+    }
+    section.querySelector("h2")?.focus({preventScroll: true});
+}
+
+export function goTo(id) {
+    if (state.act === id) {
+        showAct(id);
+    } else {
+        set({act: id}, {push: true});
+    }
 }
 
 /** The acts as a list of links. */

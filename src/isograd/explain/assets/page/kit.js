@@ -109,7 +109,11 @@ export function tokenText(id, chars) {
     if (id >= chars.length || id < 0) {
         return "\u25cf";
     }
-    return chars[id] === " " ? "\u2423" : chars[id];
+    if (chars[id] === " ") {
+        return "\u2423";
+    }
+    return /^[\p{Z}\p{Cc}\p{Cf}]$/u.test(chars[id]) ? "U+" +
+        chars[id].codePointAt(0).toString(16).toUpperCase().padStart(4, "0") : chars[id];
 }
 
 /** What stands there until the answer comes. */
@@ -269,7 +273,8 @@ export function table(heads, rows, options = {}) {
     return h("div", {"class": "table-frame", tabindex: "0", role: "region",
         "aria-label": options.label || "table"},
     h("table", {"class": options.class},
-        h("thead", null, h("tr", null, heads.map((head) => h("th", {scope: "col"}, head)))),
+        h("thead", null, h("tr", null, heads.map((head) =>
+            head === "" ? h("td", null) : h("th", {scope: "col"}, head)))),
         h("tbody", null, rows.map((row) => h("tr", null, row.map(cell))))));
 }
 
@@ -295,6 +300,6 @@ export function question({ask, options, check}) {
             judge(input.input.value.trim());
         }}, input, h("button", {"class": "button", type: "submit"}, "Check"));
     }
-    return h("aside", {"class": "question", "aria-label": "A question"},
+    return h("div", {"class": "question", role: "group", "aria-label": "A question"},
         h("p", {"class": "ask"}, typeof ask === "string" ? rich(ask) : ask), controls, verdict);
 }

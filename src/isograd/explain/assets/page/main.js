@@ -9,7 +9,7 @@ import {bar} from "./bar.js";
 import {compare} from "./compare.js";
 import {consoleFace, consoleHelp} from "./console.js";
 import {theEnd} from "./end.js";
-import {hero} from "./hero.js";
+import {goTo, hero, showAct} from "./hero.js";
 import {inspector, refOf} from "./inspector.js";
 import {h, replace} from "./kit.js";
 import {receipt} from "./receipt.js";
@@ -24,14 +24,6 @@ function applyLook() {
     }
 }
 
-function showAct() {
-    const section = document.getElementById(state.act);
-    if (section) {
-        section.scrollIntoView();
-        section.querySelector("h2")?.focus({preventScroll: true});
-    }
-}
-
 function openInspector(event) {
     const number = event.target.closest("[data-ref]");
     if (number && !event.defaultPrevented) {
@@ -39,32 +31,36 @@ function openInspector(event) {
     }
 }
 
-/** Keeps the fragment's act up to date with what is on the screen. */
-function followScroll(sections) {
-    const watcher = new IntersectionObserver((entries) => {
-        for (const entry of entries) {
-            if (entry.isIntersecting) {
-                document.dispatchEvent(new CustomEvent("act", {detail: entry.target.id}));
-            }
-        }
-    }, {rootMargin: "-40% 0px -55% 0px"});
-    sections.forEach((section) => watcher.observe(section));
+/** Lets the browser paint and listen. */
+function breathe() {
+    return new Promise((resolve) => setTimeout(resolve));
 }
 
-function build() {
-    const context = {state, subscribe, set, ask, run, lines};
-    const makers = [act1, act2, act3, act4, act5, theEnd, receipt, compare, consoleHelp];
-    const acts = makers.map((make) => make(context));
-    bar(context, document.getElementById("bar"));
-    inspector(context, document.getElementById("inspector"));
-    replace(document.getElementById("main"), hero(context), acts);
+function listen() {
     document.addEventListener("click", openInspector);
-    followScroll(acts);
+    document.getElementById("skip").addEventListener("click", (event) => {
+        event.preventDefault();
+        goTo("act1");
+    });
     subscribe(applyLook, ["voice", "theme"]);
-    subscribe(showAct, ["act"]);
+    subscribe(() => showAct(state.act), ["act"]);
+}
+
+/** Builds the page, an act at a time. */
+async function build() {
+    const context = {state, subscribe, set, ask, run, lines};
+    const main = document.getElementById("main");
     applyLook();
+    bar(context, document.getElementById("bar"));
+    replace(main, hero(context));
+    inspector(context, document.getElementById("inspector"));
+    listen();
+    for (const make of [act1, act2, act3, act4, act5, theEnd, receipt, compare, consoleHelp]) {
+        await breathe();
+        main.append(make(context));
+    }
     if (state.act) {
-        showAct();
+        showAct(state.act);
     }
     document.documentElement.dataset.ready = "true";
 }
@@ -73,7 +69,7 @@ async function start() {
     try {
         await openRun();
         window.isograd = consoleFace();
-        build();
+        await build();
     } catch (error) {
         replace(document.getElementById("opening"), h("h1", null, "This page cannot be read."),
             h("p", {"class": "sorry", role: "alert"}, error.message));

@@ -6,6 +6,16 @@ import {fillIn, h, rich, shortDecimal, tokenText} from "./kit.js";
 
 const FOCUSABLE = "button, input, select, [tabindex]";
 
+const queue = {last: Promise.resolve()};
+
+/** Resolves in a task of its own, after all that asked before: no frame draws everything. */
+function ownTurn() {
+    queue.last = queue.last.then(() => new Promise((resolve) => {
+        setTimeout(resolve);
+    }));
+    return queue.last;
+}
+
 /** A place that make(answer) fills, again after each change of `keys`, while it is near the screen. */
 export function live(context, keys, load, make) {
     const place = h("div", {"class": "live"});
@@ -13,7 +23,8 @@ export function live(context, keys, load, make) {
     const draw = () => {
         now.stale = false;
         let focused = -1;
-        fillIn(place, load(context.state), (answer) => {
+        const answered = load(context.state).then((answer) => ownTurn().then(() => answer));
+        fillIn(place, answered, (answer) => {
             const content = make(answer, context.state);
             focused = [...place.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
             return content;
@@ -80,10 +91,10 @@ export function positions(context, picture) {
 /** One cell of a strip or tile: colour by sign and size, reference and bits of its number. */
 export function colourCell(make, value, ref, limit, label, classes = "cell") {
     if (Number.isNaN(value) || ref === null) {
-        return make({"class": classes + " absent"});
+        return make({"class": classes + " absent", "aria-hidden": "true"});
     }
     const cell = make({
-        "class": `${classes} ${value < 0 ? "minus" : "plus"}`, "data-ref": ref,
+        "class": `${classes} ${value < 0 ? "minus" : "plus"}`, role: "button", "data-ref": ref,
         "data-hex": hexOf(value), "aria-label": `${label}: ${shortDecimal(value)}`,
     });
     const strength = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
@@ -94,7 +105,7 @@ export function colourCell(make, value, ref, limit, label, classes = "cell") {
 /** A vector as one row of cells: one stop of the tab key, arrows move, Enter opens. */
 export function strip(values, ref, limit, label) {
     const cells = Array.from(values, (value, i) => colourCell((attributes) => h("span",
-        {...attributes, role: "button"}), value, ref(i), limit, `${label}, ${i}`));
+        attributes), value, ref(i), limit, `${label}, ${i}`));
     const row = h("div", {"class": "strip", role: "group", "aria-label": label}, cells);
     row.style.setProperty("--columns", cells.length);
     roving(row, cells.filter((cell) => cell.hasAttribute("data-ref")), cells.length);

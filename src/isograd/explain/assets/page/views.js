@@ -30,7 +30,7 @@ function folded(items, make, word) {
 function childrenTable(k, node) {
     const symbol = node.operation === "*" ? "\u00d7" : node.operation;
     return h("table", {"class": "children"}, h("thead", null, h("tr", null,
-        ["", "data", "grad", "local"].map((head) => h("th", {scope: "col"}, head)))),
+        h("td", null), ["data", "grad", "local"].map((head) => h("th", {scope: "col"}, head)))),
     h("tbody", null, node.children.map((child, j) => h("tr", null,
         h("th", {scope: "row"}, j === 0 ? node.children.length === 1 ? symbol : "" : symbol),
         h("td", null, nodeNum(k, child.id, "data", child.data)),

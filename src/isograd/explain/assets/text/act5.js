@@ -12,7 +12,7 @@ export const text5 = {
         "loss has trained; below it the model writes likelier texts than those it has read.",
     heatPrefix: "The document so far",
     heatStart: "nothing yet: the document begins",
-    heatUnknown: "The model has never seen {letters}, so it cannot read this.",
+    heatUnknown: "The model has never seen {letters}: left out.",
     heatLong: "This model sees {block} positions; it has read the first {read} characters.",
     heatSlider: "temperature",
     heatGreedy: "greedy",

@@ -11,6 +11,7 @@ export const textEnd = {
         "0, each row of tiles with a scale of its own. Each cell opens. In attention a row is a " +
         "head, a column a position that is looked at; hatched is the future.",
     flowDocument: "One document",
+    flowFrame: "The picture, position by position",
     flowCount: "{shown} numbers are shown.",
     flowCut: "Shown are positions {from} to {to} of {n}; choose another position above.",
     flowStages: {
