@@ -443,3 +443,39 @@ def test_compare_finds_the_first_number_that_differs(name):
         if hasattr(mine.options, option):
             assert type(a)(getattr(mine.options, option)) == a
             assert type(b)(getattr(theirs.options, option)) == b
+
+
+# ---- words ----
+
+WORDS = {
+    ("wte", 0, 1): "weight of wte, row 26 (BOS), column 1",
+    ("wpe", 2, 3): "weight of wpe, row 2, column 3",
+    ("embedded", 2, 3): "position 2: feature 3 of the embedded letter",
+    ("layer0.q", 2, 5): "layer 0, position 2: feature 5 of the query",
+    ("layer0.k", 1, 15): "layer 0, position 1: feature 15 of the key",
+    ("layer0.dots", 2, 3, 1): "layer 0, head 2, position 3: the undivided score of position 1",
+    ("layer0.scores", 2, 3, 1): "layer 0, head 2, position 3: score of position 1",
+    ("layer0.attention", 3, 2, 0): "layer 0, head 3, position 2: attention to position 0",
+    ("layer0.heads", 2, 6): "layer 0, head 1, position 2: feature 2 of the head's output",
+    ("layer0.hidden_pre", 0, 63): "layer 0, position 0: hidden unit 63 before relu",
+    ("layer0.x", 1, 0): "layer 0, position 1: feature 0 of the residual stream after the MLP",
+    ("logits", 2, 1): "position 2: logit of 'b'",
+    ("probabilities", 2, 26): "position 2: probability of BOS",
+}
+
+
+def test_what_a_number_is_stands_in_words():
+    (document,) = ask("default", ["document", 3, 0])
+    ids = []
+    for field, *place in WORDS:
+        entry, i = document["fields"][field], 0
+        for size, index in zip(entry["shape"], place):
+            i = i * size + index
+        ids.append(entry["ids"][i])
+    found = ask("default", *(["node", 3, i] for i in ids))
+    assert [node["what"] for node in found] == list(WORDS.values())
+    ids = [document["fields"]["losses"]["ids"][0], document["lossId"]]
+    loss, total = ask("default", *(["node", 3, i] for i in ids))
+    letter = run_named("default").tokenizer.decode([document["tokens"][1]])
+    assert loss["what"] == f"position 0: surprise at '{letter}'"
+    assert total["what"] == "loss of the document, the mean over its positions"

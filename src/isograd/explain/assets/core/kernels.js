@@ -42,8 +42,8 @@ export class Norm {
     }
 
     forward(t, x) {
-        const {size, y} = this,
-            at = t * size;
+        const {size, y} = this;
+        const at = t * size;
         let squares = 0;
         for (let i = at; i < at + size; i++) {
             squares += x[i] * x[i];
@@ -64,9 +64,9 @@ export class Norm {
 
     /** Adds to dx, which is (size) and holds the residual's share; dy is (size), too. */
     backward(t, x, dy, dx) {
-        const {size} = this,
-            at = t * size,
-            scale = this.scale[t];
+        const {size} = this;
+        const at = t * size;
+        const scale = this.scale[t];
         let dScale = 0;
         for (let i = size - 1; i >= 0; i--) {
             dScale += x[at + i] * dy[i];

@@ -29,9 +29,9 @@ const SITE = Object.fromEntries(SITES.map((name, site) => [name, site]));
 
 /** Name, number of rows, row length and place of every weight matrix, in the order of drawing. */
 export function weightShapes(config) {
-    const v = config.vocab_size,
-        c = config.n_embd,
-        f = 4 * c;
+    const v = config.vocab_size;
+    const c = config.n_embd;
+    const f = 4 * c;
     const shapes = [
         ["wte", v, c],
         ["wpe", config.block_size, c],
@@ -166,9 +166,9 @@ class GraphBuilder {
 
     /** One head's outputs from its features of q, keys and values. */
     attend(head, q, keys, values) {
-        const tape = this.tape,
-            scores = [],
-            dots = [];
+        const tape = this.tape;
+        const scores = [];
+        const dots = [];
         this.enter("scores", {head});
         keys.forEach((key, row) => {
             tape.row = row;
@@ -192,9 +192,9 @@ class GraphBuilder {
     }
 
     attention(layer, fields, q, keys, values) {
-        const nHead = this.config.n_head,
-            size = q.length / nHead,
-            t = keys.length - 1;
+        const nHead = this.config.n_head;
+        const size = q.length / nHead;
+        const t = keys.length - 1;
         const out = [];
         for (let head = 0; head < nHead; head++) {
             const part = (x) => x.subarray(head * size, (head + 1) * size);
@@ -251,13 +251,13 @@ class GraphBuilder {
     }
 
     documentLoss(index, tokens) {
-        const config = this.config,
-            n = positionsOf(config, tokens),
-            losses = [];
+        const config = this.config;
+        const n = positionsOf(config, tokens);
+        const losses = [];
         const fields = new Fields(config, n);
         const cache = () => Array.from({length: config.n_layer}, () => []);
-        const keys = cache(),
-            values = cache();
+        const keys = cache();
+        const values = cache();
         this.place = {document: index};
         for (let t = 0; t < n; t++) {
             const logits = this.forward(tokens[t], t, keys, values, fields);
@@ -304,10 +304,10 @@ class GraphBuilder {
 /** The ids of the numbers of a document's forward pass: by name, {shape, ids}, -1 where none is. */
 class Fields {
     constructor(config, n) {
-        const c = config.n_embd,
-            f = 4 * c,
-            h = config.n_head,
-            v = config.vocab_size;
+        const c = config.n_embd;
+        const f = 4 * c;
+        const h = config.n_head;
+        const v = config.vocab_size;
         this.found = {};
         const make = (shape, names, prefix = "") => {
             const size = shape.reduce((a, b) => a * b);

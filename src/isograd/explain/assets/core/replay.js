@@ -9,9 +9,9 @@ import {countWeights, positionsOf, weightShapes} from "./model.js";
 /** The numbers of one layer at all positions. */
 class Layer {
     constructor(config, libm) {
-        const T = config.block_size,
-            C = config.n_embd,
-            H = config.n_head;
+        const T = config.block_size;
+        const C = config.n_embd;
+        const H = config.n_head;
         const numbers = (n) => new Float64Array(n);
         this.norm1 = new Norm(T, C, libm);
         this.norm2 = new Norm(T, C, libm);
@@ -27,9 +27,9 @@ class Layer {
 export class Replay {
     /** A model of the sizes `config`; `options` has beta1, beta2 and eps. */
     constructor(config, options, libm) {
-        const T = config.block_size,
-            C = config.n_embd,
-            V = config.vocab_size;
+        const T = config.block_size;
+        const C = config.n_embd;
+        const V = config.vocab_size;
         const P = countWeights(config);
         this.config = config;
         this.options = options;
@@ -78,10 +78,10 @@ export class Replay {
 
     /** What position `t` computes from its token, given those before it. */
     forward(t, token) {
-        const {weights, embedded, start, config} = this,
-            C = config.n_embd;
-        const wte = start.wte + token * C,
-            wpe = start.wpe + t * C;
+        const {weights, embedded, start, config} = this;
+        const C = config.n_embd;
+        const wte = start.wte + token * C;
+        const wpe = start.wpe + t * C;
         for (let i = 0; i < C; i++) {
             embedded[t * C + i] = weights[wte + i] + weights[wpe + i];
         }
@@ -103,9 +103,9 @@ export class Replay {
     }
 
     layerForward(layer, place, t, x) {
-        const w = this.weights,
-            C = this.config.n_embd,
-            at = t * C;
+        const w = this.weights;
+        const C = this.config.n_embd;
+        const at = t * C;
         layer.norm1.forward(t, x);
         const y1 = layer.norm1.y;
         linearForward(w, place.attn_wq, C, C, y1, at, layer.q, at);
@@ -132,12 +132,12 @@ export class Replay {
 
     headForward(layer, head, t) {
         const {q, k, v, heads, exps, attention} = layer;
-        const T = this.config.block_size,
-            C = this.config.n_embd,
-            D = this.headSize;
-        const from = head * D,
-            row = (head * T + t) * T,
-            n = t + 1;
+        const T = this.config.block_size;
+        const C = this.config.n_embd;
+        const D = this.headSize;
+        const from = head * D;
+        const row = (head * T + t) * T;
+        const n = t + 1;
         const scores = attention; // until the weights take their place
         for (let u = 0; u < n; u++) {
             let dot = 0;
@@ -164,8 +164,8 @@ export class Replay {
 
     /** The attention of position `t` in one layer: (H, t + 1). */
     attentionOf(layer, t) {
-        const {attention} = this.layers[layer],
-            T = this.config.block_size;
+        const {attention} = this.layers[layer];
+        const T = this.config.block_size;
         const found = new Float64Array(this.config.n_head * (t + 1));
         for (let head = 0; head < this.config.n_head; head++) {
             const row = (head * T + t) * T;
@@ -212,8 +212,8 @@ export class Replay {
 
     /** Adds to `gradients` what the document of the last forward pass hands on of dLoss. */
     documentBackward(tokens, dLoss) {
-        const n = positionsOf(this.config, tokens),
-            dPosition = (1 / n) * dLoss;
+        const n = positionsOf(this.config, tokens);
+        const dPosition = (1 / n) * dLoss;
         for (const {dk, dv} of this.layers) {
             dk.fill(0);
             dv.fill(0);
@@ -224,8 +224,8 @@ export class Replay {
     }
 
     positionBackward(t, token, target, dLoss) {
-        const {config, dx, gradients, start} = this,
-            C = config.n_embd;
+        const {config, dx, gradients, start} = this;
+        const C = config.n_embd;
         this.logitsBackward(t, target, dLoss);
         for (let i = config.n_layer - 1; i >= 0; i--) {
             const below = i > 0 ? this.layers[i - 1].x : this.norm0.y;
@@ -234,8 +234,8 @@ export class Replay {
         const {dIn} = this;
         dIn.fill(0);
         this.norm0.backward(t, this.embedded, dx, dIn);
-        const wte = start.wte + token * C,
-            wpe = start.wpe + t * C;
+        const wte = start.wte + token * C;
+        const wpe = start.wpe + t * C;
         for (let i = 0; i < C; i++) {
             gradients[wte + i] += dIn[i];
             gradients[wpe + i] += dIn[i];
@@ -245,11 +245,11 @@ export class Replay {
     /** From the loss of position `t` to dx, the gradient of the last x: the target's row last. */
     logitsBackward(t, target, dLoss) {
         const {libm, exps, dx, weights, gradients} = this;
-        const V = this.config.vocab_size,
-            C = this.config.n_embd,
-            row = t * V;
-        const inverse = this.inverses[t],
-            probability = exps[row + target] * inverse;
+        const V = this.config.vocab_size;
+        const C = this.config.n_embd;
+        const row = t * V;
+        const inverse = this.inverses[t];
+        const probability = exps[row + target] * inverse;
         const dProbability = (1 / probability) * (-1 * dLoss);
         const dTotal =
             -1 * libm.inverseSquare(this.totals[t]) * (exps[row + target] * dProbability);
@@ -286,8 +286,8 @@ export class Replay {
     /** dx holds the gradient of the layer's result, and then that of its input `x`. */
     layerBackward(layer, place, t, x) {
         const {dx, dIn, dHeads, dHidden, weights: w, gradients: dw} = this;
-        const C = this.config.n_embd,
-            at = t * C;
+        const C = this.config.n_embd;
+        const at = t * C;
         dHidden.fill(0);
         linearBackward(w, dw, place.mlp_fc2, C, 4 * C, layer.hidden, 4 * at, dx, 0, dHidden);
         for (let i = 0; i < 4 * C; i++) {
@@ -313,14 +313,14 @@ export class Replay {
 
     /** From dHeads to dq of this position, and shares of dk and dv of this one and those before. */
     headBackward(layer, head, t) {
-        const {q, k, v, exps, attention, dq, dk, dv} = layer,
-            {dHeads, dScores} = this;
-        const T = this.config.block_size,
-            C = this.config.n_embd,
-            D = this.headSize;
-        const from = head * D,
-            to = from + D,
-            row = (head * T + t) * T;
+        const {q, k, v, exps, attention, dq, dk, dv} = layer;
+        const {dHeads, dScores} = this;
+        const T = this.config.block_size;
+        const C = this.config.n_embd;
+        const D = this.headSize;
+        const from = head * D;
+        const to = from + D;
+        const row = (head * T + t) * T;
         const inverse = layer.inverse[head * T + t];
         const local = -1 * this.libm.inverseSquare(layer.total[head * T + t]);
         let dTotal = 0;
@@ -335,8 +335,8 @@ export class Replay {
         }
         dq.fill(0, t * C + from, t * C + to);
         for (let u = t; u >= 0; u--) {
-            const dScore = exps[row + u] * (dScores[u] + dTotal),
-                dDot = this.scoreScale * dScore;
+            const dScore = exps[row + u] * (dScores[u] + dTotal);
+            const dDot = this.scoreScale * dScore;
             for (let j = from; j < to; j++) {
                 dq[t * C + j] += k[u * C + j] * dDot;
                 dk[u * C + j] += q[t * C + j] * dDot;
@@ -346,12 +346,12 @@ export class Replay {
 
     /** A head's rows of v, then of k, then of q hand on to the normed input. */
     headInputs(layer, place, head, at, dIn) {
-        const C = this.config.n_embd,
-            D = this.headSize,
-            from = at + head * D;
-        const {weights: w, gradients: dw} = this,
-            x = layer.norm1.y,
-            skip = head * D * C;
+        const C = this.config.n_embd;
+        const D = this.headSize;
+        const from = at + head * D;
+        const {weights: w, gradients: dw} = this;
+        const x = layer.norm1.y;
+        const skip = head * D * C;
         linearBackward(w, dw, place.attn_wv + skip, D, C, x, at, layer.dv, from, dIn);
         linearBackward(w, dw, place.attn_wk + skip, D, C, x, at, layer.dk, from, dIn);
         linearBackward(w, dw, place.attn_wq + skip, D, C, x, at, layer.dq, from, dIn);
@@ -362,9 +362,9 @@ export class Replay {
     /** Loss and gradients of a batch of documents' tokens. Documents go from the last to the first,
      * as their gradients do. */
     batchLoss(batch) {
-        const {gradients} = this,
-            size = batch.length,
-            losses = new Float64Array(size);
+        const {gradients} = this;
+        const size = batch.length;
+        const losses = new Float64Array(size);
         gradients.fill(0);
         this.open = this.units = 0;
         for (let b = size - 1; b >= 0; b--) {
@@ -376,16 +376,16 @@ export class Replay {
 
     /** Adam moves every weight: train.py's Adam.step. `rates` is {lr, correction1, correction2}. */
     adam({lr, correction1, correction2}) {
-        const {weights, gradients, m, v, libm} = this,
-            {beta1, beta2, eps} = this.options;
-        const rest1 = 1 - beta1,
-            rest2 = 1 - beta2;
+        const {weights, gradients, m, v, libm} = this;
+        const {beta1, beta2, eps} = this.options;
+        const rest1 = 1 - beta1;
+        const rest2 = 1 - beta2;
         for (let i = 0; i < weights.length; i++) {
             const grad = gradients[i];
             m[i] = beta1 * m[i] + rest1 * grad;
             v[i] = beta2 * v[i] + rest2 * libm.square(grad);
-            const mHat = m[i] / correction1,
-                vHat = v[i] / correction2;
+            const mHat = m[i] / correction1;
+            const vHat = v[i] / correction2;
             weights[i] -= (lr * mHat) / (libm.root(vHat) + eps);
         }
     }

@@ -109,8 +109,8 @@ export class Tape {
     }
 
     multiply(a, b) {
-        const x = this.data[a],
-            y = this.data[b];
+        const x = this.data[a];
+        const y = this.data[b];
         return this.push(CODE["*"], x * y, a, y, b, x);
     }
 
@@ -167,12 +167,12 @@ export class Tape {
     /** All nodes with children from `root` down, children first: value.py's topological_order. */
     topologicalOrder(root) {
         const {first, second, length} = this;
-        const order = new Int32Array(length),
-            stack = new Int32Array(length);
-        const seen = new Uint8Array(length),
-            visited = new Uint8Array(length);
-        let depth = 0,
-            n = 0;
+        const order = new Int32Array(length);
+        const stack = new Int32Array(length);
+        const seen = new Uint8Array(length);
+        const visited = new Uint8Array(length);
+        let depth = 0;
+        let n = 0;
         stack[depth++] = root;
         seen[root] = 1;
         while (depth > 0) {
@@ -220,8 +220,8 @@ export class Tape {
         if (!this.parts) {
             this.parts = this.linkParts(this.order);
         }
-        const {starts, edges} = this.parts,
-            found = [];
+        const {starts, edges} = this.parts;
+        const found = [];
         for (let i = starts[id]; i < starts[id + 1]; i++) {
             const from = edges[i] >> 1;
             const local = edges[i] & 1 ? this.secondLocal[from] : this.firstLocal[from];

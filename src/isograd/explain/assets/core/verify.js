@@ -58,9 +58,9 @@ class Verification {
 
     /** Which documents a seed puts first, and which weights it draws. */
     beginning() {
-        const {run} = this,
-            {order, weights} = run.arrays,
-            drawn = drawWeights(run);
+        const {run} = this;
+        const {order, weights} = run.arrays;
+        const drawn = drawWeights(run);
         const i = firstDifference(order, drawn.order);
         if (i >= 0) {
             const step = Math.floor(i / run.options.batch_size) + 1;
@@ -131,8 +131,8 @@ class Verification {
     }
 
     async samples(replay, turn) {
-        const {run} = this,
-            recorded = run.header.samples;
+        const {run} = this;
+        const recorded = run.header.samples;
         const drawn = await drawSamples(run, replay, turn);
         drawn.forEach(({text}, i) => {
             if (text !== recorded[i]) {

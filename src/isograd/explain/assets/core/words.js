@@ -26,6 +26,9 @@ const RESULTS = {
     losses: (row, letter) => `surprise at ${letter(row)}`,
 };
 
+/** What each rmsnorm norms. */
+const NORMED = {x0: "the embedded letter", norm1: "attention's input", norm2: "the MLP's input"};
+
 /** What sums of products run over in each stage, and so how many there are; other stages have none. */
 function termsOf(stage, config, position) {
     const c = config.n_embd;
@@ -46,22 +49,30 @@ function placeWords(scene, isBatch) {
 }
 
 /** A node of a sum of products: a product, the 0 it starts from, a part of the sum, or all of it. */
-function dotWords(operation, column, terms, result) {
+function dotWords(operation, column, terms, [whole, term]) {
     if (operation === "constant") {
-        return `the 0 that the sum for ${result} starts from`;
+        return `the 0 that the sum for ${whole} starts from`;
     }
     if (operation === "*") {
-        return `product ${column} for ${result}`;
+        return `${term} ${column} for ${whole}`;
     }
-    return column === terms - 1 ? result : `sum of products 0 to ${column} for ${result}`;
+    if (column === terms - 1) {
+        return whole;
+    }
+    return column === 0
+        ? `the first ${term} for ${whole}, added to 0`
+        : `sum of the first ${column + 1} ${term}s for ${whole}`;
 }
 
-function normWords(site, operation, scene) {
-    const vector = {
-        x0: "the embedded letter",
-        norm1: "attention's input",
-        norm2: "the MLP's input",
-    }[scene.stage];
+/** What a sum of products is, and what its terms are. */
+function dotOf(stage, result) {
+    if (Object.hasOwn(NORMED, stage)) {
+        return [`the squares' sum of ${NORMED[stage]}`, "square"];
+    }
+    return [stage === "scores" ? `the undivided ${result}` : result, "product"];
+}
+
+function normWords(site, operation, vector) {
     if (site === "rmsnorm.mean") {
         return operation === "constant" ? "1 / n, for the mean square" : `mean square of ${vector}`;
     }
@@ -76,7 +87,7 @@ function softmaxWords(site, operation, row, result, scene, letter) {
     const one = scene.stage === "attention" ? `position ${row}` : letter(row);
     if (site === "softmax.exp") {
         return {
-            constant: "minus the largest of them, a constant",
+            constant: `minus the largest ${scene.stage === "attention" ? "score" : "logit"}, a constant`,
             "+": `${one}, less the largest`,
             exp: `exp for ${one}`,
         }[operation];
@@ -89,52 +100,49 @@ function softmaxWords(site, operation, row, result, scene, letter) {
     return operation === "**" ? `1 / total, for ${one}` : result;
 }
 
-function lossWords(site, operation, row) {
-    if (site === "document_loss.mean") {
-        return {
-            constant: "a constant of the mean over the positions",
-            "+": "sum of the positions' losses",
-            "*": `loss of the document, the mean over its positions`,
-        }[operation];
+/** A mean of losses, of positions or of documents; `x` is the node's number. */
+function meanWords(site, operation, row, x) {
+    const ofDocument = site === "document_loss.mean";
+    const parts = ofDocument ? "positions" : "documents";
+    if (operation === "constant") {
+        return x === 0
+            ? `the 0 that the sum of the ${parts}' losses starts from`
+            : `1 / n, for the mean over the ${parts}`;
     }
-    return {
-        constant: "a constant of the mean over the documents",
-        "+": `sum of the losses of documents 0 to ${row}`,
-        "*": "loss of the step",
-    }[operation];
+    if (operation === "*") {
+        return ofDocument
+            ? "loss of the document, the mean over its positions"
+            : "loss of the step";
+    }
+    return ofDocument
+        ? "sum of the positions' losses"
+        : `sum of the losses of documents 0 to ${row}`;
 }
 
 /** The words for node `id` of `graph`, the result of tapeOfStep; `letter` names a token. */
 export function wordsFor(graph, config, letter, id) {
-    const {tape} = graph,
-        scene = graph.scenes[tape.scenes[id]];
-    const operation = OPERATIONS[tape.operation[id]],
-        site = SITES[tape.sites[id]];
-    const row = tape.rows[id],
-        column = tape.columns[id];
+    const {tape} = graph;
+    const scene = graph.scenes[tape.scenes[id]];
+    const operation = OPERATIONS[tape.operation[id]];
+    const site = SITES[tape.sites[id]];
+    const row = tape.rows[id];
+    const column = tape.columns[id];
     const result = RESULTS[scene.stage]?.(row, letter);
     const terms = termsOf(scene.stage, config, scene.position);
     const kind = site.split(".")[0];
     const words = {
-        dot: () => dotWords(operation, column, terms, kindOfDot(scene.stage, result)),
-        rmsnorm: () => (site === "rmsnorm.result" ? result : normWords(site, operation, scene)),
+        dot: () => dotWords(operation, column, terms, dotOf(scene.stage, result)),
+        rmsnorm: () =>
+            site === "rmsnorm.result" ? result : normWords(site, operation, NORMED[scene.stage]),
         softmax: () => softmaxWords(site, operation, row, result, scene, letter),
         attention: () => (operation === "constant" ? "1 / root of the head's size" : result),
         add: () => result,
         relu: () => result,
         cross_entropy: () => crossEntropyWords(operation, result, row, letter),
-        document_loss: () => lossWords(site, operation, row),
-        batch_loss: () => lossWords(site, operation, row),
+        document_loss: () => meanWords(site, operation, row, tape.data[id]),
+        batch_loss: () => meanWords(site, operation, row, tape.data[id]),
     }[kind]();
     return placeWords(scene, graph.documents.length > 1) + words;
-}
-
-/** A sum of products is the stage's result, but for squares in a norm and for undivided scores. */
-function kindOfDot(stage, result) {
-    if (stage === "x0" || stage === "norm1" || stage === "norm2") {
-        return "the sum of squares";
-    }
-    return stage === "scores" ? `the undivided ${result}` : result;
 }
 
 function crossEntropyWords(operation, result, row, letter) {

@@ -6,6 +6,8 @@ import {QUESTIONS} from "./questions.js";
 import {Run, Turn} from "./run.js";
 import {sha256} from "./sha256.js";
 
+const MOST_UNASKED = 3e7; // updates of a weight: a second or two
+
 const opened = {run: null};
 const turns = new Map(); // of the questions that are not answered yet, by id
 
@@ -14,9 +16,33 @@ async function open(base64, digest) {
     const found = Array.from(sha256(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
     const run = new Run(readPayload(bytes), found === digest);
     opened.run = run;
+    warmUp(run);
     const {losses, text_at: textAt, order} = run.arrays;
     const copies = {losses: losses.slice(), textAt: textAt.slice(), order: order.slice()};
     return {header: run.header, intact: run.intact, ...copies};
+}
+
+/** A turn that goes on only while nobody waits for an answer. */
+class IdleTurn extends Turn {
+    async breathe(done, total) {
+        await super.breathe(done, total);
+        while (turns.size > 0) {
+            await new Promise((resolve) => setTimeout(resolve));
+        }
+    }
+}
+
+/** Replays a run of usual size unasked, once: then every step is a few steps from a snapshot. */
+async function warmUp(run) {
+    if (run.steps * run.arrays.weights.length > MOST_UNASKED) {
+        return;
+    }
+    try {
+        await new Promise((resolve) => setTimeout(resolve));
+        await run.everyStep(new IdleTurn());
+    } catch {
+        // A run that cannot be replayed: whoever asks for it is told so.
+    }
 }
 
 function abandon(id) {

@@ -18,7 +18,7 @@ function drawLine(seed, draws) {
     const x = (value) => 8 + 484 * value;
     const dots = Array.from(draws, (value, i) => svg("g", {"class": "draw-dot",
         "data-ref": `draw/${seed}/${i}`, "data-hex": hexOf(value)},
-    svg("circle", {cx: x(value), cy: 22, r: 7}),
+    svg("circle", {cx: x(value), cy: 22, r: 5}),
     svg("text", {x: x(value), y: 8, "text-anchor": "middle"}, String(i + 1))));
     return svg("svg", {"class": "draw-line", viewBox: "0 0 500 34", "aria-hidden": "true"},
         svg("line", {x1: 8, x2: 492, y1: 22, y2: 22}), dots);
@@ -114,7 +114,8 @@ function shuffleWidget() {
                 documentItem(i, `line ${i + 1}`)))),
         h("div", null, h("h4", null, "How training went"), list)),
     h("p", null, `${count(steps)} step${steps === 1 ? "" : "s"} of ${count(size)} document${
-        size === 1 ? "" : "s"} each read `, `${count(seen)} of ${count(total)} documents, `, share, "\u2009% of the data.")];
+        size === 1 ? "" : "s"} each read `, `${count(seen)} of ${count(total)} documents, `, share,
+    "\u2009% of the data.")];
 }
 
 function tokenBoxes(text, {ids, unknown}) {

@@ -1,5 +1,7 @@
 // Act 2, one number: slopes, descent, the graph, its operations, and relu's gate.
-import {act, fillIn, figure, h, num, question, replace, rich, table, voices, whenSeen} from "./kit.js";
+import {
+    act, fillIn, figure, h, num, question, replace, rich, table, voices, whenSeen,
+} from "./kit.js";
 import {heat, linePlot} from "./charts.js";
 import {rollingBalls, tangent} from "./curves.js";
 import {graphWidget} from "./graph.js";

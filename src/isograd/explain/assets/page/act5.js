@@ -117,7 +117,7 @@ function likeliest(context, step, i, j) {
     const {run} = context;
     const {cumulated, logits, probabilities, token} = step;
     const order = Array.from(probabilities, (_, t) => t).sort((a, b) =>
-        probabilities[b] - probabilities[a] || a - b);
+        probabilities[b] - probabilities[a] || logits[b] - logits[a] || a - b);
     const shown = order.slice(0, 7);
     const list = shown.includes(token) ? shown : [...shown, token];
     const ref = (what, t) => `sample/${i}/${j}/${what}/${t}`;
@@ -127,9 +127,9 @@ function likeliest(context, step, i, j) {
         h("th", {scope: "row"}, letter(t, run)),
         h("td", null, num(logits[t], ref("logit", t))),
         h("td", null, num(probabilities[t], ref("probability", t))),
-        h("td", null, num(cumulated[t], ref("cumulated", t))));
+        cumulated ? h("td", null, num(cumulated[t], ref("cumulated", t))) : null);
     return replace(frame, h("table", {"class": "likeliest"},
-        h("thead", null, h("tr", null, text5.drawHeads.map((head) => h("th", {scope: "col"},
+        h("thead", null, h("tr", null, text5.drawHeads.slice(0, cumulated ? 4 : 3).map((head) => h("th", {scope: "col"},
             head)))), h("tbody", null, list.map(row))));
 }
 
@@ -152,7 +152,7 @@ function drawnLetter(context, list) {
         run.options.temperature === 0 ? h("p", null, text5.drawGreedy)
             : ruler(context, steps[j], i, j),
         likeliest(context, steps[j], i, j),
-        h("p", {"class": "caption"}, text5.drawAll));
+        h("p", {"class": "caption"}, steps[j].cumulated ? text5.drawAll : text5.drawTaken));
 }
 
 function drawFigure(context) {

@@ -1,7 +1,7 @@
 // Small charts: a heat map, bars, lines. Each cell, bar or picked point carries the number's
 // reference and its bits. Each chart is one stop of the tab key; arrows move inside.
 import {hexOf} from "../core/numbers.js";
-import {h, num, replace, shortDecimal, svg} from "./kit.js";
+import {h, num, plainDecimal, replace, shortDecimal, svg} from "./kit.js";
 
 const MOST_CELLS = 2048;
 
@@ -208,10 +208,14 @@ function niceTicks(low, high, count) {
     return ticks;
 }
 
+function tickText(v) {
+    return v === 0 ? "0" : plainDecimal(Number(v.toPrecision(6)), 3)
+        .replace(/\.0+\u00d7/, "\u00d7");
+}
+
 /** Where the plot lies, and how numbers become pixels. */
 function plotFrame(options, width) {
     const height = options.height || 220;
-    const left = 46;
     const right = 18;
     const top = 10;
     const bottom = options.xLabel ? 40 : 26;
@@ -227,11 +231,13 @@ function plotFrame(options, width) {
         [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [0, 1];
     }
     const pad = options.domain ? 0 : 0.04 * (high - low);
+    const ticks = niceTicks(low - pad, high + pad, height < 130 ? 2 : 4);
+    const left = Math.max(34, 14 + 7 * Math.max(...ticks.map((v) => tickText(v).length)));
     const n = Math.max(1, ...all.map((y) => y.length));
     const xAt = (i) => options.x ? options.x[i] : (options.start ?? 1) + i;
     const x0 = xAt(0);
     const x1 = n > 1 ? xAt(n - 1) : x0 + 1;
-    return {height, left, right, top, bottom, width, n, xAt, x0, x1, low: low - pad,
+    return {height, left, right, top, bottom, width, ticks, n, xAt, x0, x1, low: low - pad,
         high: high + pad,
         px: (x) => left + (x - x0) / (x1 - x0) * (width - left - right),
         py: (y) => top + (high + pad - y) / (high - low + 2 * pad) * (height - top - bottom)};
@@ -259,16 +265,13 @@ function linePath(y, frame) {
 }
 
 function axes(options, f) {
-    const ticks = niceTicks(f.low, f.high, 4);
     const xTicks = niceTicks(f.x0, f.x1, f.width > 500 ? 8 : 4);
-    const label = (v) => Math.abs(v) < 1e-12 ? "0" : shortDecimal(Number(v.toPrecision(6)), 3)
-        .replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
     return svg("g", {"class": "axes", "aria-hidden": "true"},
-        ticks.map((v) => [svg("line", {x1: f.left, x2: f.width - f.right, y1: f.py(v),
+        f.ticks.map((v) => [svg("line", {x1: f.left, x2: f.width - f.right, y1: f.py(v),
             y2: f.py(v)}), svg("text", {x: f.left - 6, y: f.py(v) + 4, "text-anchor": "end"},
-            label(v))]),
+            tickText(v))]),
         xTicks.map((v) => svg("text", {x: f.px(v), y: f.height - f.bottom + 17,
-            "text-anchor": "middle"}, label(v))),
+            "text-anchor": "middle"}, tickText(v))),
         options.xLabel ? svg("text", {x: f.width - f.right, y: f.height - 4, "text-anchor": "end",
             "class": "axis-label"}, options.xLabel) : null,
         (options.lines || []).map((line) => svg("g", {"class": "guide"},
@@ -321,7 +324,8 @@ export function linePlot(options) {
             `, ${s.name || ""} ${shortDecimal(s.y[at.i])}`).join(""));
         replace(line, place, options.series.filter((s) => s.y.length > at.i).map((s) =>
             [" \u00b7 ", s.name ? s.name + " " : "",
-                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i)}) : shortDecimal(s.y[at.i])]));
+                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i)})
+                    : shortDecimal(s.y[at.i])]));
         move();
     };
     const draw = () => {

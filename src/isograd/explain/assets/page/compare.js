@@ -56,7 +56,7 @@ function ownRef({what, step, name, row, column}) {
 
 function firstSentence(first) {
     if (!first) {
-        return h("p", {"class": "proof"}, "No number differs: both runs are the same, bit for bit.");
+        return h("p", {"class": "proof"}, "No number differs: both runs are the same in every bit.");
     }
     const number = (value, ref) => typeof value === "number" ? num(value, ref, {digits: 6,
         formula: `${placeText(first)}, as recorded`}) : h("bdi", null, shortValue(value));

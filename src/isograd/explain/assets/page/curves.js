@@ -64,7 +64,8 @@ export function tangent() {
     });
     picture.addEventListener("pointermove", drag);
     show(1.2);
-    return h("div", {"class": "side-by-side"}, picture, h("div", {"class": "stack"}, control, list));
+    return h("div", {"class": "side-by-side"}, picture,
+        h("div", {"class": "stack"}, control, list));
 }
 
 const valley = {

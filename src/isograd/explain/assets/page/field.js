@@ -60,7 +60,8 @@ function paint(canvas, {parts, high, wide}, matrices) {
 export function weightField() {
     const layout = plan();
     const canvas = h("canvas", {width: layout.wide, height: layout.high, tabindex: "0",
-        role: "application", "aria-label": "All weights, a pixel each; arrow keys move, Enter opens"});
+        role: "application",
+        "aria-label": "All weights, a pixel each; arrow keys move, Enter opens"});
     const line = h("p", {"class": "readout", "aria-live": "polite"});
     const now = {matrices: null, part: 0, i: 0, turn: 0};
     const place = () => {

@@ -12,7 +12,7 @@ export function localRule(node, j) {
     const rules = {
         "+": "1: a sum grows as fast as its term",
         "*": `the ${other} factor: a product grows that much faster`,
-        "**": `n x\u207f\u207b\u00b9 with n = ${reprOf(node.exponent ?? 0)}`,
+        "**": `n x\u207f\u207b\u00b9 with n = ${exponentText(node.exponent ?? 0)}`,
         "log": "1 / x",
         "exp": "the result itself",
         "relu": "1 where x is positive, else 0",
@@ -33,7 +33,7 @@ export function dataFormula(k, node) {
     case "+": case "*":
         return [of(0), SIGNS[node.operation], of(1), result];
     case "**":
-        return [of(0), h("sup", null, reprOf(node.exponent)), result];
+        return [of(0), h("sup", null, exponentText(node.exponent)), result];
     case "relu":
         return ["max(0, ", of(0), ")", result];
     case "log": case "exp":
@@ -47,7 +47,8 @@ function fromHexText(value) {
     return `float.fromhex("${hexOf(value)}")`;
 }
 
-function power(exponent) {
+/** An exponent as the reference writes it: -1, -0.5. */
+export function exponentText(exponent) {
     return Number.isInteger(exponent) ? String(exponent) : reprOf(exponent);
 }
 
@@ -56,7 +57,7 @@ export function dataPython(node) {
     const names = node.children.length === 2 ? ["a", "b"] : ["x"];
     const given = node.children.map((child, i) => `${names[i]} = ${fromHexText(child.data)}`);
     const results = {
-        "+": "a + b", "*": "a * b", "**": `x**${power(node.exponent)}`, "log": "math.log(x)",
+        "+": "a + b", "*": "a * b", "**": `x**${exponentText(node.exponent)}`, "log": "math.log(x)",
         "exp": "math.exp(x)", "relu": "float(max(0, x))",
     };
     if (!(node.operation in results)) {
@@ -82,7 +83,7 @@ export function localPython(node, j) {
     const texts = {
         "+": "print((1.0).hex())",
         "*": `print(${fromHexText(node.children[1 - j]?.data ?? x)}.hex())`,
-        "**": `x, n = ${fromHexText(x)}, ${power(node.exponent ?? 0)}\n` +
+        "**": `x, n = ${fromHexText(x)}, ${exponentText(node.exponent ?? 0)}\n` +
             "print((n * x ** (n - 1)).hex())",
         "log": `print((1 / ${fromHexText(x)}).hex())`,
         "exp": `import math\nprint(math.exp(${fromHexText(x)}).hex())`,
@@ -133,7 +134,8 @@ export function logitPython(k, tokens, token) {
 /** A Python text that makes probabilities of logits and prints one, or the sum up to there. */
 export function softmaxPython(logits, temperature, token, cumulated) {
     const numbers = Array.from(logits, (x) => `    ${hexOf(x)}`).join("\n");
-    const last = cumulated ? `print(list(accumulate(p.data for p in probabilities))[${token}].hex())`
+    const last = cumulated
+        ? `print(list(accumulate(p.data for p in probabilities))[${token}].hex())`
         : `print(probabilities[${token}].data.hex())`;
     return [...cumulated ? ["from itertools import accumulate"] : [],
         "from isograd.reference import Value, softmax", "", `logits = """\n${numbers}\n"""`,

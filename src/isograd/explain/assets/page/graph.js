@@ -2,6 +2,7 @@
 // (3 * 4) + 2, an expression of the reader's, and the first nodes of the chosen step's own sweep.
 import {button, derived, h, num, replace, segmented, svg, textInput} from "./kit.js";
 import {reprOf} from "../core/numbers.js";
+import {exponentText} from "./formulas.js";
 import {ask, state, subscribe} from "./state.js";
 
 const ACROSS = 168;
@@ -22,16 +23,13 @@ function ownGraph(answer) {
 async function realGraph(step) {
     const {nodes: first} = await ask("order", step, 0, REAL_NODES);
     const nodes = new Map(first.map((node) => [node.id, node]));
-    for (const {children} of first) {
-        for (const child of children) {
-            if (!nodes.has(child.id)) {
-                nodes.set(child.id, {...child, operation: "", children: [], outside: true});
-            }
-        }
+    const below = first.flatMap(({children}) => children.map((child) => child.id))
+        .filter((id) => !nodes.has(id));
+    for (const node of await Promise.all(below.map((id) => ask("node", step, id)))) {
+        nodes.set(node.id, {...node, children: [], goesOn: node.children.length > 0});
     }
-    const graph = {nodes, order: first.map((node) => node.id), real: true,
-        number: (id, which, value) => num(value, `node/${step}/${id}/${which}`, {digits: 4})};
-    return graph;
+    return {nodes, order: first.map((node) => node.id), real: true,
+        number: (id, which, value) => num(value, `node/${step}/${id}/${which}`)};
 }
 
 /** Columns from the result, on the right, to what it was computed from. */
@@ -55,7 +53,7 @@ function layout({nodes, order}) {
         height: (rows - 1) * DOWN + BOX.height};
 }
 
-/** All grads after the first `count` nodes of the order had their turn, and what the last one did. */
+/** All grads after the turns of the first `count` nodes of the order; what the last one did. */
 function gradsAfter({nodes, order}, count) {
     const grads = new Map([[order[0], 1]]);
     let done = [];
@@ -73,8 +71,10 @@ function gradsAfter({nodes, order}, count) {
 }
 
 function nodeName(node) {
-    const constant = node.operation === "constant" ? "number" : node.operation;
-    return node.outside ? "\u2026" : SIGN[node.operation] || node.what || constant;
+    const sign = SIGN[node.operation];
+    return sign ? sign + (node.goesOn ? " \u2026" : "")
+        : node.operation === "constant" && (node.what || "").length !== 1 ? "number"
+            : node.what || node.operation;
 }
 
 function drawGraph(graph, count) {
@@ -98,7 +98,7 @@ function drawGraph(graph, count) {
             (id === active ? " hot" : "");
         const box = h("div", {"class": "graph-node" + kind},
             h("div", {"class": "sign"}, nodeName(node), node.operation === "**"
-                ? h("span", null, reprOf(node.exponent)) : null),
+                ? h("span", null, exponentText(node.exponent)) : null),
             h("div", {"class": "pair"}, "data", graph.number(id, "data", node.data)),
             h("div", {"class": "pair"}, "grad", grads.has(id)
                 ? graphGrad(graph, id, grads.get(id), node.grad) : h("span", null, "0")));
@@ -135,8 +135,8 @@ function plusEquals(graph, count) {
             ": grad += ", derived(one.local, "local gradient"), " \u00d7 ",
             derived(one.grad, "the gradient that is handed on"), " = ",
             derived(one.value, `${reprOf(one.local)} * ${reprOf(one.grad)}`),
-            one.before === 0 ? "" : [", on top of ", derived(one.before, "what was added before"), ": ",
-                derived(one.after, `${reprOf(one.before)} + ${reprOf(one.value)}`)]);
+            one.before === 0 ? "" : [", on top of ",
+                derived(one.before, "what was added before"), ": ", derived(one.after, `${reprOf(one.before)} + ${reprOf(one.value)}`)]);
     })];
 }
 
@@ -181,6 +181,12 @@ function slowMotion(getGraph, show) {
     }};
 }
 
+function keepInView(frame, box) {
+    if (box) {
+        frame.scrollLeft = box.offsetLeft - (frame.clientWidth - box.offsetWidth) / 2;
+    }
+}
+
 /** The whole figure. */
 export function graphWidget() {
     const now = {source: "small", own: "a*b + a", graph: {nodes: new Map(), order: []}, turn: 0};
@@ -191,6 +197,7 @@ export function graphWidget() {
     const motion = slowMotion(() => now.graph, (count) => {
         if (now.graph.nodes.size) {
             replace(picture, drawGraph(now.graph, count));
+            keepInView(picture, picture.querySelector(".hot.graph-node"));
             replace(added, now.graph.order.length ? plusEquals(now.graph, count) : []);
         }
     });

@@ -6,7 +6,7 @@ import {lines, set, state, subscribe} from "./state.js";
 import {view} from "./views.js";
 
 const trail = {list: [], at: -1};
-const panel = {element: null, origin: null, turn: 0};
+const panel = {element: null, origin: null, turn: 0, step: 0};
 
 /** What the fragment keeps of a number: its reference, and the value where that says none. */
 export function refOf(element) {
@@ -123,9 +123,22 @@ async function show() {
     }
 }
 
+/** Where a number of the chosen step is shown, the next step's is shown when that is chosen. */
+function followStep() {
+    const [kind, k, ...rest] = state.at.split("/");
+    const followed = ["weight", "loss", "lr"].includes(kind) && Number(k) === panel.step;
+    panel.step = state.step;
+    if (followed) {
+        trail.list[trail.at] = [kind, state.step, ...rest].join("/");
+        set({at: trail.list[trail.at]});
+    }
+}
+
 /** Makes `element` the inspector. */
 export function inspector(context, element) {
     panel.element = element;
+    panel.step = state.step;
+    subscribe(followStep, ["step"]);
     subscribe(show, ["at"]);
     document.addEventListener("keydown", (event) => {
         if (event.key === "Escape" && state.at) {

@@ -48,7 +48,7 @@ export function rich(text, values = {}) {
     const parts = text.split(/(`[^`]*`|\{[a-zA-Z]+\})/).filter((part) => part !== "");
     return parts.map((part) => {
         if (part.startsWith("`")) {
-            return h("code", null, part.slice(1, -1));
+            return h("code", {"class": part.length < 36 ? "whole" : null}, part.slice(1, -1));
         }
         const name = /^\{([a-zA-Z]+)\}$/.exec(part);
         return name && name[1] in values ? values[name[1]] : part;
@@ -99,7 +99,7 @@ export function num(value, ref, options = {}) {
     return h("button", attributes, options.text || shortDecimal(value, options.digits));
 }
 
-/** A number computed from others by a formula that the inspector shows: derived(x, "a / b = ..."). */
+/** A number computed from others, by a formula that the inspector shows: derived(x, "a / b"). */
 export function derived(value, formula, options = {}) {
     return num(value, "derived", {...options, formula});
 }
@@ -154,8 +154,8 @@ export function figure(title, widget, caption) {
     return h("figure", {"class": "figure"},
         h("figcaption", {"class": "figure-title"}, h("h3", null, title)),
         h("div", {"class": "figure-body"}, widget),
-        caption ? h("p", {"class": "caption"}, typeof caption === "string" ? rich(caption) : caption)
-            : null);
+        caption ? h("p", {"class": "caption"},
+            typeof caption === "string" ? rich(caption) : caption) : null);
 }
 
 function paragraphs(text) {

@@ -3,6 +3,7 @@ import {linePlot} from "./charts.js";
 import {button, choice, figure, h, num, rich, shortDecimal, table, voices} from "./kit.js";
 import {diagramMatrices} from "./diagram.js";
 import {fill, letterName, live, sentence, telling, weightName, weightRef} from "./pictures.js";
+import {moveSentence} from "./views.js";
 import {text4} from "../text/act4.js";
 
 const MOVED = 10;
@@ -50,9 +51,8 @@ function lifePlots(context, weight, history) {
     const {name, row, column} = weight;
     const ref = (what) => (i) => weightRef(i + 1, name, row, column, what);
     const changes = history.after.map((after, i) => after - history.before[i]);
-    const marks = () => [{x: state.step}];
-    const plot = (label, series, height) => linePlot({label, series, height, marks: marks(),
-        at: state.step - 1, onPick: (i) => set({step: i + 1})});
+    const plot = (label, series, height) => linePlot({label, series, height, at: state.step - 1,
+        onPick: (i) => set({step: i + 1})});
     const plots = [
         [text4.lifeWeight, plot(text4.lifeWeight, [{y: history.after, ref: ref("after"),
             "class": "line-0"}], 200)],
@@ -69,13 +69,7 @@ function lifePlots(context, weight, history) {
             "class": "line-2"}], 170)],
     ];
     const follow = () => {
-        if (!plots[0][1].isConnected) {
-            return;
-        }
-        plots.forEach(([, one]) => {
-            one.mark(marks());
-            one.move(state.step - 1);
-        });
+        plots.forEach(([, one]) => one.move(state.step - 1));
     };
     const stop = subscribe(follow, ["step"]);
     const place = h("div", {"class": "life"}, plots.map(([title, one]) =>
@@ -93,7 +87,9 @@ function lifeNumbers(context, weight, answer, state) {
         table(["", "", ""], text4.lifeLines.map(([what, sign, says]) => [h("i", null, sign),
             h("span", {"class": "how"}, rich(fill(says, values))),
             num(answer[what], weightRef(state.step, name, row, column, what), {digits: 5})]),
-        {label: "one step of Adam", "class": "adam"}));
+        {label: "one step of Adam", "class": "adam"}),
+    h("div", {"class": "above"}, moveSentence(state.step, `weight/${state.step}/${name}/${row}/` +
+        `${column}`, answer)));
 }
 
 function lifeFigure(context) {

@@ -181,7 +181,7 @@ function surpriseFigure(context) {
                     surpriseCurve(context, picture, state)))))];
 }
 
-function lossPlot(context, window, guess) {
+function curveOfLosses(context, window, guess) {
     const {run, set, state, subscribe} = context;
     const {losses, config} = run;
     const smooth = runningMean(losses, window);
@@ -221,7 +221,7 @@ function lossFigure(context) {
         derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`)});
     return [voices(text4.lossPlain, h("span", null, technical)),
         figure(fill(text4.lossTitle, {steps: steps.toLocaleString("en")}),
-            lossPlot(context, window, guess))];
+            curveOfLosses(context, window, guess))];
 }
 
 /** The figures about guessing and its price. */

@@ -1,5 +1,6 @@
 // Verify: the whole run replayed by the worker, and what came of it. One verification for the
 // whole page, which the bar shows, too.
+import {hexOf, reprOf} from "../core/numbers.js";
 import {act, button, h, replace, rich, voices} from "./kit.js";
 import {askNow, run, set} from "./state.js";
 import {pageText} from "../text/page.js";
@@ -51,8 +52,7 @@ export function verificationText(now) {
 }
 
 function shown(x) {
-    return typeof x === "number" ? String(x) : x && typeof x === "object" && "hex" in x
-        ? x.hex : String(x);
+    return typeof x === "number" ? `${reprOf(x)}  (${hexOf(x)})` : String(x);
 }
 
 function firstDifference(first) {
@@ -82,7 +82,8 @@ function outcome(now) {
             "\u2713"), ` ${steps.toLocaleString("en")} of ${run.options.steps.toLocaleString("en")
         } steps replayed, 0 bits different.`),
         h("p", {"class": "note"}, `Losses, weights and samples are, to the last bit, those of ` +
-            `the machine that recorded them (${run.machine}, ${run.libm}). It took ${(now.took / 1000).toFixed(1)} seconds here.`)];
+            `the machine that recorded them (${run.machine}, ${run.libm}). It took ` +
+            `${(now.took / 1000).toFixed(1)} seconds here.`)];
     }
     return [h("p", {"class": "proof bad"}, `${steps.toLocaleString("en")} steps replayed, ` +
         `${different.toLocaleString("en")} of what was compared differ.`),

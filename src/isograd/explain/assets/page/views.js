@@ -52,7 +52,8 @@ async function localRefs(k, node) {
     const ids = [...new Set(node.parts.slice(0, MOST_PARENTS).map((part) => part.from))];
     const parents = new Map();
     for (const parent of await Promise.all(ids.map((id) => ask("node", k, id)))) {
-        parents.set(parent.id, parent.children.flatMap((child, j) => child.id === node.id ? j : []));
+        parents.set(parent.id, parent.children.flatMap((child, j) =>
+            child.id === node.id ? j : []));
     }
     return node.parts.map((part) => parents.has(part.from)
         ? `node/${k}/${part.from}/local/${parents.get(part.from).shift()}` : "derived");
@@ -71,8 +72,8 @@ async function additions(k, node) {
         } + ${reprOf(part.value)}`))), "contributions");
     const equal = sameBits(sums[sums.length - 1] ?? node.grad, node.grad);
     return [items, h("p", {"class": "note"}, equal
-        ? "Local gradient \u00d7 the gradient of where it was used. Added in this order, they give " +
-          "the gradient to the last bit." : "They do not add up to the gradient.")];
+        ? "Local gradient \u00d7 the gradient of where it was used. Added in this order, they " +
+          "give the gradient to the last bit." : "They do not add up to the gradient.")];
 }
 
 /** The terms of a long sum, found by walking down its first children. */
@@ -204,7 +205,7 @@ const PARTS = {
 };
 
 /** Why the weight moved, in a sentence. */
-function moveSentence(k, at, w) {
+export function moveSentence(k, at, w) {
     const of = (which) => num(w[which], `${at}/${which}`);
     if (w.change === 0) {
         return h("p", null, rich(pageText.stayed, {step: String(k)}));
@@ -221,14 +222,16 @@ function ledgerRows(k, at, w, old, current) {
         ["before", "weight", null],
         ["grad", "gradient g", null],
         ["m", "m", [`${reprOf(beta1)} \u00d7 `, old.m, ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
-        ["v", "v", [`${reprOf(beta2)} \u00d7 `, old.v, ` + ${plainDecimal(1 - beta2)} \u00d7 g\u00b2`]],
+        ["v", "v", [`${reprOf(beta2)} \u00d7 `, old.v,
+            ` + ${plainDecimal(1 - beta2)} \u00d7 g\u00b2`]],
         ["mHat", "m\u0302", ["m / (1 \u2212 ", power(beta1)]],
         ["vHat", "v\u0302", ["v / (1 \u2212 ", power(beta2)]],
         ["lr", "learning rate", `${reprOf(run.options.lr)} \u00d7 (1 \u2212 ${k - 1}/${
             run.options.steps})`],
         ["change", "change", `\u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + ${reprOf(eps)})`],
         ["after", "weight", "weight + change"],
-    ].map(([which, label, formula]) => h("tr", {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
+    ].map(([which, label, formula]) => h("tr",
+        {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
         h("td", {"class": "how"}, formula), h("td", null, of(which))));
 }
 
@@ -271,8 +274,10 @@ async function weightView(k, name, row, column, which) {
 }
 
 async function lossView(k) {
-    const [answer, root] = await Promise.all([ask("step", k), ask("order", k, 0, 1)]);
+    const [answer, root, [most]] = await Promise.all([ask("step", k), ask("order", k, 0, 1),
+        ask("moved", k, 1)]);
     const node = root.nodes[0];
+    const weight = `weight/${k}/${most.name}/${most.row}/${most.column}`;
     return {kind: "Loss", title: `Loss of step ${k}`, value: answer.loss, sections: [
         ["What it is", h("p", null, "The mean surprise, \u2212log p, over the characters of ",
             answer.documents.map((text, i) => [i ? ", " : "", h("bdi", {"class": "letter"},
@@ -280,6 +285,8 @@ async function lossView(k) {
         ["The root of the graph", h("p", null, "Every number of the step leads here: ",
             nodeNum(k, node.id, "data", node.data), ", gradient ",
             nodeNum(k, node.id, "grad", node.grad))],
+        ["What it led to", h("p", null, `The weight ${weightTitle(most.name, most.row,
+            most.column)} moved most: by `, num(most.change, `${weight}/change`), ".")],
         state.step === k ? null : ["This step", button(`Show step ${k} on the page`,
             () => set({step: k}))],
     ], site: node.site, python: runPython(k, "print(losses[-1].hex())")};
@@ -355,7 +362,8 @@ async function sampleView(i, j, which, token) {
 }
 
 function sampleSteps(sample, i) {
-    return ["All characters of this sample", h("ol", {"class": "steps-list"}, sample.steps.map((one, j) =>
+    const list = (items) => h("ol", {"class": "steps-list"}, items);
+    return ["All characters of this sample", list(sample.steps.map((one, j) =>
         h("li", null, h("span", {"class": "letter"}, tokenText(one.token, run.chars)), " ",
             one.draw === null ? num(one.logits[one.token], `sample/${i}/${j}/logit/${one.token}`)
                 : num(one.draw, `sample/${i}/${j}/draw`))))];
@@ -380,8 +388,9 @@ async function drawView(seed, i) {
     const draws = await ask("draws", seed, i + 1);
     return {kind: "A random number", title: `Draw ${i + 1} of random.Random(${seed})`,
         value: draws[i], sections: [["What it is", h("p", null,
-            "Python's Mersenne Twister, seeded with this number, gives the same draws everywhere. " +
-            "Two 32-bit words make one double: (a \u00d7 2\u00b2\u2076 + b) / 2\u2075\u00b3, with 27 and 26 bits.")]],
+            "Python's Mersenne Twister, seeded with this number, gives the same draws " +
+            "everywhere. Two 32-bit words make one double: (a \u00d7 2\u00b2\u2076 + b) / " +
+            "2\u2075\u00b3, with 27 and 26 bits.")]],
         python: `import random\nrng = random.Random(${seed})\nfor _ in range(${i + 1}):\n` +
             "    x = rng.random()\nprint(x.hex())"};
 }

@@ -80,8 +80,8 @@ export const text3 = {
         "or 1. Weight tying: `lm_head` is a matrix of its own, not `wte` again. A norm before " +
         "`lm_head`: here the size of the stream reaches the logits, so the model can say how sure " +
         "it is by it.",
-    diagramOnce: "Dropout: it fights learning by heart, and this run saw no document twice.",
-    diagramAgain: "Dropout: it fights learning by heart (this run saw documents up to {rounds} times).",
+    diagramOnce: "Dropout: it fights learning by heart, and this run used no document twice.",
+    diagramAgain: "Dropout: it fights learning by heart (this run used documents up to {rounds} times).",
     diagramSum: "{total} weights in {matrices} matrices.",
     diagramNone: "No weights: pure arithmetic.",
 

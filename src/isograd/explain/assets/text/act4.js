@@ -9,8 +9,8 @@ export const text4 = {
         "went, and change the throw a little. Only that here {weights} muscles are corrected at " +
         "once.",
     loopTechnical: "One iteration of stochastic gradient descent: the gradient of one batch's loss " +
-        "is a noisy estimate of the whole data's. Noise averages out over steps; a batch that is " +
-        "one document cheap is worth more than an exact gradient a thousand times dearer.",
+        "is a noisy estimate of the whole data's. Noise averages out over steps. The exact " +
+        "gradient would cost a pass through all documents for a single nudge.",
     pick: "Pick",
     pickSays: "The next of the shuffled documents.",
     pickBatch: "The loss is the mean over these documents. Pick one to look at.",
@@ -54,8 +54,8 @@ export const text4 = {
         "{vocab} tokens the same probability, as an untrained model nearly does. {again}",
     lossAgain: "The steps used {used} documents of {all}, so some were seen again and the curve " +
         "flatters the model a little.",
-    lossOnce: "Each document was seen once, so every loss is that of a text the model had not " +
-        "trained on.",
+    lossOnce: "No document was used twice, so every loss is that of a text that the model had not " +
+        "trained on (unless the file repeats itself).",
     lossRaw: "loss",
     lossSmooth: "mean of the last {window}",
     lossGuess: "guessing: log({vocab})",

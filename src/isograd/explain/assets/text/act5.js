@@ -37,6 +37,7 @@ export const text5 = {
     drawGreedy: "This run sampled at temperature 0: nothing was drawn, the likeliest letter was " +
         "taken each time.",
     drawAll: "Tokens from the likeliest on; the pin hit the marked one.",
+    drawTaken: "Tokens from the likeliest on; the first was taken.",
     drawNone: "This run drew no documents.",
 
     ownTitle: "What this run wrote",
