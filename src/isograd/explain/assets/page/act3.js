@@ -29,7 +29,8 @@ function attentionQuestion(context, picture, state) {
     const best = argmax(weights);
     return question({
         ask: h("span", null, rich(fill(text3.questionAsk, {layer, head, position: at}),
-            {letter: letter(picture.tokens[at], run), target: letter(picture.tokens[at + 1], run)})),
+            {letter: letter(picture.tokens[at], run),
+                target: letter(picture.tokens[at + 1], run)})),
         options: names,
         check: (answer) => {
             const u = names.indexOf(answer);

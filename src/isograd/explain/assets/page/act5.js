@@ -1,6 +1,8 @@
 // Act 5: new documents, from probabilities and random numbers.
 import {bars} from "./charts.js";
-import {act, button, figure, h, num, question, replace, rich, shortDecimal, slider, textInput, voices} from "./kit.js";
+import {
+    act, button, figure, h, num, question, replace, rich, shortDecimal, slider, textInput, voices,
+} from "./kit.js";
 import {
     argmax, fill, largestOf, letter, letterName, live, shortText, strip,
 } from "./pictures.js";
@@ -29,7 +31,8 @@ function temperatureIn({run, state}) {
 function expectations(context, {answer, tokens, temperature}) {
     const {run} = context;
     const {steps} = run.options;
-    const ref = (what, token) => `predict/${steps}/${temperature}/${tokens.join("-")}/${what}/${token}`;
+    const place = `predict/${steps}/${temperature}/${tokens.join("-")}`;
+    const ref = (what, token) => `${place}/${what}/${token}`;
     const best = argmax(answer.probabilities);
     const all = Array.from(answer.probabilities, (_, token) => token);
     const many = all.length > MOST_TOKENS;
@@ -122,15 +125,16 @@ function likeliest(context, step, i, j) {
     const list = shown.includes(token) ? shown : [...shown, token];
     const ref = (what, t) => `sample/${i}/${j}/${what}/${t}`;
     const frame = h("div", {"class": "table-frame", tabindex: "0", role: "region",
-        "aria-label": text5.drawAll});
+        "aria-label": text5.drawTitle});
     const row = (t) => h("tr", {"class": t === token ? "hit" : null},
         h("th", {scope: "row"}, letter(t, run)),
         h("td", null, num(logits[t], ref("logit", t))),
         h("td", null, num(probabilities[t], ref("probability", t))),
         cumulated ? h("td", null, num(cumulated[t], ref("cumulated", t))) : null);
     return replace(frame, h("table", {"class": "likeliest"},
-        h("thead", null, h("tr", null, text5.drawHeads.slice(0, cumulated ? 4 : 3).map((head) => h("th", {scope: "col"},
-            head)))), h("tbody", null, list.map(row))));
+        h("thead", null, h("tr", null, text5.drawHeads.slice(0, cumulated ? 4 : 3)
+            .map((head) => h("th", {scope: "col"}, head)))),
+        h("tbody", null, list.map(row))));
 }
 
 function drawnLetter(context, list) {
@@ -152,7 +156,8 @@ function drawnLetter(context, list) {
         run.options.temperature === 0 ? h("p", null, text5.drawGreedy)
             : ruler(context, steps[j], i, j),
         likeliest(context, steps[j], i, j),
-        h("p", {"class": "caption"}, steps[j].cumulated ? text5.drawAll : text5.drawTaken));
+        h("p", {"class": "caption"}, steps[j].cumulated
+            ? fill(text5.drawAll, {own: run.options.temperature}) : text5.drawTaken));
 }
 
 function drawFigure(context) {
@@ -179,8 +184,9 @@ function ownSamples({run, set}) {
                 set({sample: `${i}.0`}), {"class": "button link"}),
             known.has(text) ? h("small", null, known.get(text) ? text5.ownRead
                 : text5.ownUnread) : null))),
-        h("p", {"class": "caption"}, fill(text5.ownTechnical, {held: known.size.toLocaleString("en"),
-            all: run.data.documents.toLocaleString("en"), own, block: run.config.block_size})));
+        h("p", {"class": "caption"}, fill(text5.ownTechnical, {own, block: run.config.block_size,
+            held: known.size.toLocaleString("en"),
+            all: run.data.documents.toLocaleString("en")})));
 }
 
 /** Which letter another random number would have picked, as random.choices does it. */
@@ -227,7 +233,8 @@ export function act5(context) {
         figure(text5.heatTitle, temperatureFigure(context)),
         voices(text5.drawPlain, fill(text5.drawTechnical, {seed: run.options.seed})),
         figure(text5.drawTitle, drawFigure(context)),
-        figure(text5.ownTitle, ownSamples(context), text5.ownPlain),
+        run.samples.length === 0 ? null
+            : figure(text5.ownTitle, ownSamples(context), text5.ownPlain),
         run.samples.length === 0 ? null : live(context, ["sample"], () => ask("samples"),
             (list) => drawQuestion(context, list)));
 }

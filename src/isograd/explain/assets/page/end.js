@@ -63,9 +63,9 @@ function tierTable({times, options}) {
         const measured = time === undefined ? [] : [
             h("span", {"class": "tier-time"}, bar(time), num(time, `header/times.${tier}`,
                 {text: duration(time)})),
-            derived(time * options.steps, `${shortDecimal(time)} \u00b5s \u00d7 ${options.steps} = ` +
-                `${shortDecimal(time * options.steps)} \u00b5s`, {text: duration(time *
-                options.steps)}),
+            derived(time * options.steps, `${shortDecimal(time)} \u00b5s \u00d7 ` +
+                `${options.steps} = ${shortDecimal(time * options.steps)} \u00b5s`,
+            {text: duration(time * options.steps)}),
         ];
         return [h("code", null, tier), h("span", {"class": "how"}, compiled),
             ...times ? measured.length ? measured : ["\u2013", "\u2013"] : []];

@@ -3,8 +3,7 @@ import {roving} from "./charts.js";
 import {figure, h, num, voices} from "./kit.js";
 import {surprises} from "./loss.js";
 import {
-    colourCell, fill, largestOf, letter, live, nodeRef, positionIn, positions, rowOf, sentence,
-    shortText,
+    colourCell, fill, largestOf, letter, live, nodeRef, positionIn, positions, rowOf, shortText,
 } from "./pictures.js";
 import {textEnd} from "../text/end.js";
 

@@ -123,7 +123,8 @@ function movedTable(context, list, state) {
         const ref = (what) => weightRef(state.step, weight.name, weight.row, weight.column, what);
         return [button(weightName(weight, run), () => set({weight:
             `${weight.name}/${weight.row}/${weight.column}`}), {"class": "button link"}),
-        num(weight.grad, ref("grad"), {digits: 3}), num(weight.before, ref("before"), digits), num(weight.after, ref("after"), digits), num(weight.change, ref("change"), {digits: 3})];
+        num(weight.grad, ref("grad"), {digits: 3}), num(weight.before, ref("before"), digits),
+        num(weight.after, ref("after"), digits), num(weight.change, ref("change"), {digits: 3})];
     }), {label: "what moved most", "class": "moved"});
 }
 

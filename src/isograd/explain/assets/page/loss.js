@@ -1,7 +1,9 @@
 // Act 4, first part: the four beats of a step, surprise at each position, the losses of all steps.
 import {hexOf} from "../core/numbers.js";
 import {bars, linePlot, roving} from "./charts.js";
-import {button, derived, figure, h, num, replace, rich, shortDecimal, slider, svg, voices} from "./kit.js";
+import {
+    button, derived, figure, h, num, replace, rich, shortDecimal, slider, svg, voices,
+} from "./kit.js";
 import {
     fill, letterName, live, nodeRef, positionIn, positions, responsive, runningMean,
     sentence, shortText, telling, weightName, weightRef,
@@ -35,7 +37,8 @@ function fourBeats(context, {step, picture, most, weight}, state) {
         beat("2", text4.predict, h("p", null, fill(step.documents.length === 1
             ? text4.predictSays : text4.predictBatch, {n: picture.n, b: step.documents.length})),
             num(step.loss, `loss/${k}`, {"class": "big"})),
-        beat("3", text4.blame, h("p", null, rich(text4.blameSays, {weight: weightName(most, context.run)})),
+        beat("3", text4.blame, h("p", null, rich(text4.blameSays,
+            {weight: weightName(most, context.run)})),
             num(weight.grad, ref("grad"), {"class": "big"})),
         beat("4", text4.nudge, h("p", null, text4.nudgeSays),
             h("p", {"class": "nudged"}, num(weight.before, ref("before"), digits), " \u2192 ",
@@ -190,7 +193,8 @@ function curveOfLosses(context, window, guess) {
         const first = Array.from(losses.subarray(from, Math.min(i + 1, from + 3)), (x) =>
             shortDecimal(x)).join(" + ");
         return `mean of the losses of steps ${from + 1} to ${i + 1} = (${first}` +
-            `${i + 1 - from > 3 ? " + \u2026" : ""}) / ${i + 1 - from} = ${shortDecimal(smooth[i])}`;
+            (i + 1 - from > 3 ? " + \u2026" : "") +
+            `) / ${i + 1 - from} = ${shortDecimal(smooth[i])}`;
     };
     const marks = () => [{x: state.step, label: `step ${state.step}`}];
     const plot = linePlot({
@@ -212,7 +216,7 @@ function lossFigure(context) {
     const {run} = context;
     const {steps, batch_size: batch} = run.options;
     const vocab = run.config.vocab_size;
-    const window = Math.max(1, Math.min(50, Math.round(steps / 10)));
+    const window = Math.min(steps, 50, Math.max(2, Math.round(steps / 10)));
     const guess = Math.log(vocab);
     const used = steps * batch;
     const again = used > run.data.documents ? fill(text4.lossAgain, {used, all: run.data.documents})

@@ -16,7 +16,7 @@ function ownTurn() {
     return queue.last;
 }
 
-/** A place that make(answer) fills, again after each change of `keys`, while it is near the screen. */
+/** A place that make(answer) fills: anew after each change of `keys`, while near the screen. */
 export function live(context, keys, load, make) {
     const place = h("div", {"class": "live"});
     const now = {seen: false, stale: true, timer: 0};
@@ -203,7 +203,8 @@ export function alongAxis(row, mean, axis) {
             `(${shortDecimal(x, 3)} \u2212 ${shortDecimal(mean[i], 3)}) \u00d7 ` +
             shortDecimal(axis[i], 3)).join(" + ");
         return `(row \u2212 mean) \u00b7 axis = ${terms}` +
-            `${row.length > 8 ? ` + \u2026 (${row.length} products)` : ""} = ${shortDecimal(value)}`;
+            (row.length > 8 ? ` + \u2026 (${row.length} products)` : "") +
+            ` = ${shortDecimal(value)}`;
     };
     return {value, formula};
 }

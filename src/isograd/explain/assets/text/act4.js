@@ -1,15 +1,15 @@
 // What act 4 says.
 export const text4 = {
     title: "Learning",
-    lead: "Guess, be surprised, find out who is to blame, nudge. That was one step. " +
-        "This run took {steps}.",
+    lead: "Guess, be surprised, find out who is to blame, nudge. That was one step. This run " +
+        "took {steps}.",
 
     loopTitle: "The four beats of step {step}",
-    loopPlain: "It is how one learns to throw at a basket: take a ball, throw, see how far off it " +
-        "went, and change the throw a little. Only that here {weights} muscles are corrected at " +
-        "once.",
-    loopTechnical: "One iteration of stochastic gradient descent: the gradient of one batch's loss " +
-        "is a noisy estimate of the whole data's. Noise averages out over steps. The exact " +
+    loopPlain: "It is how one learns to throw at a basket: take a ball, throw, see how far off " +
+        "it went, and change the throw a little. Only that here {weights} muscles are corrected " +
+        "at once.",
+    loopTechnical: "One iteration of stochastic gradient descent: the gradient of one batch's " +
+        "loss is a noisy estimate of the whole data's. Noise averages out over steps. The exact " +
         "gradient would cost a pass through all documents for a single nudge.",
     pick: "Pick",
     pickSays: "The next of the shuffled documents.",
@@ -29,15 +29,15 @@ export const text4 = {
 
     surpriseTitle: "Surprise",
     surprisePlain: "A thermometer for being wrong. It shows 0 if one was certain and right. Half " +
-        "certain: 0.69. And there is no upper end: who calls a thing impossible that then happens " +
-        "is surprised without bound.",
+        "certain: 0.69. And there is no upper end: who calls a thing impossible that then " +
+        "happens is surprised without bound.",
     surpriseTechnical: [
         "Why `-log p`: the probability of a text is the product of its letters' probabilities. " +
-        "`-log` turns the product into a sum, and the most probable text into the least sum. It is " +
-        "the only smooth measure, up to a factor, that adds up over independent events.",
-        "Its derivative is -1/p, so a probability near 0 pulls hard. Through softmax that becomes " +
-        "simply p - 1 for the letter that came and p for all others: bounded, and 0 exactly where " +
-        "the guess is perfect.",
+        "`-log` turns the product into a sum, and the most probable text into the least sum. It " +
+        "is the only smooth measure, up to a factor, that adds up over independent events.",
+        "Its derivative is -1/p, so a probability near 0 pulls hard. Through softmax that " +
+        "becomes simply p - 1 for the letter that came and p for all others: bounded, and 0 " +
+        "exactly where the guess is perfect.",
     ],
     surpriseBars: "How surprised step {step} was by each letter of the document. The mean of the " +
         "{n} is the document's loss.",
@@ -49,25 +49,26 @@ export const text4 = {
     lossTitle: "All {steps} losses",
     lossPlain: "A name can be easy or hard, so the dots jump like waves. The smooth line is the " +
         "tide: it falls. Click any step to open it everywhere on this page.",
-    lossTechnical: "The smooth line is the mean of the last {window} losses, computed in this page. " +
-        "The dashed line is log({vocab}) = {guess}: the loss of somebody who gives all " +
+    lossTechnical: "The smooth line is the mean of the last {window} losses, computed in this " +
+        "page. The dashed line is log({vocab}) = {guess}: the loss of somebody who gives all " +
         "{vocab} tokens the same probability, as an untrained model nearly does. {again}",
     lossAgain: "The steps used {used} documents of {all}, so some were seen again and the curve " +
         "flatters the model a little.",
-    lossOnce: "No document was used twice, so every loss is that of a text that the model had not " +
-        "trained on (unless the file repeats itself).",
+    lossOnce: "No document was used twice, so every loss is that of a text that the model had " +
+        "not trained on (unless the file repeats itself).",
     lossRaw: "loss",
     lossSmooth: "mean of the last {window}",
     lossGuess: "guessing: log({vocab})",
 
     lifeTitle: "The life of one weight",
-    lifePlain: "A ball on hills in thick fog. It feels the slope under it (`g`). It has momentum, " +
-        "so it does not turn at every pebble (`m`). Where the ground has been rough it takes short " +
-        "steps (`v`). And towards the end it is told to move less and less (the learning rate).",
+    lifePlain: "A ball on hills in thick fog. It feels the slope under it (`g`). It has " +
+        "momentum, so it does not turn at every pebble (`m`). Where the ground has been rough it " +
+        "takes short steps (`v`). And towards the end it is told to move less and less (the " +
+        "learning rate).",
     lifeTechnical: [
-        "`m` and `v` are running means of g and g**2, with decay {beta1} and {beta2}. The change is " +
-        "lr m\u0302 / (sqrt(v\u0302) + eps): dividing by a gradient's usual size makes small and " +
-        "large gradients alike move their weight by about lr.",
+        "`m` and `v` are running means of g and g**2, with decay {beta1} and {beta2}. The change " +
+        "is lr m\u0302 / (sqrt(v\u0302) + eps): dividing by a gradient's usual size makes small " +
+        "and large gradients alike move their weight by about lr.",
         "Why the bias correction: both means start at 0, so after t steps they are too small by " +
         "1 - beta**t. Divided by that, the first m\u0302 is g and the first v\u0302 is g**2, and " +
         "the first change is lr, whatever g was. Uncorrected it would have been {ratio} times " +
@@ -96,13 +97,14 @@ export const text4 = {
 
     movedTitle: "What moved most in step {step}",
     movedPlain: "The loudest corrections of the step. Pick one to see its life above.",
-    movedTechnical: "Adam's steps are at most about lr large, here {lr}, whatever the gradient. So " +
-        "the list tells rather who had the steadiest gradients than who had the largest.",
+    movedTechnical: "Adam's steps are at most about lr large, here {lr}, whatever the gradient. " +
+        "So the list tells rather who had the steadiest gradients than who had the largest.",
     movedHeads: ["weight", "gradient", "before", "after", "change"],
 
     questionAsk: "Which letter of {document} surprised the model most in step {step}?",
     questionRight: "It had given {letter} a probability of {p} only: {loss} of surprise.",
-    questionWrong: "{letter} had a probability of {p}. Look for the tallest bar under \u201cSurprise\u201d.",
+    questionWrong: "{letter} had a probability of {p}. Look for the tallest bar under " +
+        "\u201cSurprise\u201d.",
     questionOne: "One letter only was to be guessed in step {step}. Was the model less surprised " +
         "than by a blind guess among {vocab}?",
     yes: "yes",

@@ -5,11 +5,11 @@ export const textEnd = {
         "wider and taller.",
 
     flowTitle: "{document} in step {step}",
-    flowPlain: "Read from top to bottom: each column is one letter on its way from a number in the " +
-        "vocabulary to a guess. The only stage where columns exchange anything is attention.",
-    flowTechnical: "Each tile is a vector, row by row; blue is below 0, orange above, pale is near " +
-        "0, each row of tiles with a scale of its own. Each cell opens. In attention a row is a " +
-        "head, a column a position that is looked at; hatched is the future.",
+    flowPlain: "Read from top to bottom: each column is one letter on its way from a number in " +
+        "the vocabulary to a guess. The only stage where columns exchange anything is attention.",
+    flowTechnical: "Each tile is a vector, row by row; blue is below 0, orange above, pale is " +
+        "near 0, each row of tiles with a scale of its own. Each cell opens. In attention a row " +
+        "is a head, a column a position that is looked at; hatched is the future.",
     flowDocument: "One document",
     flowFrame: "The picture, position by position",
     flowCount: "{shown} numbers are shown.",
@@ -23,22 +23,23 @@ export const textEnd = {
     flowMean: "The mean of the last row is the loss of this document.",
 
     sizeTitle: "From {weights} numbers to a trillion",
-    sizePlain: "Take a grain of rice for each weight. This run is {mass} of rice. The largest model " +
-        "of the table is {most}: more than a thousand lorries. The recipe is the same.",
-    sizeTechnical: "The larger ones add what makes training stable and cheap at their size: norms " +
-        "with gains, rotary positions instead of `wpe`, gated MLPs, keys and values shared between " +
-        "heads, mixtures of experts of which a token uses few. And they read tokens of several " +
-        "letters. The loss, the residual stream and attention are those of this page.",
+    sizePlain: "Take a grain of rice for each weight. This run is {mass} of rice. The largest " +
+        "model of the table is {most}: more than a thousand lorries. The recipe is the same.",
+    sizeTechnical: "The larger ones add what makes training stable and cheap at their size: " +
+        "norms with gains, rotary positions instead of `wpe`, gated MLPs, keys and values shared " +
+        "between heads, mixtures of experts of which a token uses few. And they read tokens of " +
+        "several letters. The loss, the residual stream and attention are those of this page.",
     sizeHeads: ["model", "weights", "times this run", "layers", "width", "heads", "vocabulary"],
     sizeOwn: "this run",
     sizeNote: "The sizes of the published models are from their papers and not part of this run. " +
         "Bars are logarithmic: each line is a thousand times the one before.",
 
     fastTitle: "Everything else is efficiency",
-    fastPlain: "Four ways to cook one recipe: they differ in nothing but the time. The result has " +
-        "the same bits.",
-    fastTechnical: "Nothing on this page depends on the tier. Each adds in the order of the scalar " +
-        "graph, so each ends in the same bits; `isograd verify` compares them on your machine.",
+    fastPlain: "Four ways to cook one recipe: they differ in nothing but the time. The result " +
+        "has the same bits.",
+    fastTechnical: "Nothing on this page depends on the tier. Each adds in the order of the " +
+        "scalar graph, so each ends in the same bits; `isograd verify` compares them on your " +
+        "machine.",
     fastTimed: "Measured with this run, on the machine that recorded it.",
     fastUntimed: "This page was made without times. {command} measures them.",
     fastHeads: ["tier", "what runs compiled", "a step", "all {steps} steps"],
