@@ -21,6 +21,7 @@ import pytest
 from truth import OPERATIONS, Truth
 
 import isograd
+from isograd import reference
 
 HERE = Path(__file__).parent
 BROWSERS = {"chrome": ("chromium", "google-chrome"), "firefox": ("firefox-esr", "firefox")}
@@ -62,7 +63,7 @@ def drive(kind, jobs):
         command, input=json.dumps(jobs), capture_output=True, text=True, timeout=600
     )
     assert process.returncode == 0, process.stderr
-    outcomes = [json.loads(line) for line in process.stdout.splitlines()]
+    outcomes = [json.loads(line) for line in process.stdout.split("\n") if line]
     for outcome in outcomes:
         assert "error" not in outcome, outcome["error"]
         assert outcome["console"] == []
@@ -128,9 +129,9 @@ def test_a_flipped_bit_is_reported_with_its_step(pages, tmp_path):
         if name == "losses":
             expected = (at - array["offset"]) // 8 + 1
     answers = drive("chrome", jobs)
-    for answer in answers:
-        assert answer["different"] > 0
-        assert 0 <= answer["first"]["step"] <= steps
+    for job, answer in zip(jobs, answers, strict=True):
+        assert answer["different"] > 0, job
+        assert 0 <= answer["first"]["step"] <= steps, job
     assert answers[0]["first"]["step"] == expected
 
 
@@ -221,7 +222,8 @@ def test_nodes_of_many_steps(pages):
             total += part["value"]["value"]
         if value is not step.loss:
             assert total.hex() == node["grad"]["hex"]
-        assert (node["line"] is None) == (node["operation"] == "weight" or at < truth.drawn.num_params)
+        source = (Path(reference.__file__).parent / node["line"]["file"]).read_text("utf-8")
+        assert node["line"]["text"] == source.splitlines()[node["line"]["line"] - 1].strip()
     assert operations >= {*OPERATIONS.values()}
 
 
