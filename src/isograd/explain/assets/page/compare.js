@@ -45,8 +45,8 @@ const WHERE = {weight: "the weight ", letter: "character number ", size: "the si
 
 function placeText({what, place, step}) {
     const number = typeof place === "number" ? place + 1 : place ?? "";
-    return (WHERE[what] ?? what) + number + (what === "weight" && step === 0
-        ? ", as drawn from the seed" : "");
+    const when = step === 0 ? ", as drawn from the seed" : ` after step ${step}`;
+    return (WHERE[what] ?? what) + number + (what === "weight" ? when : "");
 }
 
 /** Where this run's side of the first difference is looked at. */
@@ -60,7 +60,8 @@ function firstSentence(first) {
     if (!first) {
         return h("p", {"class": "proof"}, "No number differs: the runs are equal, bit for bit.");
     }
-    const number = (value, ref) => typeof value === "number" ? num(value, ref, {text: reprOf(value),
+    const isNumber = first.what === "weight" || first.what === "loss";
+    const number = (value, ref) => isNumber ? num(value, ref, {text: reprOf(value),
         formula: `${placeText(first)}, as recorded`}) : h("bdi", null, shortValue(value));
     return [h("p", {"class": "proof"}, first.step ? `They part in step ${first.step}.`
         : "They differ from the start."),
