@@ -19,6 +19,7 @@ RUNS = {
     "one step": (None, {"steps": 1, "samples": 1}),
     "cut": (LETTERS, {"steps": 12, "block_size": 4, "n_head": 1, "batch_size": 3, "samples": 3}),
     "one feature": (None, {"steps": 6, "n_embd": 1, "n_head": 1, "seed": 2**70, "samples": 2}),
+    "long": (["ab" * 25, *LETTERS], {"steps": 12, "block_size": 60, "n_embd": 4, "samples": 0}),
     "certain": (None, {"steps": 5, "n_embd": 4, "n_head": 4, "temperature": 0.0, "samples": 3}),
 }
 

@@ -18,7 +18,7 @@ async function seen(page) {
     // Widgets begin when they come near the screen; most are done when nothing is busy any more.
     await page.evaluate(async () => {
         for (let y = 0; y < document.documentElement.scrollHeight; y += 400) {
-            window.scrollTo(0, y);
+            window.scrollTo({top: y, behavior: "instant"});
             await new Promise((resolve) => setTimeout(resolve, 60));
         }
     });

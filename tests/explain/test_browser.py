@@ -21,6 +21,7 @@ import pytest
 from truth import OPERATIONS, Truth
 
 import isograd
+from isograd import reference
 
 HERE = Path(__file__).parent
 BROWSERS = {"chrome": ("chromium", "google-chrome"), "firefox": ("firefox-esr", "firefox")}
@@ -62,7 +63,7 @@ def drive(kind, jobs):
         command, input=json.dumps(jobs), capture_output=True, text=True, timeout=600
     )
     assert process.returncode == 0, process.stderr
-    outcomes = [json.loads(line) for line in process.stdout.splitlines()]
+    outcomes = [json.loads(line) for line in process.stdout.split("\n") if line]
     for outcome in outcomes:
         assert "error" not in outcome, outcome["error"]
         assert outcome["console"] == []
@@ -89,11 +90,11 @@ def payload_of(page):
     return json.loads(content[4 : 4 + length]), content
 
 
-def with_payload(page, content, path):
+def with_payload(page, content, path, digest=None):
     """The same page with another payload, as if it had been recorded so."""
     text = Path(page).read_text(encoding="utf-8")
     data = base64.b64encode(zlib.compress(content)).decode()
-    digest = hashlib.sha256(content).hexdigest()
+    digest = digest or hashlib.sha256(content).hexdigest()
     change = rf'\g<1>data-sha256="{digest}">{data}<'
     text = re.sub(r'(id="payload" )data-sha256="[^"]*">[^<]*<', change, text)
     path.write_text(text, encoding="utf-8")
@@ -112,7 +113,8 @@ def test_every_run_verifies(pages, kind):
 
 
 def test_a_flipped_bit_is_reported_with_its_step(pages, tmp_path):
-    """In every array that the replay needs, somewhere in the middle."""
+    """In every array, somewhere. Even if the SHA-256 is made to fit: all but by how much libm is off
+    in a place, which later roundings may hide."""
     header, content = payload_of(pages["default"])
     arrays = {array["name"]: array for array in header["arrays"]}
     rng, jobs, steps = random.Random(5), [], header["options"]["steps"]
@@ -123,14 +125,15 @@ def test_a_flipped_bit_is_reported_with_its_step(pages, tmp_path):
         at = array["offset"] + rng.randrange(array["length"]) * size
         damaged = bytearray(content)
         damaged[at] ^= 1
-        page = with_payload(pages["default"], bytes(damaged), tmp_path / f"{name}.html")
+        seal = hashlib.sha256(content).hexdigest() if name.endswith("_d") else None
+        page = with_payload(pages["default"], bytes(damaged), tmp_path / f"{name}.html", seal)
         jobs.append({"page": page, "scenario": "verify"})
         if name == "losses":
             expected = (at - array["offset"]) // 8 + 1
     answers = drive("chrome", jobs)
-    for answer in answers:
-        assert answer["different"] > 0
-        assert 0 <= answer["first"]["step"] <= steps
+    for job, answer in zip(jobs, answers, strict=True):
+        assert answer["different"] > 0, job
+        assert 0 <= answer["first"]["step"] <= steps, job
     assert answers[0]["first"]["step"] == expected
 
 
@@ -221,7 +224,8 @@ def test_nodes_of_many_steps(pages):
             total += part["value"]["value"]
         if value is not step.loss:
             assert total.hex() == node["grad"]["hex"]
-        assert (node["line"] is None) == (node["operation"] == "weight" or at < truth.drawn.num_params)
+        source = (Path(reference.__file__).parent / node["line"]["file"]).read_text("utf-8")
+        assert node["line"]["text"] == source.splitlines()[node["line"]["line"] - 1].strip()
     assert operations >= {*OPERATIONS.values()}
 
 

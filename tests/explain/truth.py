@@ -81,7 +81,7 @@ class Step:
             "vHat": v / (1 - beta2**steps),
             "lr": self.lr,
         }
-        known["change"] = self.lr * known["mHat"] / (known["vHat"] ** 0.5 + self.optimizer.eps)
+        known["change"] = -self.lr * known["mHat"] / (known["vHat"] ** 0.5 + self.optimizer.eps)
         return known[what]
 
 

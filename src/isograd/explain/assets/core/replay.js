@@ -18,9 +18,15 @@ class Layer {
         [this.q, this.k, this.v, this.heads] = [0, 0, 0, 0].map(() => numbers(T * C));
         [this.attnOut, this.xMid, this.mlpOut, this.x] = [0, 0, 0, 0].map(() => numbers(T * C));
         [this.hiddenPre, this.hidden] = [0, 0].map(() => numbers(T * 4 * C));
-        [this.exps, this.attention] = [0, 0].map(() => numbers(H * T * T)); // (H, T, T)
+        this.seen = []; // for each position so far {exps, attention}: (H, t + 1)
         [this.inverse, this.total] = [0, 0].map(() => numbers(H * T)); // (H, T)
         [this.dq, this.dk, this.dv] = [0, 0, 0].map(() => numbers(T * C));
+    }
+
+    /** Room for what position `t` sees: made when a document gets that far, as few may. */
+    reserve(t, heads) {
+        const n = heads * (t + 1);
+        this.seen[t] = {exps: new Float64Array(n), attention: new Float64Array(n)};
     }
 }
 
@@ -111,6 +117,9 @@ export class Replay {
         linearForward(w, place.attn_wq, C, C, y1, at, layer.q, at);
         linearForward(w, place.attn_wk, C, C, y1, at, layer.k, at);
         linearForward(w, place.attn_wv, C, C, y1, at, layer.v, at);
+        if (layer.seen.length === t) {
+            layer.reserve(t, this.config.n_head);
+        }
         for (let head = 0; head < this.config.n_head; head++) {
             this.headForward(layer, head, t);
         }
@@ -131,13 +140,14 @@ export class Replay {
     }
 
     headForward(layer, head, t) {
-        const {q, k, v, heads, exps, attention} = layer;
+        const {q, k, v, heads} = layer;
+        const {exps, attention} = layer.seen[t];
         const T = this.config.block_size;
         const C = this.config.n_embd;
         const D = this.headSize;
         const from = head * D;
-        const row = (head * T + t) * T;
         const n = t + 1;
+        const row = head * n;
         const scores = attention; // until the weights take their place
         for (let u = 0; u < n; u++) {
             let dot = 0;
@@ -164,14 +174,7 @@ export class Replay {
 
     /** The attention of position `t` in one layer: (H, t + 1). */
     attentionOf(layer, t) {
-        const {attention} = this.layers[layer];
-        const T = this.config.block_size;
-        const found = new Float64Array(this.config.n_head * (t + 1));
-        for (let head = 0; head < this.config.n_head; head++) {
-            const row = (head * T + t) * T;
-            found.set(attention.subarray(row, row + t + 1), head * (t + 1));
-        }
-        return found;
+        return this.layers[layer].seen[t].attention.slice();
     }
 
     /** The cross entropy of position `t`'s logits against `target`. */
@@ -313,14 +316,15 @@ export class Replay {
 
     /** From dHeads to dq of this position, and shares of dk and dv of this one and those before. */
     headBackward(layer, head, t) {
-        const {q, k, v, exps, attention, dq, dk, dv} = layer;
+        const {q, k, v, dq, dk, dv} = layer;
+        const {exps, attention} = layer.seen[t];
         const {dHeads, dScores} = this;
         const T = this.config.block_size;
         const C = this.config.n_embd;
         const D = this.headSize;
         const from = head * D;
         const to = from + D;
-        const row = (head * T + t) * T;
+        const row = head * (t + 1);
         const inverse = layer.inverse[head * T + t];
         const local = -1 * this.libm.inverseSquare(layer.total[head * T + t]);
         let dTotal = 0;

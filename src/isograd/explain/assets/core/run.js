@@ -61,6 +61,10 @@ function misfit(payload) {
     if (header.chars.length + 1 !== letters || !Array.isArray(header.samples)) {
         return "the vocabulary does not fit the rest";
     }
+    const {lr, temperature, beta1, beta2, eps} = header.options;
+    if (![lr, temperature, beta1, beta2, eps].every(Number.isFinite)) {
+        return "an option is missing";
+    }
     const lengths = lengthsOf(payload);
     const wrong = Object.keys(lengths).find((name) => arrays[name]?.length !== lengths[name]);
     return wrong ? `${wrong} does not fit the rest` : null;

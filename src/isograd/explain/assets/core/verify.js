@@ -44,7 +44,6 @@ class Powers {
 class Verification {
     constructor(run) {
         this.run = run;
-        this.powers = [new Powers(run.options.beta1), new Powers(run.options.beta2)];
         this.step = 0; // where it is
         this.different = 0;
         this.first = null;
@@ -59,6 +58,7 @@ class Verification {
     /** Which documents a seed puts first, and which weights it draws. */
     beginning() {
         const {run} = this;
+        this.powers = [new Powers(run.options.beta1), new Powers(run.options.beta2)];
         const {order, weights} = run.arrays;
         const drawn = drawWeights(run);
         const i = firstDifference(order, drawn.order);
