@@ -95,7 +95,8 @@ function mapScale(ages) {
 function mapPoint(token, run, className) {
     const name = letterName(token, run);
     const vowel = VOWELS.has(name.toLowerCase());
-    return svg("g", {"class": className + (vowel ? " vowel" : ""), role: "button"},
+    return svg("g", {"class": className + (vowel ? " vowel" : "") +
+        (name.length > 2 ? " long" : ""), role: "button"},
         svg("circle", {r: 13}), svg("text", {"text-anchor": "middle", dy: "0.35em"}, name));
 }
 

@@ -197,7 +197,7 @@ function curveOfLosses(context, window, guess) {
             (i + 1 - from > 3 ? " + \u2026" : "") +
             `) / ${i + 1 - from} = ${shortDecimal(smooth[i])}`;
     };
-    const marks = () => [{x: state.step, label: `step ${state.step}`}];
+    const marks = () => [{x: state.step}];
     const plot = linePlot({
         label: "loss of each step", height: 300, xLabel: "step", at: state.step - 1,
         series: [{name: text4.lossRaw, y: losses, ref: (i) => `loss/${i + 1}`, "class": "faint"},

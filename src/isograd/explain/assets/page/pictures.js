@@ -20,8 +20,9 @@ export function sentence(text, values, attributes) {
 /** A token as a little tile of type. */
 export function letter(token, run) {
     const end = token >= run.chars.length;
-    return h("span", {"class": "letter", title: end ? "begins and ends a document" : null},
-        tokenText(token, run.chars));
+    const text = tokenText(token, run.chars);
+    return h("span", {"class": "letter" + (text.length > 2 ? " long" : ""),
+        title: end ? "begins and ends a document" : null}, text);
 }
 
 /** A token in words, for labels that are text. */
@@ -42,8 +43,7 @@ export function positions(context, picture) {
         Array.from({length: picture.n}, (_, t) => h("button", {
             type: "button", "class": "position", "aria-pressed": String(t === chosen),
             onclick: () => set({position: t}),
-        }, h("span", {"class": "letter"}, letterName(picture.tokens[t], run)),
-        h("small", null, String(t)))));
+        }, letter(picture.tokens[t], run), h("small", null, String(t)))));
 }
 
 /** One cell of a strip or tile: colour by sign and size, reference and bits of its number. */
