@@ -14,7 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv-make
 BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
-	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
+	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]'))
 
 # One linter's complaint keeps no other from running.
 LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format check-c

@@ -17,89 +17,6 @@ from itertools import islice
 from .checks import check_documents, check_sizes, check_tokens
 from .reference.checks import check_adam
 
-cdef extern from "gpt/model.h" nogil:
-    ctypedef struct Sizes:
-        size_t V, L, C, H, D, F, block_size
-    ctypedef struct GPT:
-        Sizes s
-        size_t n_params
-        double *weights
-        double *gradients
-        double *first_moments
-        double *second_moments
-    ctypedef enum GptError:
-        GPT_OK, GPT_NO_MEMORY, GPT_INTERRUPTED, GPT_LOG_DOMAIN, GPT_POW_RANGE, GPT_POW_COMPLEX,
-        GPT_DIVISION, GPT_TOTAL_ZERO, GPT_TOTAL_INFINITE
-
-cdef extern from "gpt/documents.h" nogil:
-    ctypedef struct CDocuments "Documents":
-        const int32_t *tokens
-        const size_t *starts
-        size_t total, first, n
-
-cdef extern from "gpt/gpt.h" nogil:
-    GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size)
-    void gpt_free(GPT *g)
-    GptError gpt_loss(GPT *g, const CDocuments *docs, double *loss)
-    GptError gpt_backward(GPT *g, const CDocuments *docs, double *loss)
-
-cdef extern from "gpt/pace.h" nogil:
-    ctypedef struct Pace:
-        pass
-    Pace pace_start(int cautious)
-
-cdef extern from "gpt/train.h" nogil:
-    ctypedef struct TrainingRun:
-        CDocuments docs
-        size_t first_step, n_steps, schedule_steps, batch_size, n_threads
-        double lr, beta1, beta2, eps, seconds
-        int (*is_unwanted)() noexcept nogil
-        Pace *pace
-        double *losses
-        size_t completed
-    GptError gpt_train(GPT *g, TrainingRun *run)
-
-cdef extern from "gpt/calls.h" nogil:
-    ctypedef enum Called:
-        CALLED_EXP, CALLED_LOG, CALLED_COS, CALLED_SIN, CALLED_INVERSE, CALLED_INVERSE_SQUARE,
-        CALLED_INVERSE_ROOT, CALLED_INVERSE_ROOT_CUBED, CALLED_ROOT, CALLED_SQUARE, N_CALLED
-    ctypedef enum CallsError:
-        CALLS_OK, CALLS_NO_MEMORY, CALLS_TOO_FAR
-    ctypedef struct Exceptions:
-        double *x
-        signed char *above
-        size_t n
-    ctypedef struct CCalls "Calls":
-        Exceptions[N_CALLED] of
-        CallsError error
-    void calls_free(CCalls *calls)
-    void calls_note(CCalls *calls, Called f, double x, double result)
-    void calls_note_adam(CCalls *calls, const GPT *g, double beta2, double correction2)
-
-cdef extern from "gpt/decode.h" nogil:
-    ctypedef struct CDecoder "Decoder":
-        size_t T
-        double *logits
-        double *probabilities
-        CCalls *calls
-    CDecoder *decoder_new(const Sizes *s)
-    void decoder_free(CDecoder *d)
-    void decoder_append(CDecoder *d, const GPT *g, size_t token)
-    GptError decoder_softmax(CDecoder *d, const Sizes *s, double temperature)
-    GptError decoder_total(const CDecoder *d, const Sizes *s, double *total)
-    size_t decoder_draw(const CDecoder *d, const Sizes *s, double total, double random)
-    size_t decoder_argmax(const CDecoder *d, const Sizes *s)
-
-cdef extern from "numerics/rounded.h" nogil:
-    ctypedef double (*RoundedFunction)(double x) noexcept
-    RoundedFunction rounded_function(const char *name)
-
-cdef extern from "numerics/vector_unit.h":
-    ctypedef enum VectorUnit:
-        PLAIN, AVX2, AVX512
-    const char *vector_unit_init()
-    VectorUnit chosen_unit "vector_unit"()
-    int vector_unit_set(VectorUnit unit)
 
 cdef const char *complaint = vector_unit_init()
 if complaint != NULL:
@@ -160,14 +77,6 @@ def set_vector_unit(name):
     """
     if vector_unit_set(UNITS[name]) < 0:
         raise ValueError(f"this processor has no {name}")
-
-
-def rounded(str name, double x):
-    """The function `name` of `x`, correctly rounded: what explain/rounded.py computes, quickly."""
-    cdef RoundedFunction function = rounded_function(name.encode())
-    if function == NULL:
-        raise KeyError(name)
-    return function(x)
 
 
 cdef class OneAtATime:
@@ -487,69 +396,7 @@ cdef class NativeGPT:
         return tokens
 
 
-FUNCTIONS = {
-    "exp": CALLED_EXP, "log": CALLED_LOG, "cos": CALLED_COS, "sin": CALLED_SIN,
-    "inverse": CALLED_INVERSE, "inverse_square": CALLED_INVERSE_SQUARE,
-    "inverse_root": CALLED_INVERSE_ROOT, "inverse_root_cubed": CALLED_INVERSE_ROOT_CUBED,
-    "root": CALLED_ROOT, "square": CALLED_SQUARE,
-}
-
-
-cdef class Calls:
-    """The calls of libm, of those noted here, whose results are not correctly rounded.
-
-    Each `note` raises MemoryError, and ArithmeticError where libm is off by more than 127 doubles.
-    """
-
-    cdef CCalls c
-
-    def __dealloc__(self):
-        calls_free(&self.c)
-
-    def note(self, str function, double x, double result):
-        """The call of `function`, one of FUNCTIONS, with `x`, which returned `result`."""
-        calls_note(&self.c, FUNCTIONS[function], x, result)
-        self.check()
-
-    def note_documents(self, NativeGPT model not None, docs):
-        """The calls of a step that learns from `docs`, as `model.backward` accepts them."""
-        cdef Documents documents = Documents(list(docs), model.g.s.V, model.g.s.block_size + 1)
-        cdef Decoder decoder
-        cdef size_t i, at, end
-        cdef double p
-        for i in range(documents.c.n):
-            decoder = Decoder(model, self)
-            at, end = documents.starts[i], documents.starts[i + 1] - 1
-            while at < end:
-                decoder_append(decoder.d, model.g, <size_t>documents.tokens[at])
-                at += 1
-                # At temperature 1, the softmax of the loss.
-                raise_error(decoder_softmax(decoder.d, &model.g.s, 1.0))
-                p = decoder.d.probabilities[documents.tokens[at]]
-                calls_note(&self.c, CALLED_LOG, p, log(p))
-        self.check()
-
-    def note_adam(self, NativeGPT model not None, double beta2, double correction2):
-        """The calls of Adam's next update, from the gradients and moments that `model` has."""
-        with nogil:
-            calls_note_adam(&self.c, model.g, beta2, correction2)
-        self.check()
-
-    cdef check(self):
-        if self.c.error == CALLS_NO_MEMORY:
-            raise MemoryError
-        if self.c.error == CALLS_TOO_FAR:
-            raise ArithmeticError("this machine's libm is off by more than 127 doubles")
-
-    def exceptions(self):
-        """For each function pairs (x, how many doubles the result is above the nearest one)."""
-        return {
-            name: [(self.c.of[f].x[i], self.c.of[f].above[i]) for i in range(self.c.of[f].n)]
-            for name, f in FUNCTIONS.items()
-        }
-
-    def __len__(self):
-        return sum(self.c.of[f].n for f in FUNCTIONS.values())
+include "_calls.pxi"
 
 
 cdef class Decoder:

@@ -36,7 +36,8 @@ HOSTILE = [
 RUNS = {
     "default": {},
     "cyrillic and emoji": {
-        "data": ["анна", "борис", "вера", "😀🎉", "ёж", "😀😀😀", "дмитрий"] * 3, "steps": 60
+        "data": ["анна", "борис", "вера", "😀🎉", "ёж", "😀😀😀", "дмитрий"] * 3,
+        "steps": 60,
     },
     "two layers": {"n_layer": 2, "n_embd": 32, "steps": 60},
     "batches": {"batch_size": 4, "steps": 60},
@@ -113,8 +114,8 @@ def test_every_run_verifies(pages, kind):
 
 
 def test_a_flipped_bit_is_reported_with_its_step(pages, tmp_path):
-    """In every array, somewhere. Even if the SHA-256 is made to fit: all but by how much libm is off
-    in a place, which later roundings may hide."""
+    """In every array, even if the SHA-256 is made to fit. Not so with how much libm is off in a
+    place, as later roundings may hide that."""
     header, content = payload_of(pages["default"])
     arrays = {array["name"]: array for array in header["arrays"]}
     rng, jobs, steps = random.Random(5), [], header["options"]["steps"]
@@ -138,7 +139,7 @@ def test_a_flipped_bit_is_reported_with_its_step(pages, tmp_path):
 
 
 def test_damage_and_other_versions_are_one_sentence(pages, tmp_path):
-    header, content = payload_of(pages["one step"])
+    content = payload_of(pages["one step"])[1]
     length = struct.unpack_from("<I", content)[0]
     newer = content.replace(b'"version": 1', b'"version": 9', 1)
     if newer == content:
@@ -200,9 +201,7 @@ def test_nodes_of_many_steps(pages):
     """All that the console tells of 500 nodes, against the reference's Values."""
     truth, rng = truth_of(pages["default"]), random.Random(1)
     steps = [1, 2, 1000, *rng.sample(range(3, 1000), 17)]
-    calls = [
-        ["node", k, rng.randrange(len(truth.step(k).nodes))] for k in steps for _ in range(25)
-    ]
+    calls = [["node", k, rng.randrange(len(truth.step(k).nodes))] for k in steps for _ in range(25)]
     answer = drive("chrome", [{"page": pages["default"], "scenario": "answers",
                                "args": {"calls": calls}}])[0]  # fmt: skip
     operations = set()

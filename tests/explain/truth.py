@@ -67,8 +67,7 @@ class Step:
 
     def weight(self, at, what):
         before, after, m, v = (
-            numbers[at]
-            for numbers in (self.before, self.after, self.optimizer.m, self.optimizer.v)
+            numbers[at] for numbers in (self.before, self.after, self.optimizer.m, self.optimizer.v)
         )
         steps, (beta1, beta2) = self.optimizer.steps, self.optimizer.betas
         known = {
@@ -90,8 +89,15 @@ class Truth:
 
     def __init__(self, header):
         self.header, options = header, header["options"]
-        self.steps, self.batch_size, self.lr = options["steps"], options["batch_size"], options["lr"]
+        self.steps, self.batch_size, self.lr = (
+            options["steps"],
+            options["batch_size"],
+            options["lr"],
+        )
         self.seed, self.temperature = int(options["seed"]), options["temperature"]
+        self.step, self.losses = cache(self._step), cache(self._losses)
+        self.probabilities, self.samples = cache(self._probabilities), cache(self._samples)
+        self.drawn_numbers = cache(self._drawn_numbers)
 
     def load(self, docs):
         """Take the documents of the run's file, in its order."""
@@ -115,24 +121,26 @@ class Truth:
         state = isograd.TrainingState(model.num_params)
         if k:
             isograd.train(
-                model, self.docs, self.steps, self.lr, state=state, until=k,
+                model,
+                self.docs,
+                self.steps,
+                self.lr,
+                state=state,
+                until=k,
                 batch_size=self.batch_size,
             )
         return model, state
 
-    @cache
-    def step(self, k):
+    def _step(self, k):
         model, state = self.after(k - 1)
         docs = reference.batch(self.docs, k - 1, self.batch_size)
         lr = learning_rate(k - 1, self.steps, self.lr)
         return Step(model.to("reference"), docs, lr, list(state.m), list(state.v), k)
 
-    @cache
-    def losses(self):
+    def _losses(self):
         return self.after(self.steps)[1].losses
 
-    @cache
-    def probabilities(self, k, temperature, tokens):
+    def _probabilities(self, k, temperature, tokens):
         """Logits and probabilities after `tokens`, by the weights after step k."""
         weights = self.after(k)[0].to("reference").state_dict()
         keys, values = reference.empty_cache(self.config)
@@ -142,8 +150,7 @@ class Truth:
             chances = reference.softmax([logit / temperature for logit in logits])
         return [x.data for x in logits], [x.data for x in chances]
 
-    @cache
-    def samples(self):
+    def _samples(self):
         """Of each sample, for each of its tokens: logits, probabilities, cumulated, the draw."""
         rng, found = random.Random(), []
         rng.setstate(self.drawn_state)
@@ -162,8 +169,7 @@ class Truth:
             found.append((self.tokenizer.decode(tokens[1:]), sample))
         return found
 
-    @cache
-    def drawn_numbers(self, seed, n):
+    def _drawn_numbers(self, seed, n):
         rng = random.Random(int(seed))
         return [rng.random() for _ in range(n)]
 
