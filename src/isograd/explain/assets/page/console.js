@@ -5,8 +5,8 @@ import {act, code, h, rich} from "./kit.js";
 import {ask, askNow, lines} from "./state.js";
 import {pageText} from "../text/page.js";
 
-const exact = (value) => ({value, hex: hexOf(value)});
-const exactList = (values) => Array.from(values, exact);
+const exact = (value) => value === null ? null : {value, hex: hexOf(value)};
+const exactList = (values) => values === null ? null : Array.from(values, exact);
 
 function exactNode(node) {
     const line = lines.sites[node.site];
