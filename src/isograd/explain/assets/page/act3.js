@@ -3,7 +3,8 @@ import {act, h, num, question, rich} from "./kit.js";
 import {attentionFigure, headIn, layerIn} from "./attention.js";
 import {diagramFigure} from "./diagram.js";
 import {letters} from "./letters.js";
-import {argmax, fill, letter, letterName, live, nodeRef} from "./pictures.js";
+import {live} from "./live.js";
+import {argmax, fill, letter, letterName, nodeRef} from "./pictures.js";
 import {streamFigure} from "./stream.js";
 import {text3} from "../text/act3.js";
 

@@ -2,7 +2,8 @@
 import {act, h, num, question, rich} from "./kit.js";
 import {lifeFigures} from "./life.js";
 import {lossFigures, surprises} from "./loss.js";
-import {argmax, fill, letter, letterName, live, shortText} from "./pictures.js";
+import {live} from "./live.js";
+import {argmax, fill, letter, letterName, shortText} from "./pictures.js";
 import {text4} from "../text/act4.js";
 
 function blindQuestion(context, one, step) {

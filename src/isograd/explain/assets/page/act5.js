@@ -3,9 +3,8 @@ import {bars} from "./charts.js";
 import {
     act, button, figure, h, num, question, replace, rich, shortDecimal, slider, textInput, voices,
 } from "./kit.js";
-import {
-    argmax, fill, largestOf, letter, letterName, live, shortText, strip,
-} from "./pictures.js";
+import {live} from "./live.js";
+import {argmax, fill, largestOf, letter, letterName, shortText, strip} from "./pictures.js";
 import {text5} from "../text/act5.js";
 
 const MOST_TOKENS = 32;

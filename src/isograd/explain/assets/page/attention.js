@@ -2,8 +2,9 @@
 import {heat} from "./charts.js";
 import {choice, derived, fillIn, h, num, segmented, table, voices} from "./kit.js";
 import {figure} from "./kit.js";
+import {live} from "./live.js";
 import {
-    fill, letter, letterName, live, nodeRef, positionIn, positions, largestOf, sentence, strip,
+    fill, letter, letterName, nodeRef, positionIn, positions, largestOf, sentence, strip,
 } from "./pictures.js";
 import {text3} from "../text/act3.js";
 

@@ -1,19 +1,21 @@
 // Two runs beside each other: options, losses, the first step and the first number that differ.
 // The other page is read as text; nothing in it is run.
+import {reprOf} from "../core/numbers.js";
 import {act, button, fillIn, h, num, table, voices} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {runningMean} from "./pictures.js";
 import {askNow, run, set} from "./state.js";
 import {pageText} from "../text/page.js";
 
+const PAYLOAD = /id="payload" data-sha256="([0-9a-f]{64})">([A-Za-z0-9+/=\s]*)</;
+
 /** The payload in another page's text: {base64, sha256}. Throws a sentence. */
 export function payloadOf(text) {
-    const page = new DOMParser().parseFromString(text, "text/html");
-    const element = page.getElementById("payload");
-    if (!element) {
+    const found = PAYLOAD.exec(text);
+    if (!found) {
         throw new Error("This file is not a page that isograd explain made.");
     }
-    return {base64: element.textContent.trim(), sha256: element.dataset.sha256 || ""};
+    return {base64: found[2], sha256: found[1]};
 }
 
 function shortValue(value) {
@@ -33,7 +35,7 @@ function optionTables(options) {
     const equal = options.filter(same);
     return [different.length ? make(different, "Options that differ")
         : h("p", null, "All options are the same."),
-    h("details", {"class": "vocabulary"}, h("summary", null, `${equal.length} that are the same`),
+    h("details", {"class": "vocabulary"}, h("summary", null, `${equal.length} options are the same`),
         make(equal, "Options that are the same"))];
 }
 
@@ -43,8 +45,8 @@ const WHERE = {weight: "the weight ", letter: "character number ", size: "the si
 
 function placeText({what, place, step}) {
     const number = typeof place === "number" ? place + 1 : place ?? "";
-    return (WHERE[what] ?? what) + number + (what === "weight" && step === 0
-        ? ", as drawn from the seed" : "");
+    const when = step === 0 ? ", as drawn from the seed" : ` after step ${step}`;
+    return (WHERE[what] ?? what) + number + (what === "weight" ? when : "");
 }
 
 /** Where this run's side of the first difference is looked at. */
@@ -56,9 +58,10 @@ function ownRef({what, step, name, row, column}) {
 
 function firstSentence(first) {
     if (!first) {
-        return h("p", {"class": "proof"}, "No number differs: both runs are the same in every bit.");
+        return h("p", {"class": "proof"}, "No number differs: the runs are equal, bit for bit.");
     }
-    const number = (value, ref) => typeof value === "number" ? num(value, ref, {digits: 6,
+    const isNumber = first.what === "weight" || first.what === "loss";
+    const number = (value, ref) => isNumber ? num(value, ref, {text: reprOf(value),
         formula: `${placeText(first)}, as recorded`}) : h("bdi", null, shortValue(value));
     return [h("p", {"class": "proof"}, first.step ? `They part in step ${first.step}.`
         : "They differ from the start."),

@@ -2,8 +2,9 @@
 import {roving} from "./charts.js";
 import {figure, h, num, voices} from "./kit.js";
 import {surprises} from "./loss.js";
+import {live} from "./live.js";
 import {
-    colourCell, fill, largestOf, letter, live, nodeRef, positionIn, positions, rowOf, shortText,
+    colourCell, fill, largestOf, letter, nodeRef, positionIn, positions, rowOf, shortText,
 } from "./pictures.js";
 import {textEnd} from "../text/end.js";
 

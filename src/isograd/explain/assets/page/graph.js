@@ -136,7 +136,8 @@ function plusEquals(graph, count) {
             derived(one.grad, "the gradient that is handed on"), " = ",
             derived(one.value, `${reprOf(one.local)} * ${reprOf(one.grad)}`),
             one.before === 0 ? "" : [", on top of ",
-                derived(one.before, "what was added before"), ": ", derived(one.after, `${reprOf(one.before)} + ${reprOf(one.value)}`)]);
+                derived(one.before, "what was added before"), ": ",
+                derived(one.after, `${reprOf(one.before)} + ${reprOf(one.value)}`)]);
     })];
 }
 

@@ -103,9 +103,9 @@ export function hero() {
         run.samples.length ? [h("h2", {"class": "hero-label"}, pageText.heroSamples),
             sampleList()] : null,
         run.intact === false ? h("p", {"class": "sorry", role: "alert"}, pageText.damaged) : null,
+        h("p", {"class": "note hint"}, rich(pageText.heroHint)),
         facts(),
         contentsList(),
-        h("p", {"class": "note"}, rich(pageText.heroHint), " ",
-            run.withheld ? pageText.withheld : pageText.contains),
-        h("p", {"class": "note"}, "Made by ", h("code", null, run.command)));
+        h("p", {"class": "note"}, run.withheld ? pageText.withheld : pageText.contains,
+            " Made by ", h("code", null, run.command), "."));
 }

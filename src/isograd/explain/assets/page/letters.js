@@ -1,14 +1,15 @@
 // Act 3, first part: a letter becomes numbers; all letters as a map and as a table.
 import {hexOf} from "../core/numbers.js";
 import {heat, roving} from "./charts.js";
-import {button, derived, fillIn, figure, h, replace, slider, svg, voices} from "./kit.js";
+import {button, derived, figure, h, replace, slider, svg, voices} from "./kit.js";
+import {live} from "./live.js";
 import {
-    alongAxis, fill, frequencies, largestOf, letter, letterName, live, positionIn, positions,
+    alongAxis, fill, frequencies, largestOf, letter, letterName, positionIn, positions,
     principalAxes, rowOf, sentence, weightRef,
 } from "./pictures.js";
 import {text3} from "../text/act3.js";
 
-const MAP = {width: 640, height: 420, edge: 26, most: 60, frames: 40};
+const MAP = {width: 640, height: 420, edge: 26, most: 60, frames: 60, pause: 50};
 const VOWELS = new Set("aeiou\u0430\u0435\u0451\u0438\u043e\u0443\u044b\u044d\u044e\u044f");
 
 function threeAges(context, [picture, first, now, last], state) {
@@ -94,7 +95,8 @@ function mapScale(ages) {
 function mapPoint(token, run, className) {
     const name = letterName(token, run);
     const vowel = VOWELS.has(name.toLowerCase());
-    return svg("g", {"class": className + (vowel ? " vowel" : ""), role: "button"},
+    return svg("g", {"class": className + (vowel ? " vowel" : "") +
+        (name.length > 2 ? " long" : ""), role: "button"},
         svg("circle", {r: 13}), svg("text", {"text-anchor": "middle", dy: "0.35em"}, name));
 }
 
@@ -143,9 +145,9 @@ function letterMap(run, first, last) {
 
 /** Moves the slider from the first step to the last, once. */
 function player(steps, go) {
-    const playing = {frame: 0};
+    const playing = {timer: 0};
     return () => {
-        cancelAnimationFrame(playing.frame);
+        clearTimeout(playing.timer);
         if (matchMedia("(prefers-reduced-motion: reduce)").matches || steps === 1) {
             return go(steps);
         }
@@ -153,7 +155,7 @@ function player(steps, go) {
         const next = () => go(Math.max(1, Math.round(steps * i / MAP.frames))).then(() => {
             i += 1;
             if (i <= MAP.frames) {
-                playing.frame = requestAnimationFrame(next);
+                playing.timer = setTimeout(next, MAP.pause);
             }
         });
         return next();
@@ -191,19 +193,6 @@ function mapWithSlider(context, first, last) {
         `/ sum of all \u03bb = ${(100 * map.share).toFixed(2)}`, {digits: 3})}));
 }
 
-/** Waits until it is near the screen, then shows what make(answers) makes of the promise. */
-function once(context, load, make) {
-    const place = h("div", {"class": "live"});
-    const watcher = new IntersectionObserver((entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) {
-            watcher.disconnect();
-            fillIn(place, load(), make);
-        }
-    }, {rootMargin: "500px"});
-    watcher.observe(place);
-    return place;
-}
-
 function wholeTable(context) {
     const {ask, run} = context;
     return live(context, ["step"], ({step}) => ask("matrix", "wte", step), (wte, state) =>
@@ -226,7 +215,7 @@ export function letters(context) {
         voices(fill(text3.numbersPlain, values), fill(text3.numbersTechnical, values)),
         figure(fill(text3.numbersTitle, values), letterNumbers(context)),
         voices(text3.mapPlain, fill(text3.mapTechnical, values)),
-        figure(text3.mapTitle, once(context, ages, ([first, last]) =>
+        figure(text3.mapTitle, live(context, [], ages, ([first, last]) =>
             mapWithSlider(context, first.before, last.after))),
         figure(text3.tableTitle, h("div", {"class": "scroll-tall"}, wholeTable(context)),
             text3.tableCaption),

@@ -2,11 +2,14 @@
 import {linePlot} from "./charts.js";
 import {button, choice, figure, h, num, rich, shortDecimal, table, voices} from "./kit.js";
 import {diagramMatrices} from "./diagram.js";
-import {fill, letterName, live, sentence, telling, weightName, weightRef} from "./pictures.js";
+import {live} from "./live.js";
+import {countWeights} from "./loss.js";
+import {fill, letterName, sentence, telling, weightName, weightRef} from "./pictures.js";
 import {moveSentence} from "./views.js";
 import {text4} from "../text/act4.js";
 
 const MOVED = 10;
+const BRIEF = 2e7; // steps times weights: what is replayed without being asked for
 
 /** The weight that the state asks for, if this model has it. */
 function weightIn(context) {
@@ -93,7 +96,7 @@ function lifeNumbers(context, weight, answer, state) {
 }
 
 function lifeFigure(context) {
-    const {ask} = context;
+    const {ask, run} = context;
     const drawn = {plots: null};
     const top = live(context, ["weight", "step"], () => chosenWeight(context), (weight) =>
         weightPicker(context, weight));
@@ -105,7 +108,7 @@ function lifeFigure(context) {
             Object.assign(drawn, {key, plots: lifePlots(context, weight, history)});
         }
         return drawn.plots;
-    });
+    }, run.options.steps * countWeights(run.config) > BRIEF);
     const numbers = live(context, ["weight", "step"], ({step}) => chosenWeight(context)
         .then((weight) => ask("weight", weight.name, weight.row, weight.column, step)
             .then((answer) => ({weight, answer}))), ({weight, answer}, state) =>
@@ -129,31 +132,28 @@ function movedTable(context, list, state) {
 }
 
 function movedFigure(context) {
-    const {ask} = context;
-    return live(context, ["step"], async ({step}) => {
+    const {ask, state: {step: first}} = context;
+    const title = h("span", null, fill(text4.movedTitle, {step: first}));
+    const show = live(context, ["step"], async ({step}) => {
         const [list, {lr}] = await Promise.all([ask("moved", step, MOVED), ask("step", step)]);
         const more = await Promise.all(list.map(({name, row, column}) =>
             ask("weight", name, row, column, step)));
         return {lr, list: list.map((one, i) => ({...one, grad: more[i].grad}))};
-    }, ({list, lr}, state) => h("div", null, movedTable(context, list, state),
-        sentence(text4.movedTechnical, {lr: num(lr, `lr/${state.step}`)},
-            {"class": "caption"})));
+    }, ({list, lr}, state) => {
+        title.textContent = fill(text4.movedTitle, {step: state.step});
+        return h("div", null, movedTable(context, list, state),
+            sentence(text4.movedTechnical, {lr: num(lr, `lr/${state.step}`)}));
+    });
+    return figure(title, h("div", null, h("p", {"class": "above"}, text4.movedPlain), show));
 }
 
 /** The figures about single weights. */
 export function lifeFigures(context) {
     const {beta1, beta2} = context.run.options;
     const ratio = shortDecimal((1 - beta1) / Math.sqrt(1 - beta2), 3);
-    const title = h("span", null);
-    const retitle = () => {
-        title.textContent = fill(text4.movedTitle, {step: context.state.step});
-    };
-    retitle();
-    context.subscribe(retitle, ["step"]);
     return [
         voices(text4.lifePlain, fill(text4.lifeTechnical, {beta1, beta2, ratio})),
         figure(text4.lifeTitle, lifeFigure(context)),
-        figure(title, h("div", null, h("p", {"class": "above"}, text4.movedPlain),
-            movedFigure(context))),
+        movedFigure(context),
     ];
 }

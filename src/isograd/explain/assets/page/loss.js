@@ -4,9 +4,10 @@ import {bars, linePlot, roving} from "./charts.js";
 import {
     button, derived, figure, h, num, replace, rich, shortDecimal, slider, svg, voices,
 } from "./kit.js";
+import {live} from "./live.js";
 import {
-    fill, letterName, live, nodeRef, positionIn, positions, responsive, runningMean,
-    sentence, shortText, telling, weightName, weightRef,
+    fill, letterName, nodeRef, positionIn, positions, responsive, runningMean, sentence, shortText,
+    telling, weightName, weightRef,
 } from "./pictures.js";
 import {text4} from "../text/act4.js";
 
@@ -196,7 +197,7 @@ function curveOfLosses(context, window, guess) {
             (i + 1 - from > 3 ? " + \u2026" : "") +
             `) / ${i + 1 - from} = ${shortDecimal(smooth[i])}`;
     };
-    const marks = () => [{x: state.step, label: `step ${state.step}`}];
+    const marks = () => [{x: state.step}];
     const plot = linePlot({
         label: "loss of each step", height: 300, xLabel: "step", at: state.step - 1,
         series: [{name: text4.lossRaw, y: losses, ref: (i) => `loss/${i + 1}`, "class": "faint"},

@@ -1,50 +1,8 @@
-// What acts 3 to 5 and the end share: parts of the page that follow the state, texts with this
-// run's numbers in them, strips of cells, and the little mathematics that the page does itself.
+// What acts 3 to 5 and the end share: texts with this run's numbers in them, strips of cells, and
+// the little mathematics that the page does itself.
 import {hexOf} from "../core/numbers.js";
 import {roving} from "./charts.js";
-import {fillIn, h, rich, shortDecimal, tokenText} from "./kit.js";
-
-const FOCUSABLE = "button, input, select, [tabindex]";
-
-const queue = {last: Promise.resolve()};
-
-/** Resolves in a task of its own, after all that asked before: no frame draws everything. */
-function ownTurn() {
-    queue.last = queue.last.then(() => new Promise((resolve) => {
-        setTimeout(resolve);
-    }));
-    return queue.last;
-}
-
-/** A place that make(answer) fills: anew after each change of `keys`, while near the screen. */
-export function live(context, keys, load, make) {
-    const place = h("div", {"class": "live"});
-    const now = {seen: false, stale: true, timer: 0};
-    const draw = () => {
-        now.stale = false;
-        let focused = -1;
-        const answered = load(context.state).then((answer) => ownTurn().then(() => answer));
-        fillIn(place, answered, (answer) => {
-            const content = make(answer, context.state);
-            focused = [...place.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
-            return content;
-        }).then(() => focused >= 0 && place.querySelectorAll(FOCUSABLE)[focused]?.focus());
-    };
-    const later = () => {
-        clearTimeout(now.timer);
-        now.timer = setTimeout(() => now.seen && now.stale && draw(), 30);
-    };
-    new IntersectionObserver((entries) => {
-        now.seen = entries[entries.length - 1].isIntersecting;
-        later();
-    }, {rootMargin: "500px"}).observe(place);
-    context.subscribe(() => {
-        now.stale = true;
-        later();
-    }, keys);
-    fillIn(place, new Promise(() => {}), () => null);
-    return place;
-}
+import {h, rich, shortDecimal, tokenText} from "./kit.js";
 
 /** `text` (or each text of an array) with the words of `values` in its {places}: still text. */
 export function fill(text, values) {
@@ -62,8 +20,9 @@ export function sentence(text, values, attributes) {
 /** A token as a little tile of type. */
 export function letter(token, run) {
     const end = token >= run.chars.length;
-    return h("span", {"class": "letter", title: end ? "begins and ends a document" : null},
-        tokenText(token, run.chars));
+    const text = tokenText(token, run.chars);
+    return h("span", {"class": "letter" + (text.length > 2 ? " long" : ""),
+        title: end ? "begins and ends a document" : null}, text);
 }
 
 /** A token in words, for labels that are text. */
@@ -84,8 +43,7 @@ export function positions(context, picture) {
         Array.from({length: picture.n}, (_, t) => h("button", {
             type: "button", "class": "position", "aria-pressed": String(t === chosen),
             onclick: () => set({position: t}),
-        }, h("span", {"class": "letter"}, letterName(picture.tokens[t], run)),
-        h("small", null, String(t)))));
+        }, letter(picture.tokens[t], run), h("small", null, String(t)))));
 }
 
 /** One cell of a strip or tile: colour by sign and size, reference and bits of its number. */

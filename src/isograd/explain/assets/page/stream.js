@@ -1,7 +1,8 @@
 // Act 3, third part: the residual stream, what each stage adds to it and how much that is.
 import {derived, figure, h, voices} from "./kit.js";
+import {live} from "./live.js";
 import {
-    fill, largestOf, letter, live, positionIn, positions, rootMeanSquare, rowOf, sentence, strip,
+    fill, largestOf, letter, positionIn, positions, rootMeanSquare, rowOf, sentence, strip,
 } from "./pictures.js";
 import {text3} from "../text/act3.js";
 

@@ -7,6 +7,7 @@ import {
     dataFormula, dataPython, drawPython, gradPython, localPython, localRule, logitPython,
     momentPython, nodeNum, runPython, softmaxPython, weightPython,
 } from "./formulas.js";
+import {goTo} from "./hero.js";
 import {ask, run, set, state} from "./state.js";
 import {pageText} from "../text/page.js";
 
@@ -336,13 +337,18 @@ async function sampleView(i, j, which, token) {
     if (which === "draw") {
         const low = one.token > 0 ? one.cumulated[one.token - 1] : 0;
         return {kind: "A random draw", title, value: one.draw, sections: [
-            ["What it decided", h("p", {"class": "formula"}, "draw \u00d7 total = ",
+            ["What it decided", h("p", null, pageText.drawing), h("p", {"class": "formula"},
+                "draw \u00d7 total = ",
                 derived(one.draw * one.total, `${reprOf(one.draw)} * ${reprOf(one.total)}`)),
             h("p", null, "It falls between ", one.token > 0 ? num(low,
                 `${at}/cumulated/${one.token - 1}`) : "0", " and ", num(one.cumulated[one.token],
                 `${at}/cumulated/${one.token}`), ": that stretch belongs to ",
             h("span", {"class": "letter"}, name(one.token)), ", with probability ",
-            num(one.probabilities[one.token], `${at}/probability/${one.token}`), ".")],
+            num(one.probabilities[one.token], `${at}/probability/${one.token}`), "."),
+            h("p", null, button("Show all letters on the page", () => {
+                set({sample: `${i}.${j}`});
+                goTo("act5");
+            }))],
             sampleSteps(sample, i)], python: drawPython(i, j)};
     }
     const field = {probability: "probabilities", cumulated: "cumulated", logit: "logits"}[which];

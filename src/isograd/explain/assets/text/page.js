@@ -15,6 +15,8 @@ export const pageText = {
     contains: "This file contains the documents that the steps used, as text.",
     withheld: "Documents were left out of this file, but for those of the steps shown.",
     inspectorEmpty: "This link leads to a number that this run does not have.",
+    drawing: "Lay the probabilities of all letters end to end. The random number says where on " +
+        "that line the pin lands.",
     greedy: "Nothing is drawn: the largest logit wins.",
     movedDown: "In step {step} it moved by {change}: down, because the running mean of its " +
         "gradients is {mean}. That is positive: a larger weight would have meant a larger loss.",
