@@ -6,7 +6,7 @@ const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** Waits until the page stands: "true", or "failed" and the sentence that it shows. */
 export async function opened(page) {
-    await page.waitForFunction(() => document.documentElement.dataset.ready, {timeout: 60_000});
+    await page.waitForFunction(() => document.documentElement.dataset.ready, {timeout: 30_000});
     return page.evaluate(() => ({
         ready: document.documentElement.dataset.ready,
         says: document.querySelector("[role=alert]")?.textContent || "",
@@ -62,11 +62,11 @@ export async function numbers(page) {
     });
 }
 
-/** The text of the whole page, after everything has been seen. */
-export async function text(page) {
+/** How many elements a selector finds, after everything has been seen. */
+export async function elements(page, {selector}) {
     await opened(page);
     await seen(page);
-    return page.evaluate(() => document.body.innerText);
+    return page.evaluate((what) => document.querySelectorAll(what).length, selector);
 }
 
 /** What axe has to say, with everything seen, in a theme; the inspector is open if `at` says so. */

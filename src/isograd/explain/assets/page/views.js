@@ -33,7 +33,7 @@ function childrenTable(k, node) {
     return h("table", {"class": "children"}, h("thead", null, h("tr", null,
         h("td", null), ["data", "grad", "local"].map((head) => h("th", {scope: "col"}, head)))),
     h("tbody", null, node.children.map((child, j) => h("tr", null,
-        h("th", {scope: "row"}, j === 0 ? node.children.length === 1 ? symbol : "" : symbol),
+        j === 0 && node.children.length > 1 ? h("td", null) : h("th", {scope: "row"}, symbol),
         h("td", null, nodeNum(k, child.id, "data", child.data)),
         h("td", null, nodeNum(k, child.id, "grad", child.grad)),
         h("td", null, num(child.local, `node/${k}/${node.id}/local/${j}`))))));
