@@ -23,6 +23,7 @@ LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format chec
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
+	@echo "see it: $(BIN)/isograd explain -o run.html"
 
 # What drives the browsers in tests/explain. Without network these tests are skipped.
 DRIVER = tests/explain/node_modules/.package-lock.json

@@ -146,6 +146,9 @@ export async function picture(page, {path, theme, act}) {
         document.documentElement.dataset.theme = name;
     }, theme || "light");
     await seen(page);
+    await page.evaluate(() => {
+        document.getElementById("bar").style.position = "static"; // not across the picture
+    });
     const element = act ? await page.$(`#${act}`) : null;
     await (element || page).screenshot({path, fullPage: !element});
     return path;
