@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 __all__ = [
     "Adam",
     "Matrix",
+    "MicrogradValue",
     "NativeGPT",
     "OneAtATime",
     "Value",
     "backend",
+    "call_network",
     "compiler",
+    "know_network",
     "no_grad",
     "read_data",
     "read_one_by_one",
@@ -59,15 +62,32 @@ backend = _choose()
 # The twins have the same types, so the stubs of the compiled ones serve for both.
 if TYPE_CHECKING or backend == "c":
     from . import _core as vector
-    from ._core import Value, compiler, no_grad, read_data, vector_unit
+    from ._core import (
+        MicrogradValue,
+        Value,
+        call_network,
+        compiler,
+        know_network,
+        no_grad,
+        read_data,
+        vector_unit,
+    )
     from ._native import Matrix, NativeGPT, OneAtATime
     from .optim import Adam
 else:
     from .reference import Adam, Value, no_grad, vector
+    from .reference.micrograd import Value as MicrogradValue
 
     Matrix = NativeGPT = None
     compiler = vector_unit = "none"
     read_data = read_one_by_one
+
+    def know_network(neuron: type, layer: type) -> None:
+        """Nothing is called as a whole here."""
+
+    def call_network(of: object, x: object) -> Any:
+        """What `_core.call_network` says to what is not for it."""
+        return NotImplemented
 
     T = TypeVar("T")
 

@@ -172,6 +172,32 @@ def cross_entropy(logits, Py_ssize_t target):
     return reference_vector.cross_entropy(logits, target) if y is NotImplemented else y
 
 
+# ---- isograd.micrograd ----
+
+cdef extern from "micrograd/micrograd.h":
+    object micrograd_type()
+    Py_ssize_t micrograd_live_count()
+    void micrograd_know(object neuron, object layer)
+    object micrograd_call(object of, object x)
+
+MicrogradValue = micrograd_type()
+
+
+def live_micrograd_values():
+    """How many of micrograd's Values exist now, those inside calls of networks left out."""
+    return micrograd_live_count()
+
+
+def know_network(type neuron, type layer):
+    """From now on these two classes are the ones that `call_network` calls as a whole."""
+    micrograd_know(neuron, layer)
+
+
+def call_network(of, x):
+    """What a neuron, a layer or a list of layers makes of `x`; NotImplemented for any other."""
+    return micrograd_call(of, x)
+
+
 # ---- isograd run ----
 #
 # Each is asked from inside a script, so it says None or 0 to what it cannot do exactly, and the

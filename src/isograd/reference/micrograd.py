@@ -173,7 +173,9 @@ class Value:
         """For copy and pickle: numbers and names. How it was computed cannot be copied."""
         if self._prev or self._backward is not nothing:
             raise TypeError("only a Value that was not computed from others can be copied")
-        return type(self), (self.data, (), self._op, self.label), {"grad": self.grad}
+        made_from = ("data", "_prev", "_op", "label", "_backward")
+        rest = {name: x for name, x in vars(self).items() if name not in made_from}
+        return type(self), (self.data, (), self._op, self.label), (None, rest)
 
 
 def constant(x: Number) -> Value:
