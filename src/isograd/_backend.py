@@ -24,6 +24,7 @@ __all__ = [
     "compiler",
     "know_network",
     "no_grad",
+    "operation",
     "read_data",
     "read_one_by_one",
     "vector",
@@ -69,6 +70,7 @@ if TYPE_CHECKING or backend == "c":
         compiler,
         know_network,
         no_grad,
+        operation,
         read_data,
         vector_unit,
     )
@@ -84,6 +86,10 @@ else:
 
     def know_network(neuron: type, layer: type) -> None:
         """Nothing is called as a whole here."""
+
+    def operation(value: object) -> Any:
+        """What `_core.operation` says of Values that are not its own."""
+        return NotImplemented
 
     def call_network(of: object, x: object) -> Any:
         """What `_core.call_network` says to what is not for it."""

@@ -11,6 +11,7 @@ from cpython.ref cimport PyObject
 cdef extern from "graph/value.h":
     object value_type_ready()
     object value_unary_methods()
+    object value_operation(object value)
     Py_ssize_t value_live_count()
 
 cdef extern from "numerics/adam_update.h":
@@ -61,6 +62,11 @@ vector_unit = vector_unit_name().decode()
 
 Value = value_type_ready()
 unary_methods = value_unary_methods()  # the names of Value's methods of one operand
+
+
+def operation(value):
+    """How `value` was made, "" if it is a leaf; NotImplemented if it is no Value of this class."""
+    return value_operation(value)
 
 
 def live_values():
