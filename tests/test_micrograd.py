@@ -566,6 +566,16 @@ def test_edges_cannot_be_asked_for_during_backward():
         y.backward()
 
 
+@pytest.mark.parametrize("nouts", [[1], [3, 1]])
+def test_a_backward_within_backward_through_the_same_output_is_an_error(nouts):
+    x = engine.Value(2.0)
+    out = nn.MLP(2, nouts)([x, 1.0])
+    y = out * 2
+    y._backward = (out * 3).backward
+    with pytest.raises(RuntimeError):
+        (y + out).backward()
+
+
 def demo(Value, nn, steps, points=40):
     """The moons demo in small: max-margin loss, L2, SGD. Losses and weights."""
     random.seed(1337)

@@ -27,7 +27,11 @@ ROOMS = {
     "run": {"run", "graph", "numerics"},
     "micrograd": {"micrograd", "graph", "numerics"},
 }
-MAY_KNOW = {**ROOMS, "_core": {"run", "micrograd", "graph", "numerics"}, "_native": {"gpt", "numerics"}}
+MAY_KNOW = {
+    **ROOMS,
+    "_core": {"run", "micrograd", "graph", "numerics"},
+    "_native": {"gpt", "numerics"},
+}
 # The same for Python: which of src/isograd may import a Cython module, and which it may import.
 IMPORTERS = {"_core": {"_backend", "micrograd", "optim", "run"}, "_native": {"_backend"}}
 IMPORTED = {"_core": {"reference"}, "_native": {"checks", "reference"}}

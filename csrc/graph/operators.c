@@ -80,8 +80,7 @@ PyObject *value_div_const(Node *a, Number c) {
 /* The flags of `second` come with the node; which operation it is follows, for nobody may take that
  * for a child. */
 static PyObject *unary(Node *a, enum Operation operation, Number data, Number local) {
-    PyObject *y =
-        new_node(data, child(a) | UNARY, flag_if(local.is_int, LOCAL0_INT), local.x, 0.0);
+    PyObject *y = new_node(data, child(a) | UNARY, flag_if(local.is_int, LOCAL0_INT), local.x, 0.0);
     if (y && node_kind((Node *)y) == UNARY)
         ((Node *)y)->second |= (uintptr_t)operation << OPERATION_SHIFT;
     return y;

@@ -17,8 +17,8 @@ static Py_ssize_t hidden_place(const Network *net, Py_ssize_t l) {
 
 static Call *call_new(Network *net) {
     size_t n = (size_t)net->sizes[0], m = (size_t)count_hidden(net);
-    size_t size = sizeof(Call) + n * (sizeof(Scalar *) + sizeof(double) + 1) +
-                  m * (2 * sizeof(double) + 1);
+    size_t size =
+        sizeof(Call) + n * (sizeof(Scalar *) + sizeof(double) + 1) + m * (2 * sizeof(double) + 1);
     Call *c = PyMem_Malloc(size);
     if (c == NULL) {
         PyErr_NoMemory();
@@ -281,7 +281,23 @@ static void hand_on_output(Scalar *n, Py_ssize_t from, Py_ssize_t to) {
         hand_on_to_bias(c, l, n->output, n->grad, relu, dm);
 }
 
+/* Whether a backward() that a `_backward` has called meanwhile was here before this piece. */
+static int is_disturbed(const Scalar *n, Py_ssize_t from, Py_ssize_t to) {
+    if (scalar_kind(n) != FUSED)
+        return 1;
+    if (from == PIECE_REST)
+        return n->call->seen;
+    int is_first = from == PIECE_OUTPUT ||
+                   (n->call->network->n_layers == 1 && to == n->call->network->sizes[0]);
+    return is_first && n->word & SEEN;
+}
+
 int call_hand_on(Scalar *n, Py_ssize_t from, Py_ssize_t to) {
+    if (UNLIKELY(is_disturbed(n, from, to))) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "backward() cannot go through a network's output again within itself");
+        return -1;
+    }
     Call *c = n->call;
     Weights *now = network_weights(c->network);
     if (now == NULL)

@@ -97,7 +97,8 @@ static int read_neuron(Reader *r, PyObject *neuron) {
     PyObject *nonlin = b ? PyObject_GetAttr(neuron, name_nonlin) : NULL;
     int status = FAILED, relu = nonlin == Py_True;
     if (nonlin)
-        status = PyList_CheckExact(w) && PyBool_Check(nonlin) ? take_neuron(r, w, b, relu) : REFUSED;
+        status =
+            PyList_CheckExact(w) && PyBool_Check(nonlin) ? take_neuron(r, w, b, relu) : REFUSED;
     Py_XDECREF(w);
     Py_XDECREF(b);
     Py_XDECREF(nonlin);
@@ -109,8 +110,8 @@ static int read_neurons(Reader *r, PyObject *const *at, Py_ssize_t n) {
     int status = n > 0 ? READ : REFUSED;
     for (Py_ssize_t o = 0; o < n && status == READ; o++)
         status = read_neuron(r, at[o]);
-    if (status != READ || room_for((void **)&r->sizes, r->n_layers + 2, &r->sizes_size,
-                                   sizeof *r->sizes) < 0)
+    if (status != READ ||
+        room_for((void **)&r->sizes, r->n_layers + 2, &r->sizes_size, sizeof *r->sizes) < 0)
         return status == READ ? FAILED : status;
     r->sizes[++r->n_layers] = n;
     return READ;
@@ -178,7 +179,8 @@ static Network *network_of(Reader *r) {
 static Network *noted(PyObject *of) {
     PyObject *w = NULL, *neurons = NULL;
     Network *net = NULL;
-    PyObject *layer = PyList_CheckExact(of) && PyList_GET_SIZE(of) > 0 ? PyList_GET_ITEM(of, 0) : of;
+    PyObject *layer =
+        PyList_CheckExact(of) && PyList_GET_SIZE(of) > 0 ? PyList_GET_ITEM(of, 0) : of;
     PyObject *neuron = layer;
     if (Py_IS_TYPE(layer, layer_type)) {
         neurons = PyObject_GetAttr(layer, name_neurons);
@@ -257,8 +259,8 @@ Weights *network_weights(Network *net) {
                 for (Py_ssize_t i = 0; i <= net->sizes[l]; i++, at++) {
                     const Scalar *p = net->param[at];
                     weights->x[at] = p->data;
-                    weights->usable &= scalar_is_plain(p) && (i == net->sizes[l] ||
-                                                             !(p->word & DATA_INT));
+                    weights->usable &=
+                        scalar_is_plain(p) && (i == net->sizes[l] || !(p->word & DATA_INT));
                 }
         weights_release(net->weights);
         net->weights = weights;

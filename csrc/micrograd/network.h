@@ -61,7 +61,7 @@ struct Call {
     const Scalar *lead; /* the output by which that walk came here */
     int seen;           /* some sweep has been at the hidden neurons */
     Scalar **unfolded;  /* NULL; or the hidden neurons as nodes, owned */
-    Scalar **x;         /* the inputs, owned, NULL for one that is a plain number; arrays from here */
+    Scalar **x; /* the inputs, owned, NULL for one that is a plain number; arrays from here */
     double *x_data;
     double *h, *dh; /* of the hidden neurons of all layers, one after the other */
     unsigned char *x_is_int, *h_is_int;
@@ -90,7 +90,8 @@ int call_prepare(Scalar *n);
 Py_ssize_t call_inputs(const Scalar *n, uint64_t walk_number);
 Scalar *call_input(const Scalar *n, Py_ssize_t i);
 int call_has_rest(const Scalar *n);
-/* Hands on one piece. 0, or -1 with MemoryError set. */
+/* Hands on one piece. 0, or -1 with MemoryError set, or RuntimeError where another backward() has
+ * been here since the walk. */
 int call_hand_on(Scalar *n, Py_ssize_t from, Py_ssize_t to);
 
 /* ---- for everybody ---- */

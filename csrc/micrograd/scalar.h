@@ -59,12 +59,12 @@ enum Kind { LEAF, ADD, MUL, POW, RELU, TANH, EXP, LOG, SIGMOID, FUSED };
 
 /* In `word`, from the lowest bit: the kind, four bits; then flags; then the number of a walk. */
 #define KIND_BITS ((uint64_t)15)
-#define DATA_INT ((uint64_t)1 << 4)     /* data is a Python int; grad; the exponent */
+#define DATA_INT ((uint64_t)1 << 4) /* data is a Python int; grad; the exponent */
 #define GRAD_INT ((uint64_t)1 << 5)
 #define EXPONENT_INT ((uint64_t)1 << 6)
-#define TRACKED ((uint64_t)1 << 7)      /* the garbage collector knows this node */
-#define IS_PARAM ((uint64_t)1 << 8)     /* LEAF: some network has it among its parameters */
-#define SEEN ((uint64_t)1 << 9)         /* FUSED: some sweep has handed its gradient on ... */
+#define TRACKED ((uint64_t)1 << 7)        /* the garbage collector knows this node */
+#define IS_PARAM ((uint64_t)1 << 8)       /* LEAF: some network has it among its parameters */
+#define SEEN ((uint64_t)1 << 9)           /* FUSED: some sweep has handed its gradient on ... */
 #define SEEN_POSITIVE ((uint64_t)1 << 10) /* ... and its data was positive then */
 #define MET ((uint64_t)1 << 11)           /* LEAF: met before, while a network is read */
 #define WALK_SHIFT 12

@@ -54,8 +54,7 @@ static PyObject *slot_power(PyObject *a, PyObject *exponent, PyObject *modulus) 
     if (!Scalar_Check(a) || modulus != Py_None)
         Py_RETURN_NOTIMPLEMENTED;
     if (!PyFloat_Check(exponent) && !PyLong_Check(exponent)) {
-        PyErr_SetString(PyExc_AssertionError,
-                        "the exponent of a Value must be an int or a float");
+        PyErr_SetString(PyExc_AssertionError, "the exponent of a Value must be an int or a float");
         return NULL;
     }
     return number_from(exponent, &n) < 0 ? NULL : (PyObject *)operation_pow((Scalar *)a, n);

@@ -118,8 +118,7 @@ static PyObject *method_reduce(PyObject *self, PyObject *Py_UNUSED(none)) {
     PyObject *result = NULL;
     if (data && grad && op && label && state && own &&
         PyDict_SetItemString(state, "grad", grad) == 0 && PyDict_Update(state, own) == 0)
-        result =
-            Py_BuildValue("O(O()OO)(OO)", Py_TYPE(self), data, op, label, Py_None, state);
+        result = Py_BuildValue("O(O()OO)(OO)", Py_TYPE(self), data, op, label, Py_None, state);
     Py_XDECREF(data);
     Py_XDECREF(grad);
     Py_XDECREF(op);

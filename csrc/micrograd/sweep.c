@@ -16,7 +16,7 @@
 
 typedef struct {
     Scalar *node;
-    Py_ssize_t from, to; /* of a FUSED node: which piece */
+    Py_ssize_t from, to; /* of a FUSED node: which piece; equal for any other */
 } Entry;
 
 /* On the way down to a node: which child is next, and of a FUSED one how many terms are in the
@@ -82,9 +82,8 @@ static Scalar *next_child(Step *step) {
     Scalar *n = step->node;
     Py_ssize_t i = step->cursor++;
     if (UNLIKELY(n->extra != NULL && n->extra->prev != NULL))
-        return i < PyTuple_GET_SIZE(n->extra->prev)
-                   ? (Scalar *)PyTuple_GET_ITEM(n->extra->prev, i)
-                   : NULL;
+        return i < PyTuple_GET_SIZE(n->extra->prev) ? (Scalar *)PyTuple_GET_ITEM(n->extra->prev, i)
+                                                    : NULL;
     enum Kind kind = scalar_kind(n);
     if (i == 0)
         return kind == LEAF ? NULL : n->a;
@@ -148,7 +147,7 @@ static int hand_on(const Entry *e) {
         Py_XDECREF(result);
         return result ? 0 : -1;
     }
-    if (scalar_kind(n) == FUSED)
+    if (e->from != e->to)
         return call_hand_on(n, e->from, e->to);
     return operation_hand_on(n);
 }

@@ -59,7 +59,9 @@ __all__ = [
 
 
 LATER = {
-    **dict.fromkeys(("Checkpoint", "docs_sha256", "load_checkpoint", "save_checkpoint"), "checkpoint"),
+    **dict.fromkeys(
+        ("Checkpoint", "docs_sha256", "load_checkpoint", "save_checkpoint"), "checkpoint"
+    ),
     **dict.fromkeys(("draw", "operation"), "drawing"),
 }
 
@@ -79,4 +81,4 @@ def _repr_html_(self: Any) -> str:
 
 # The compiled classes have it; the reference knows nothing of pictures.
 for _pure in (reference.Value, reference.micrograd.Value):
-    _pure._repr_html_ = _repr_html_  # type: ignore[attr-defined]
+    setattr(_pure, "_repr_html_", _repr_html_)  # noqa: B010  # mypy wants the name declared

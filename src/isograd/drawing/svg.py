@@ -30,10 +30,11 @@ def as_svg(picture: Picture) -> str:
     plan = layout(picture)
     width = 2 * MARGIN + (plan.n_layers - 1) * LAYER + WIDTH + 24
     height = 2 * MARGIN + plan.height * HEIGHT + (FOOTER if picture.rest else 0)
+    title = f"{len(picture.nodes):,} Values" + (f", {picture.rest}" if picture.rest else "")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" style="{STYLE}" role="img">',
-        f"<title>{len(picture.nodes):,} Values{', ' + picture.rest if picture.rest else ''}</title>",
+        f"<title>{title}</title>",
         f'<rect width="{width:.0f}" height="{height:.0f}" rx="10" fill="{PAPER}"/>',
     ]
     parts += _edges(picture, plan)
@@ -65,14 +66,14 @@ def _node(node: Node, x: float, middle: float) -> list[str]:
     border, tint = _colours(node)
     y = middle - HEIGHT / 2
     name = node.operation or "leaf"
-    chip = 12 + 7.2 * len(name)
+    chip = min(12 + 7.2 * len(name), WIDTH - 12)
     parts = [
         f'<g transform="translate({x:.1f} {y:.1f})"><title>{escape(node.title)}</title>'
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="{PAPER}" stroke="{border}" '
         f'stroke-width="1.2"/>',
-        f'<rect x="6" y="6" width="{min(chip, WIDTH - 12):.0f}" height="17" rx="8.5" fill="{tint}"/>'
-        f'<text x="{6 + min(chip, WIDTH - 12) / 2:.1f}" y="18.5" font-size="11.5" '
-        f'font-weight="600" fill="{border}" text-anchor="middle">{escape(_short(name, 15))}</text>',
+        f'<rect x="6" y="6" width="{chip:.0f}" height="17" rx="8.5" fill="{tint}"/>'
+        f'<text x="{6 + chip / 2:.1f}" y="18.5" font-size="11.5" font-weight="600" '
+        f'fill="{border}" text-anchor="middle">{escape(_short(name, 15))}</text>',
     ]
     if node.label:
         room = max(2, int((WIDTH - chip - 20) / 6.6))
@@ -131,6 +132,7 @@ def _edge_text(ends: list[tuple[float, float]], edge: Edge, near_parent: bool) -
     x = x0 + WIDTH + share * (x1 - x0 - WIDTH)
     y = y0 + (3 * share**2 - 2 * share**3) * (y1 - y0)
     return (
-        f'<text x="{x:.1f}" y="{y + 3.5:.1f}" font-size="10.5" fill="{QUIET}" text-anchor="middle" '
-        f'stroke="{PAPER}" stroke-width="4" paint-order="stroke">{escape(_short(edge.text, 12))}</text>'
+        f'<text x="{x:.1f}" y="{y + 3.5:.1f}" font-size="10.5" fill="{QUIET}" '
+        f'text-anchor="middle" stroke="{PAPER}" stroke-width="4" paint-order="stroke">'
+        f"{escape(_short(edge.text, 12))}</text>"
     )

@@ -2,8 +2,7 @@
 
 Read it in this order: `value` (the scalar autograd), `vector` (vectors of scalars), `gpt` (the
 model), `train` (Adam, a step, sampling). `micrograd` is a class of its own, with its networks.
-`checks` says what they accept. Nothing in here knows
-about the rest of the package.
+`checks` says what they accept. Nothing in here knows about the rest of the package.
 """
 
 from . import micrograd as micrograd

@@ -5,7 +5,7 @@ Not `value.py` again: there a node notes its derivatives when it is made. Here i
 keeps children in a set, so the order of its additions depends on addresses. Here it is the order of
 insertion, one of those that the set may have.
 
-Nothing here is tuned: where the order of two additions is visible in a result, this file decides it.
+Nothing here is tuned: where the order of two additions is visible in a result, this file decides.
 """
 
 from __future__ import annotations
