@@ -1,4 +1,4 @@
-"""The Python examples of README.md, ORDER.md and docs run as they stand and print what the text shows."""
+"""The Python examples of README.md, ORDER.md and docs run as they stand and print what they say."""
 
 import platform
 import re

@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -50,6 +51,9 @@ def describe(roots):
 def on_both(program):
     """What `program(Value, nn)` returns on each twin."""
     return [program(*TWINS[name]) for name in TWINS]
+
+
+NAMES = ["data", "grad", "_prev", "_op", "_backward"]
 
 
 # ---- the class ----
@@ -240,7 +244,10 @@ def test_prev_can_be_set(Value):
         (lambda v, V: V(-1.0).log(), ValueError),
         (lambda v, V: V(1e3).exp(), OverflowError),
         (lambda v, V: v.cosh(), AttributeError),
-        (lambda v, V: delattr(v, "data"), AttributeError),
+        (lambda v, V: v - "a", TypeError),
+        (lambda v, V: v / "a", TypeError),
+        (lambda v, V: "a" / v, TypeError),
+        (lambda v, V: [delattr(v, name) for name in NAMES], AttributeError),
         (lambda v, V: copy.copy(v + 1), TypeError),
     ],
 )
@@ -253,6 +260,34 @@ def test_errors(Value, wrong, error):
     except Exception as other:  # the twins agree on the class, not only on failing
         raise AssertionError(f"{type(other)} instead of {error}") from other
     assert error is AttributeError and Value is reference.Value  # Python lets attributes go
+
+
+def test_attributes_stay_and_children_are_values():
+    v = engine.Value(2.0) * 3
+    for name in [*NAMES, "label"]:
+        with pytest.raises(AttributeError, match=f"a Value's {name} cannot be deleted"):
+            delattr(v, name)
+    with pytest.raises(TypeError, match="a child of a Value must be a Value, not 'int'"):
+        v._prev = [v, 3]
+    with pytest.raises(TypeError, match="a child of a Value must be a Value, not 'int'"):
+        engine.Value(1, [3])
+    with pytest.raises(TypeError, match="a Value holds a real number, not 'str'"):
+        v.data = "x"
+
+
+def test_derivatives_that_do_not_exist(Value):
+    for x, y in [(Value(2.0), lambda x: x.log()), (Value(2.0), lambda x: x**0.5)]:
+        root = y(x)
+        x.data = 0.0
+        with pytest.raises(ZeroDivisionError):
+            root.backward()
+        assert x.grad == 0
+    y = Value(0.5).tanh()
+    y.data = -1e200
+    with pytest.raises(OverflowError):
+        y.backward()
+    for x in (math.inf, -math.inf, math.nan):
+        assert bits(Value(x).tanh().data) == bits(math.tanh(x))
 
 
 def test_numbers_of_numpy(Value):
@@ -279,6 +314,12 @@ def test_subclasses(Value):
     m.extra = 1
     y = Value(1.0) - m
     assert (y.data, type(m * 2) is Value, m.extra) == (101.0, True, 1)
+    assert (1.0 - m).data == 101.0 and (2 + m).data == 4.0 and (1 / m).data == 0.5
+
+    class Plain(Value):
+        pass
+
+    assert type(-Plain(2.0)) is Value and (-Plain(2.0)).data == -2.0
     (m * 3).backward()
     assert m.grad == 3
 
@@ -558,11 +599,60 @@ def test_models_can_be_copied(twin):
     assert other.parameters()[0].data != model.parameters()[0].data
 
 
+def test_what_is_no_network_of_ours_takes_the_scalar_way(twin):
+    _, nn = twin
+    layer = nn.Layer(2, 2)
+    expected = [y.data for y in layer([0.5, -1.0])]
+    for n in layer.neurons:
+        n.nonlin = int(n.nonlin)
+    assert [y.data for y in layer([0.5, -1.0])] == expected
+    for n in layer.neurons:
+        n.w = tuple(n.w)
+    assert [y.data for y in layer([0.5, -1.0])] == expected
+    layer.neurons = tuple(layer.neurons)
+    assert [y.data for y in layer([0.5, -1.0])] == expected
+    assert nn.Layer(2, 0)([1, 2]) == []
+    assert nn.MLP(2, [])([1, 2]) == [1, 2]
+    empty = nn.Neuron(0, nonlin=False)
+    assert empty([]) is empty.b
+    first, _ = layer(iter([0.5, -1.0]))  # leaves nothing for the second neuron
+    assert first.data == expected[0]
+    del layer.neurons
+    with pytest.raises(AttributeError):
+        layer([1, 2])
+    with pytest.raises(TypeError):
+        nn.MLP(2, [1, 3])([1, 2])
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int16])
+def test_arrays_are_inputs(kind):
+    x = np.array([1.5, -2.25], dtype=kind)
+
+    def program(Value, nn):
+        random.seed(9)
+        y = nn.MLP(2, [3, 1])(x)
+        y.backward()
+        return [bits(y.data)]
+
+    python, c = on_both(program)
+    assert python == c
+
+
+def test_the_operation_of_an_output(twin):
+    _, nn = twin
+    assert nn.Neuron(2)([1.0, 2.0])._op == "ReLU"
+    assert nn.Neuron(2, nonlin=False)([1.0, 2.0])._op == "+"
+
+
 def test_edges_cannot_be_asked_for_during_backward():
     out = nn.MLP(2, [3, 1])([1.0, 2.0])
     y = out * 2
-    y._backward = lambda: out._prev
-    with pytest.raises(RuntimeError):
+    for ask in (lambda: out._prev, lambda: out._backward(), lambda: setattr(out, "_prev", ())):
+        y._backward = ask
+        with pytest.raises(RuntimeError, match="during backward"):
+            y.backward()
+    y._backward = lambda: setattr(out, "_backward", print)
+    with pytest.raises(RuntimeError, match="during backward"):
         y.backward()
 
 
@@ -574,6 +664,46 @@ def test_a_backward_within_backward_through_the_same_output_is_an_error(nouts):
     y._backward = (out * 3).backward
     with pytest.raises(RuntimeError):
         (y + out).backward()
+
+
+def test_a_backward_within_backward_between_the_inputs_is_an_error():
+    x = [engine.Value(1.0), engine.Value(2.0), engine.Value(3.0)]
+    x[1] = engine.Value(0.5, (x[0],), "own")
+    out = nn.MLP(3, [3, 1])(x)
+    again = [(out * 3).backward]
+    x[1]._backward = lambda: again and again.pop()()
+    with pytest.raises(RuntimeError, match="within itself"):
+        out.backward()
+
+
+@pytest.mark.undisturbed
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="has no timers")
+def test_a_signal_ends_backward():
+    y = engine.Value(1.0)
+    for _ in range(1_000_000):
+        y = y + 1
+
+    def handler(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            y.backward()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    y.backward()
+
+
+@pytest.mark.parametrize(
+    "x, error", [([10**400, 1.0], OverflowError), (np.array(1.0), TypeError), (3, TypeError)]
+)
+def test_inputs_that_are_none(twin, x, error):
+    _, nn = twin
+    with pytest.raises(error):
+        nn.MLP(2, [3, 1])(x)
 
 
 def demo(Value, nn, steps, points=40):

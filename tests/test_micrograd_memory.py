@@ -36,6 +36,20 @@ def made_by_hand(model, v):
     return [y]
 
 
+def many_calls(model, v):
+    """More than the lists of a walk have room for at first, in pieces of every kind."""
+    x = [v[0] * 2, v[1]]
+    layer = model.layers[0]
+    return [sum(y for _ in range(60) for y in (*model([x[0] * 2, x[1] * 3]), *layer(x)))]
+
+
+def deep(model, v):
+    y = v[0]
+    for _ in range(300):
+        y = y + v[1]
+    return [y]
+
+
 def nothing(model, v):
     return []
 
@@ -65,6 +79,8 @@ OPERATIONS = {
     "a network": (nothing, lambda m, v, made: called(m, v)),
     "a neuron": (nothing, lambda m, v, made: [m.layers[0].neurons[0](v[:2])]),
     "backward": (called, use(lambda y: y.backward())),
+    "backward of many": (many_calls, use(lambda y: y.backward())),
+    "backward of a deep chain": (deep, use(lambda y: y.backward())),
     "backward again": (swept, use(lambda y: y.backward())),
     "looking into a network": (called, use(lambda y: y._prev)),
     "looking into a swept network": (swept, use(lambda y: y._prev)),

@@ -124,5 +124,12 @@ static inline Py_ssize_t network_neuron(const Network *net, Py_ssize_t l, Py_ssi
         o += net->sizes[i + 1];
     return o;
 }
+/* How many hidden neurons there are, and where layer l's begin among them. */
+static inline Py_ssize_t network_hidden(const Network *net) {
+    return net->n_neurons - net->sizes[net->n_layers];
+}
+static inline Py_ssize_t network_hidden_place(const Network *net, Py_ssize_t l) {
+    return network_neuron(net, l, 0);
+}
 
 #endif
