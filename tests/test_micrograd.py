@@ -348,6 +348,9 @@ def test_nothing_leaks():
         own._backward = lambda: own.grad + x.grad  # a cycle
         later = own * 2
         later.note = later  # another
+        feature = engine.Value(1.0, (x,), "feature")
+        feature._backward = lambda: feature.grad + through.grad  # a third
+        through = nn.Neuron(2)([feature, 1.0]) * 2
         with pytest.raises(TypeError):
             engine.Value("a")
 

@@ -46,6 +46,12 @@ void call_release(Call *c) {
     PyMem_Free(c);
 }
 
+int call_traverse(Call *c, visitproc visit, void *arg) {
+    for (Py_ssize_t i = 0; c->n_owners == 1 && i < c->network->sizes[0]; i++)
+        Py_VISIT((PyObject *)c->x[i]);
+    return 0;
+}
+
 /* 1; 0 if one of them is nothing for us; -1 with an exception set. */
 static int take_inputs(Call *c, PyObject *const *at) {
     for (Py_ssize_t i = 0; i < c->network->sizes[0]; i++) {
@@ -56,6 +62,7 @@ static int take_inputs(Call *c, PyObject *const *at) {
                 return 0;
             Py_INCREF(at[i]);
             c->x[i] = x;
+            c->is_tracked |= (x->word & TRACKED) != 0;
             number = scalar_data(x);
         } else if (PyFloat_Check(at[i]) || PyLong_CheckExact(at[i])) {
             if (number_from(at[i], &number) < 0)
@@ -105,6 +112,8 @@ static Scalar *new_output(Call *c, Py_ssize_t k) {
         y->call = c;
         y->output = k;
         c->n_owners++;
+        if (c->is_tracked)
+            scalar_track(y);
     }
     return y;
 }

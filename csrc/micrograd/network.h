@@ -59,6 +59,7 @@ struct Call {
     Weights *swept_weights; /* of the time of the sweep, NULL before */
     uint64_t met_in_walk;
     const Scalar *lead; /* the output by which that walk came here */
+    int is_tracked;     /* the garbage collector knows one of the inputs */
     int seen;           /* some sweep has been at the hidden neurons */
     Scalar **unfolded;  /* NULL; or the hidden neurons as nodes, owned */
     Scalar **x; /* the inputs, owned, NULL for one that is a plain number; arrays from here */
@@ -101,6 +102,10 @@ int call_hand_on(Scalar *n, Py_ssize_t from, Py_ssize_t to);
 int call_unfold(Scalar *n);
 /* The same where some sweep has handed the node's gradient on, which is going to change. */
 int call_before_new_grad(Scalar *n);
+
+/* For the garbage collector: visits the inputs of a call that has but one output. Those of any
+ * other belong to no output alone. */
+int call_traverse(Call *call, visitproc visit, void *arg);
 
 /* Whether an output is the relu of its neuron's sum. */
 int call_output_is_relu(const Scalar *n);

@@ -29,7 +29,7 @@ static Scalar *allocate(void) {
     return n;
 }
 
-static void track(Scalar *n) {
+void scalar_track(Scalar *n) {
     if (!(n->word & TRACKED)) {
         n->word |= TRACKED;
         PyObject_GC_Track(n);
@@ -50,7 +50,7 @@ Scalar *scalar_new(enum Kind kind, Number data, Scalar *a, Scalar *b) {
     n->b = b;
     n->extra = NULL;
     if (UNLIKELY(((a ? a->word : 0) | (b ? b->word : 0)) & TRACKED))
-        track(n);
+        scalar_track(n);
     return n;
 }
 
@@ -73,7 +73,7 @@ Extra *scalar_extra(Scalar *n) {
             PyErr_NoMemory();
             return NULL;
         }
-        track(n);
+        scalar_track(n);
     }
     return n->extra;
 }
@@ -152,7 +152,11 @@ void scalar_dealloc(PyObject *self) {
 int scalar_traverse(PyObject *self, visitproc visit, void *arg) {
     Scalar *n = (Scalar *)self;
     enum Kind kind = scalar_kind(n);
-    if (kind != LEAF && kind != FUSED)
+    if (kind == FUSED) {
+        int status = call_traverse(n->call, visit, arg);
+        if (status)
+            return status;
+    } else if (kind != LEAF)
         Py_VISIT((PyObject *)n->a);
     if (scalar_has_two(kind))
         Py_VISIT((PyObject *)n->b);

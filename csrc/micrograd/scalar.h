@@ -69,6 +69,10 @@ enum Kind { LEAF, ADD, MUL, POW, RELU, TANH, EXP, LOG, SIGMOID, FUSED };
 #define MET ((uint64_t)1 << 11)           /* LEAF: met before, while a network is read */
 #define WALK_SHIFT 12
 
+_Static_assert(sizeof(PyObject) != 16 || sizeof(Scalar) == 64, "as drawn above");
+_Static_assert(FUSED <= KIND_BITS, "kinds fit their bits");
+_Static_assert(MET < (uint64_t)1 << WALK_SHIFT, "flags end where the number of the walk begins");
+
 extern HIDDEN PyTypeObject Scalar_Type;
 
 /* Counts what happens to nodes that are there already: a number assigned to `data`, a `_backward` or
@@ -134,6 +138,9 @@ static inline Scalar *scalar_of(enum Kind kind, Number data, Scalar *a, Scalar *
 /* What hangs on the node, made if need be; from then on the garbage collector knows it. NULL with
  * MemoryError set. */
 Extra *scalar_extra(Scalar *n);
+
+/* From now on the garbage collector knows the node. */
+void scalar_track(Scalar *n);
 
 /* Lets go of operands, or of what takes their place: the node is a LEAF afterwards. Runs Python. */
 void scalar_drop_operands(Scalar *n);
