@@ -7,6 +7,7 @@ as near to the neighbours' as the distances allow. The graph is small and has no
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -90,7 +91,7 @@ def _layers(picture: Picture) -> list[int]:
 
 
 def _order(rows: list[list[int]], below: list[list[int]], above: list[list[int]]) -> None:
-    """Sorts every row by where its neighbours stand, to and fro."""
+    """Sorts every row by where its neighbours stand, to and fro; the fewest crossings win."""
     place = {i: k / len(row) for row in rows for k, i in enumerate(row)}
 
     def mean(neighbours: list[list[int]]) -> Callable[[int], float]:
@@ -100,11 +101,30 @@ def _order(rows: list[list[int]], below: list[list[int]], above: list[list[int]]
 
         return key
 
+    best, fewest = [list(row) for row in rows], _crossings(rows, above)
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
         for row in reversed(rows) if down else rows:
             row.sort(key=mean(above if down else below))
             place.update({i: k / len(row) for k, i in enumerate(row)})
+        found = _crossings(rows, above)
+        if found < fewest:
+            best, fewest = [list(row) for row in rows], found
+    rows[:] = best
+
+
+def _crossings(rows: list[list[int]], above: list[list[int]]) -> int:
+    """How many pairs of edges between neighbouring layers cross."""
+    total = 0
+    for row, upper in zip(rows, rows[1:]):
+        place = {i: k for k, i in enumerate(upper)}
+        ends: list[int] = []  # of the edges so far, sorted
+        for i in row:
+            mine = sorted(place[j] for j in above[i])
+            total += sum(len(ends) - bisect_right(ends, end) for end in mine)
+            for end in mine:
+                insort(ends, end)
+    return total
 
 
 def _places(
