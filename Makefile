@@ -14,7 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv-make
 BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
-	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.[ch]'))
+	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]'))
 
 # One linter's complaint keeps no other from running.
 LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format check-c
@@ -23,9 +23,16 @@ LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format chec
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
+	@echo "see it: $(BIN)/isograd explain -o run.html"
 
-test: $(VENV)/installed-test
+# What drives the browsers in tests/explain. Without network these tests are skipped.
+DRIVER = tests/explain/node_modules/.package-lock.json
+
+test: $(VENV)/installed-test $(and $(shell command -v npm;),$(shell command -v chromium firefox-esr;),$(DRIVER))
 	$(BIN)/python -m pytest $(PYTEST)
+
+$(DRIVER): tests/explain/package-lock.json
+	-npm ci --prefix tests/explain --silent --no-audit --no-fund
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python bench/run.py
@@ -63,7 +70,8 @@ format: $(VENV)/installed-lint
 
 # Instrumented builds have folders of their own, and are found before the installed package.
 SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.py \
-	tests/test_abuse.py tests/test_adam.py tests/test_no_grad.py tests/test_limits.py \
+	tests/test_micrograd.py tests/test_random_micrograd.py tests/test_abuse.py \
+	tests/test_adam.py tests/test_no_grad.py tests/test_limits.py \
 	tests/test_run.py tests/test_native.py
 
 # A report goes to file descriptor 2 before the abort, where pytest must not hold it back.

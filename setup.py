@@ -86,7 +86,10 @@ def flags(compiler):
 def extensions():
     if os.environ.get("ISOGRAD_PURE"):
         return []
-    both = [extension("_core", "run", "graph", "numerics"), extension("_native", "gpt", "numerics")]
+    both = [
+        extension("_core", "run", "micrograd", "graph", "numerics"),
+        extension("_native", "gpt", "numerics"),
+    ]
     if os.environ.get("ISOGRAD_COVERAGE"):
         from Cython.Build import cythonize  # whose C then says which line of Cython it is from
 

@@ -1,4 +1,4 @@
-"""The Python examples of README.md and ORDER.md run as they stand and print what the text shows."""
+"""The Python examples of README.md, ORDER.md and docs run as they stand and print what they say."""
 
 import platform
 import re
@@ -23,9 +23,10 @@ def shown(example):
 
 
 README, ORDER = examples("README.md"), examples("csrc/gpt/ORDER.md")
+MICROGRAD = examples("docs/micrograd.md")
 NAMED = {
     f"{name} {i}": example
-    for name, found in [("README", README), ("ORDER", ORDER)]
+    for name, found in [("README", README), ("ORDER", ORDER), ("micrograd", MICROGRAD)]
     for i, example in enumerate(found, 1)
 }
 
@@ -45,3 +46,4 @@ def test_an_example_runs(example, tmp_path):
 def test_there_are_examples():
     assert len(README) >= 3
     assert len(ORDER) >= 4 and all(map(shown, ORDER))
+    assert len(MICROGRAD) >= 3 and all(map(shown, MICROGRAD))

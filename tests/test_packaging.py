@@ -157,4 +157,5 @@ def test_the_pure_package_needs_no_compiler(build, tmp_path):
     assert process.returncode == 0, process.stderr
     built = {path.name for path in (tmp_path / "build").glob("lib*/isograd/**/*")}
     assert {"__init__.py", "names.txt", "py.typed"} <= built
+    assert {"page.html", "style.css", "main.js", "worker.js"} <= built
     assert not [name for name in built if name.endswith((".so", ".pyd"))]

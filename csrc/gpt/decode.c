@@ -42,23 +42,35 @@ static void linear(double *y, Matrix m, const double *x) {
 }
 
 /* y and x are (n). */
-static void rmsnorm(double *y, const double *x, size_t n) {
-    double mean_square = sum_of_products(x, x, n) * pow((double)n, -1.0);
-    double scale = pow(mean_square + 1e-5, -0.5);
+static void rmsnorm(double *y, const double *x, size_t n, Calls *calls) {
+    double square = sum_of_products(x, x, n) * pow((double)n, -1.0) + 1e-5;
+    double scale = pow(square, -0.5);
+    if (calls) {
+        calls_note(calls, CALLED_INVERSE_ROOT, square, scale);
+        calls_note(calls, CALLED_INVERSE_ROOT_CUBED, square, pow(square, -1.5)); /* for backward */
+    }
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] * scale;
 }
 
 /* x is (n), in place; where Python divides by the total, Value multiplies by total**-1. */
-static void softmax(double *x, size_t n) {
+static void softmax(double *x, size_t n, Calls *calls) {
     double max = x[0], total = 0.0;
     for (size_t i = 1; i < n; i++)
         max = x[i] > max ? x[i] : max;
-    for (size_t i = 0; i < n; i++)
-        x[i] = exp(x[i] + -max);
+    for (size_t i = 0; i < n; i++) {
+        const double difference = x[i] + -max;
+        x[i] = exp(difference);
+        if (calls)
+            calls_note(calls, CALLED_EXP, difference, x[i]);
+    }
     for (size_t i = 0; i < n; i++)
         total += x[i];
     double inverse = pow(total, -1.0);
+    if (calls) {
+        calls_note(calls, CALLED_INVERSE, total, inverse);
+        calls_note(calls, CALLED_INVERSE_SQUARE, total, pow(total, -2.0)); /* for backward */
+    }
     for (size_t i = 0; i < n; i++)
         x[i] *= inverse;
 }
@@ -66,14 +78,14 @@ static void softmax(double *x, size_t n) {
 /* out and q are (C), keys and values are (T, C), weights is (T), of one head at a time: one layer's
  * attention of a query to T positions. */
 static void attention(double *out, const double *q, const double *keys, const double *values,
-                      double *weights, const Sizes *s, size_t T) {
+                      double *weights, const Sizes *s, size_t T, Calls *calls) {
     const double inverse_root = pow(pow((double)s->D, 0.5), -1.0);
     for (size_t start = 0; start < s->C; start += s->D) {
         for (size_t t = 0; t < T; t++) {
             const double *k = keys + t * s->C;
             weights[t] = sum_of_products(q + start, k + start, s->D) * inverse_root;
         }
-        softmax(weights, T);
+        softmax(weights, T, calls);
         for (size_t j = start; j < start + s->D; j++) {
             double sum = 0.0;
             for (size_t t = 0; t < T; t++)
@@ -93,19 +105,19 @@ void decoder_append(Decoder *d, const GPT *g, size_t token) {
     const double *position_row = wpe_of(s, g->weights).w + t * C;
     for (size_t i = 0; i < C; i++)
         norm[i] = token_row[i] + position_row[i];
-    rmsnorm(x, norm, C);
+    rmsnorm(x, norm, C, d->calls);
     for (size_t l = 0; l < s->L; l++) {
         const LayerMatrices m = layer_matrices_of(s, g->weights, l);
         double *keys = d->keys + l * s->block_size * C, *values = d->values + l * s->block_size * C;
-        rmsnorm(norm, x, C);
+        rmsnorm(norm, x, C, d->calls);
         linear(q, m.wq, norm);
         linear(keys + t * C, m.wk, norm);
         linear(values + t * C, m.wv, norm);
-        attention(heads, q, keys, values, weights, s, t + 1);
+        attention(heads, q, keys, values, weights, s, t + 1, d->calls);
         linear(out, m.wo, heads);
         for (size_t i = 0; i < C; i++)
             x[i] = out[i] + x[i];
-        rmsnorm(norm, x, C);
+        rmsnorm(norm, x, C, d->calls);
         linear(hidden, m.fc1, norm);
         for (size_t i = 0; i < s->F; i++)
             hidden[i] = hidden[i] > 0.0 ? hidden[i] : 0.0;
@@ -124,7 +136,7 @@ GptError decoder_softmax(Decoder *d, const Sizes *s, double temperature) {
         return GPT_POW_RANGE;
     for (size_t i = 0; i < s->V; i++)
         d->probabilities[i] = d->logits[i] * inverse;
-    softmax(d->probabilities, s->V);
+    softmax(d->probabilities, s->V, d->calls);
     return GPT_OK;
 }
 

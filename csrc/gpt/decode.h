@@ -2,6 +2,7 @@
 #ifndef ISOGRAD_GPT_DECODE_H
 #define ISOGRAD_GPT_DECODE_H
 
+#include "calls.h"
 #include "model.h"
 
 /* Keys and values of the positions so far, and the logits for what comes next. */
@@ -10,9 +11,10 @@ typedef struct {
     double *logits, *probabilities; /* (V) */
     double *keys, *values;          /* (L, block_size, C) */
     double *scratch;
+    Calls *calls; /* where the calls of libm are noted, or NULL; the caller's */
 } Decoder;
 
-/* For models of these sizes; NULL without memory. */
+/* For models of these sizes, noting no calls; NULL without memory. */
 Decoder *decoder_new(const Sizes *s);
 void decoder_free(Decoder *d);
 

@@ -52,8 +52,12 @@ NOINLINE static void hand_on_int(Node *n) {
 NOINLINE static void hand_on_wide(Node *n) {
     const Wide *w = n->wide;
     Py_ssize_t n_edges = w->n_children < w->n_locals ? w->n_children : w->n_locals;
+    Number grad = node_grad(n);
     for (Py_ssize_t i = 0; i < n_edges; i++)
-        accumulate(w->children[i], (Number){w->locals[i], w->local_is_int[i]}, node_grad(n));
+        if (LIKELY(!grad.is_int && !w->local_is_int[i]))
+            node_add_float_grad(w->children[i], w->locals[i] * grad.x);
+        else
+            accumulate(w->children[i], (Number){w->locals[i], w->local_is_int[i]}, node_grad(n));
 }
 
 static inline void hand_on(Node *n, unsigned kind) {

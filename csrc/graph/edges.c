@@ -67,8 +67,9 @@ static Wide *read_edges(Node *owner, PyObject *children, PyObject *local_grads) 
     return w;
 }
 
-static int fits_inline(const Wide *w, Py_ssize_t edges) {
-    return Value_CheckExact((PyObject *)w->owner) && w->n_children == edges && w->n_locals == edges;
+/* Two edges would fit, too. But only products are BINARY, so that a node knows its operation. */
+static int fits_inline(const Wide *w) {
+    return Value_CheckExact((PyObject *)w->owner) && w->n_children == 1 && w->n_locals == 1;
 }
 
 /* Replaces the edges of `n` by those in `w`, which it takes over. */
@@ -88,16 +89,10 @@ static void adopt_edges(Node *n, Wide *w) {
         n->first = LEAF | MARK;
         n->second = ints;
         n->row = NULL;
-    } else if (fits_inline(w, 1)) {
+    } else if (fits_inline(w)) {
         n->first = (uintptr_t)w->children[0] | UNARY;
         n->second = ints | flag_if(w->local_is_int[0], LOCAL0_INT);
         n->local[0] = w->locals[0];
-    } else if (fits_inline(w, 2)) {
-        n->first = (uintptr_t)w->children[0] | BINARY;
-        n->second = (uintptr_t)w->children[1] | ints | flag_if(w->local_is_int[0], LOCAL0_INT) |
-                    flag_if(w->local_is_int[1], LOCAL1_INT);
-        n->local[0] = w->locals[0];
-        n->local[1] = w->locals[1];
     } else {
         n->first = WIDE;
         n->second = ints;

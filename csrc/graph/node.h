@@ -65,11 +65,11 @@ struct Node {
 /* The kinds, ordered by how many child pointers a node holds. */
 enum {
     LEAF = 0,
-    UNARY = 1,     /* child 0 with local[0] */
+    UNARY = 1,     /* child 0 with local[0]; operation.h says which operation */
     ADD_CONST = 2, /* child 0 + the number local[0] */
     MUL_CONST = 3, /* child 0 * the number local[0]; local[1] is child 0's data */
     ADD = 4,       /* both local gradients are the int 1 */
-    BINARY = 5,    /* child 0 with local[0], child 1 with local[1]: a product, or the user's own */
+    BINARY = 5,    /* child 0 with local[0], child 1 with local[1]: a product */
     WIDE = 6,      /* more than fits here: a custom operation, whose edges are in `wide`; or a fused
                  node: a sum of products, whose `first` and `second` point to vectors of operands
                  (dot.h), or a probability, whose `first` points to its Softmax (softmax.h) */

@@ -2,6 +2,7 @@
 #include "operators.h"
 
 #include "arena.h"
+#include "operation.h"
 #include "recording.h"
 
 /* A new reference, to be tagged. */
@@ -76,8 +77,13 @@ PyObject *value_div_const(Node *a, Number c) {
 
 /* ---- of one operand ---- */
 
-static PyObject *unary(Node *a, Number data, Number local) {
-    return new_node(data, child(a) | UNARY, flag_if(local.is_int, LOCAL0_INT), local.x, 0.0);
+/* The flags of `second` come with the node; which operation it is follows, for nobody may take that
+ * for a child. */
+static PyObject *unary(Node *a, enum Operation operation, Number data, Number local) {
+    PyObject *y = new_node(data, child(a) | UNARY, flag_if(local.is_int, LOCAL0_INT), local.x, 0.0);
+    if (y && node_kind((Node *)y) == UNARY)
+        ((Node *)y)->second |= (uintptr_t)operation << OPERATION_SHIFT;
+    return y;
 }
 
 PyObject *value_pow(Node *a, Number exponent) {
@@ -85,24 +91,29 @@ PyObject *value_pow(Node *a, Number exponent) {
     if (number_pow(node_data(a), exponent, &power) < 0 ||
         number_pow(node_data(a), number_add(exponent, an_int(-1)), &lower) < 0)
         return NULL;
-    return unary(a, power, number_mul(exponent, lower));
+    PyObject *y = unary(a, OPERATION_pow, power, number_mul(exponent, lower));
+    if (y && node_kind((Node *)y) == UNARY) {
+        ((Node *)y)->local[1] = exponent.x;
+        ((Node *)y)->second |= flag_if(exponent.is_int, LOCAL1_INT);
+    }
+    return y;
 }
 
 PyObject *value_log(Node *a) {
     Number data;
     if (number_log(node_data(a), &data) < 0)
         return NULL;
-    return unary(a, data, a_float(1.0 / a->data));
+    return unary(a, OPERATION_log, data, a_float(1.0 / a->data));
 }
 
 PyObject *value_exp(Node *a) {
     Number power;
     if (number_exp(node_data(a), &power) < 0)
         return NULL;
-    return unary(a, power, power);
+    return unary(a, OPERATION_exp, power, power);
 }
 
 PyObject *value_relu(Node *a) {
     int positive = a->data > 0.0;
-    return unary(a, positive ? node_data(a) : an_int(0), a_float(positive));
+    return unary(a, OPERATION_relu, positive ? node_data(a) : an_int(0), a_float(positive));
 }

@@ -5,6 +5,7 @@
 #include "backward.h"
 #include "edges.h"
 #include "graph.h"
+#include "operation.h"
 #include "operators.h"
 #include "recording.h"
 #include "release.h"
@@ -97,6 +98,19 @@ static PyObject *method_backward(PyObject *self, PyObject *Py_UNUSED(none)) {
     Py_RETURN_NONE;
 }
 
+PyObject *value_operation(PyObject *o) {
+    if (!Value_Check(o))
+        Py_RETURN_NOTIMPLEMENTED;
+    return operation_of((Node *)o);
+}
+
+static PyObject *method_repr_html(PyObject *self, PyObject *Py_UNUSED(none)) {
+    PyObject *drawing = PyImport_ImportModule("isograd.drawing");
+    PyObject *html = drawing ? PyObject_CallMethod(drawing, "value_html", "O", self) : NULL;
+    Py_XDECREF(drawing);
+    return html;
+}
+
 static PyObject *value_repr(PyObject *self) {
     PyObject *data = number_as_object(node_data((Node *)self));
     PyObject *grad = number_as_object(node_grad((Node *)self));
@@ -127,6 +141,7 @@ static PyMethodDef value_methods[] = {
     {"backward", method_backward, METH_NOARGS, backward_doc},
     {"__reduce__", value_reduce, METH_NOARGS, NULL},
     {"__setstate__", value_setstate, METH_O, NULL},
+    {"_repr_html_", method_repr_html, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 #undef METHOD_DEF

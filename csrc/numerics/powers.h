@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "libm_margins.h"
+#include "pair.h"
 
 #define SQUARE_MIN 0x1p-400 /* for x**2 and x**0.5 */
 #define SQUARE_MAX 0x1p+400
@@ -75,19 +76,6 @@ static inline double pow_half(double x) {
     if (KNOWN_LIBM && fabs(d) <= 2.0 * root * (0.5 - NEAR_POW_MARGIN) * spacing_at(root))
         return root;
     return pow(x, 0.5);
-}
-
-/* A number as the sum of two doubles. */
-typedef struct {
-    double high, low;
-} Pair;
-
-/* a * b exactly. */
-static inline Pair product_of(double a, double b) {
-    double scaled_a = 134217729.0 * a, scaled_b = 134217729.0 * b, high = a * b;
-    double a1 = scaled_a - (scaled_a - a), a2 = a - a1;
-    double b1 = scaled_b - (scaled_b - b), b2 = b - b1;
-    return (Pair){high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2};
 }
 
 /* high + low rounded, if pow returns that for an exact value of high + low; else NaN. */

@@ -3,8 +3,10 @@
 from . import _start as _start  # before what takes long to load
 
 # isort: split
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import reference
 from ._backend import Adam, Value, backend, no_grad, vector
 from .model import GPT, GPTConfig
 from .text import CharTokenizer, load_docs
@@ -12,6 +14,8 @@ from .training import Evaluation, TrainingState, evaluate, sample, train
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint, docs_sha256, load_checkpoint, save_checkpoint
+    from .drawing import draw, operation
+    from .explain import Explanation, explain
 
 __version__ = "0.1.0"
 
@@ -30,6 +34,7 @@ __all__ = [
     "CharTokenizer",
     "Checkpoint",
     "Evaluation",
+    "Explanation",
     "GPTConfig",
     "TrainingState",
     "Value",
@@ -38,12 +43,15 @@ __all__ = [
     "backend",
     "cross_entropy",
     "docs_sha256",
+    "draw",
     "embedding",
     "evaluate",
+    "explain",
     "linear",
     "load_checkpoint",
     "load_docs",
     "no_grad",
+    "operation",
     "relu",
     "rmsnorm",
     "sample",
@@ -53,10 +61,30 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Imports the module of checkpoints when someone first asks for it: that takes 10 ms."""
-    if name in ("Checkpoint", "docs_sha256", "load_checkpoint", "save_checkpoint"):
-        from . import checkpoint
+LATER = {
+    **dict.fromkeys(
+        ("Checkpoint", "docs_sha256", "load_checkpoint", "save_checkpoint"), "checkpoint"
+    ),
+    **dict.fromkeys(("draw", "operation"), "drawing"),
+    "Explanation": "explain",
+}
 
-        return getattr(checkpoint, name)
+
+def __getattr__(name: str) -> Any:
+    """Imports some modules when someone first asks for them: that of checkpoints takes 10 ms."""
+    if name == "explain":  # the package itself can be called
+        return import_module(".explain", __name__)
+    if name in LATER:
+        return getattr(import_module(f".{LATER[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _repr_html_(self: Any) -> str:
+    from .drawing import value_html
+
+    return value_html(self)
+
+
+# The compiled classes have it; the reference knows nothing of pictures.
+for _pure in (reference.Value, reference.micrograd.Value):
+    setattr(_pure, "_repr_html_", _repr_html_)  # noqa: B010  # mypy wants the name declared

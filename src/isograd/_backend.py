@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 __all__ = [
     "Adam",
+    "Calls",
     "Matrix",
+    "MicrogradValue",
     "NativeGPT",
     "OneAtATime",
     "Value",
     "backend",
+    "call_network",
     "compiler",
+    "know_network",
     "no_grad",
+    "operation",
     "read_data",
     "read_one_by_one",
     "vector",
@@ -59,15 +64,37 @@ backend = _choose()
 # The twins have the same types, so the stubs of the compiled ones serve for both.
 if TYPE_CHECKING or backend == "c":
     from . import _core as vector
-    from ._core import Value, compiler, no_grad, read_data, vector_unit
-    from ._native import Matrix, NativeGPT, OneAtATime
+    from ._core import (
+        MicrogradValue,
+        Value,
+        call_network,
+        compiler,
+        know_network,
+        no_grad,
+        operation,
+        read_data,
+        vector_unit,
+    )
+    from ._native import Calls, Matrix, NativeGPT, OneAtATime
     from .optim import Adam
 else:
     from .reference import Adam, Value, no_grad, vector
+    from .reference.micrograd import Value as MicrogradValue
 
-    Matrix = NativeGPT = None
+    Calls = Matrix = NativeGPT = None
     compiler = vector_unit = "none"
     read_data = read_one_by_one
+
+    def know_network(neuron: type, layer: type) -> None:
+        """Nothing is called as a whole here."""
+
+    def operation(value: object) -> Any:
+        """What `_core.operation` says of Values that are not its own."""
+        return NotImplemented
+
+    def call_network(of: object, x: object) -> Any:
+        """What `_core.call_network` says to what is not for it."""
+        return NotImplemented
 
     T = TypeVar("T")
 

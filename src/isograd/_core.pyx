@@ -11,6 +11,7 @@ from cpython.ref cimport PyObject
 cdef extern from "graph/value.h":
     object value_type_ready()
     object value_unary_methods()
+    object value_operation(object value)
     Py_ssize_t value_live_count()
 
 cdef extern from "numerics/adam_update.h":
@@ -61,6 +62,11 @@ vector_unit = vector_unit_name().decode()
 
 Value = value_type_ready()
 unary_methods = value_unary_methods()  # the names of Value's methods of one operand
+
+
+def operation(value):
+    """How `value` was made, "" if it is a leaf; NotImplemented if it is no Value of this class."""
+    return value_operation(value)
 
 
 def live_values():
@@ -170,6 +176,32 @@ def cross_entropy(logits, Py_ssize_t target):
     """-log softmax(logits)[target], in nats, a single Value."""
     y = vector_cross_entropy(logits, target)
     return reference_vector.cross_entropy(logits, target) if y is NotImplemented else y
+
+
+# ---- isograd.micrograd ----
+
+cdef extern from "micrograd/micrograd.h":
+    object micrograd_type()
+    Py_ssize_t micrograd_live_count()
+    void micrograd_know(object neuron, object layer)
+    object micrograd_call(object of, object x)
+
+MicrogradValue = micrograd_type()
+
+
+def live_micrograd_values():
+    """How many of micrograd's Values exist now, those inside calls of networks left out."""
+    return micrograd_live_count()
+
+
+def know_network(type neuron, type layer):
+    """From now on these two classes are the ones that `call_network` calls as a whole."""
+    micrograd_know(neuron, layer)
+
+
+def call_network(of, x):
+    """What a neuron, a layer or a list of layers makes of `x`; NotImplemented for any other."""
+    return micrograd_call(of, x)
 
 
 # ---- isograd run ----

@@ -9,6 +9,7 @@ from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.math cimport log
 from libc.stdint cimport int32_t
 
 from itertools import islice
@@ -16,67 +17,6 @@ from itertools import islice
 from .checks import check_documents, check_sizes, check_tokens
 from .reference.checks import check_adam
 
-cdef extern from "gpt/model.h" nogil:
-    ctypedef struct Sizes:
-        size_t V, L, C, H, D, F, block_size
-    ctypedef struct GPT:
-        Sizes s
-        size_t n_params
-        double *weights
-        double *gradients
-        double *first_moments
-        double *second_moments
-    ctypedef enum GptError:
-        GPT_OK, GPT_NO_MEMORY, GPT_INTERRUPTED, GPT_LOG_DOMAIN, GPT_POW_RANGE, GPT_POW_COMPLEX,
-        GPT_DIVISION, GPT_TOTAL_ZERO, GPT_TOTAL_INFINITE
-
-cdef extern from "gpt/documents.h" nogil:
-    ctypedef struct CDocuments "Documents":
-        const int32_t *tokens
-        const size_t *starts
-        size_t total, first, n
-
-cdef extern from "gpt/gpt.h" nogil:
-    GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size)
-    void gpt_free(GPT *g)
-    GptError gpt_loss(GPT *g, const CDocuments *docs, double *loss)
-    GptError gpt_backward(GPT *g, const CDocuments *docs, double *loss)
-
-cdef extern from "gpt/pace.h" nogil:
-    ctypedef struct Pace:
-        pass
-    Pace pace_start(int cautious)
-
-cdef extern from "gpt/train.h" nogil:
-    ctypedef struct TrainingRun:
-        CDocuments docs
-        size_t first_step, n_steps, schedule_steps, batch_size, n_threads
-        double lr, beta1, beta2, eps, seconds
-        int (*is_unwanted)() noexcept nogil
-        Pace *pace
-        double *losses
-        size_t completed
-    GptError gpt_train(GPT *g, TrainingRun *run)
-
-cdef extern from "gpt/decode.h" nogil:
-    ctypedef struct CDecoder "Decoder":
-        size_t T
-        double *logits
-        double *probabilities
-    CDecoder *decoder_new(const Sizes *s)
-    void decoder_free(CDecoder *d)
-    void decoder_append(CDecoder *d, const GPT *g, size_t token)
-    GptError decoder_softmax(CDecoder *d, const Sizes *s, double temperature)
-    GptError decoder_total(const CDecoder *d, const Sizes *s, double *total)
-    size_t decoder_draw(const CDecoder *d, const Sizes *s, double total, double random)
-    size_t decoder_argmax(const CDecoder *d, const Sizes *s)
-
-cdef extern from "numerics/vector_unit.h":
-    ctypedef enum VectorUnit:
-        PLAIN, AVX2, AVX512
-    const char *vector_unit_init()
-    VectorUnit chosen_unit "vector_unit"()
-    int vector_unit_set(VectorUnit unit)
 
 cdef const char *complaint = vector_unit_init()
 if complaint != NULL:
@@ -431,9 +371,13 @@ cdef class NativeGPT:
             raise RuntimeError("this model is being used by another thread")
         self.busy = True
 
-    def decoder(self):
-        """A Decoder at the beginning of a document. It uses the weights as each call finds them."""
-        return Decoder(self)
+    def decoder(self, calls=None):
+        """A Decoder at the beginning of a document. It uses the weights as each call finds them.
+
+        Notes its calls of libm in `calls`, if given: those that a graph would need for backward(),
+        too, but none whose argument is a size or the temperature.
+        """
+        return Decoder(self, calls)
 
     def sample(self, size_t bos, random, double temperature):
         """Draw tokens, with numbers from `random()`, until `bos` comes or block_size is reached.
@@ -452,17 +396,23 @@ cdef class NativeGPT:
         return tokens
 
 
+include "_calls.pxi"
+
+
 cdef class Decoder:
     """One document being sampled: the keys and values of its positions so far."""
 
     cdef NativeGPT model
+    cdef Calls calls
     cdef CDecoder *d
 
-    def __cinit__(self, NativeGPT model not None):
-        self.model = model
+    def __cinit__(self, NativeGPT model not None, Calls calls=None):
+        self.model, self.calls = model, calls
         self.d = decoder_new(&model.g.s)
         if self.d == NULL:
             raise MemoryError
+        if calls is not None:
+            self.d.calls = &calls.c
 
     def __dealloc__(self):
         decoder_free(self.d)

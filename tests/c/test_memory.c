@@ -4,9 +4,11 @@
  * as they were and, as the sanitizers watch, lose nothing; the next call must give the right bits.
  * A thread that cannot be started is none, and changes no bit. Prints OK, or what is wrong.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "gpt/calls.h"
 #include "gpt/decode.h"
 #include "gpt/gpt.h"
 #include "gpt/train.h"
@@ -99,11 +101,33 @@ static size_t check_model(size_t C) {
     return request;
 }
 
+/* The same for calls that are kept: those kept before memory ran out are right. */
+static size_t check_calls(void) {
+    const size_t n = 200;
+    for (size_t request = 0; request < MOST_REQUESTS; request++) {
+        fail_request(request);
+        Calls calls = {0};
+        const Exceptions *kept = &calls.of[CALLED_SQUARE];
+        for (size_t i = 0; i < n; i++)
+            calls_note(&calls, CALLED_SQUARE, (double)(i + 1),
+                       nextafter((double)((i + 1) * (i + 1)), 0.0));
+        must(calls.error == (has_failed() ? CALLS_NO_MEMORY : CALLS_OK), "calls", request);
+        must(has_failed() || kept->n == n, "the number of calls", request);
+        for (size_t i = 1; i < kept->n; i++)
+            must(kept->x[i] > kept->x[i - 1] && kept->above[i] == -1, "a call", request);
+        calls_free(&calls);
+        if (!has_failed())
+            return request;
+    }
+    return MOST_REQUESTS;
+}
+
 int main(void) {
     must(gpt_new(5, (size_t)1 << 40, (size_t)1 << 20, 1, 8) == NULL, "a model beyond memory", 0);
     const size_t small = check_model(2), large = check_model(160);
     must(small > 5 && large > 5 && small < MOST_REQUESTS && large < MOST_REQUESTS,
          "the number of requests", small);
+    must(check_calls() >= 4, "the requests of calls", 0);
     printf("OK: %zu and %zu requests\n", small, large);
     return 0;
 }

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "numerics/adam_update.h"
+#include "numerics/exact.h"
 #include "numerics/exp_many.h"
 #include "numerics/pow_many.h"
+#include "numerics/rounded.h"
 #include "numerics/vector_unit.h"
 
 static unsigned long long state = 1;
@@ -108,7 +110,31 @@ static void test_exp_and_powers(size_t n, int rare) {
     free(actual);
 }
 
+static void test_rounded(void) {
+    static const struct {
+        const char *name;
+        RoundedFunction exact;
+    } all[] = {
+        {"exp", exact_exp},
+        {"log", exact_log},
+        {"cos", exact_cos},
+        {"sin", exact_sin},
+        {"inverse_square", exact_inverse_square},
+        {"inverse_root", exact_inverse_root},
+        {"inverse_root_cubed", exact_inverse_root_cubed},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (int round = 0; round < 500; round++) {
+            double x = number(1), expected = all[i].exact(x);
+            double actual = rounded_function(all[i].name)(x);
+            compare(all[i].name, &expected, &actual, 1);
+        }
+    if (rounded_function("tan") != NULL)
+        abort();
+}
+
 int main(void) {
+    test_rounded();
     for (int unit = PLAIN; unit <= AVX512; unit++) {
         if (vector_unit_set((VectorUnit)unit) < 0)
             continue;

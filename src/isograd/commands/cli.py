@@ -147,6 +147,42 @@ def train_command(context: click.Context, /, **parameters: Any) -> None:
     print_samples(run.model, run.tokenizer, run.rng, options.samples, options.temperature)
 
 
+@cli.command("explain")
+@click.argument("checkpoint", type=path, required=False)
+@click.option("--output", "-o", type=path, default="run.html", show_default=True, help="the page")
+@click.option("--data", type=path, help="UTF-8 text, a document a line [default: the names]")
+@click.option("--steps", default=1000, show_default=True, help="training steps, a batch each")
+@click.option("--batch-size", default=1, show_default=True, help="documents in a step")
+@click.option("--seed", default=42, show_default=True, help="of the random number generator")
+@click.option("--n-layer", default=1, show_default=True, help="transformer layers")
+@click.option("--n-embd", default=16, show_default=True, help="features")
+@click.option("--n-head", default=4, show_default=True, help="attention heads")
+@click.option("--block-size", default=16, show_default=True, help="positions at most")
+@click.option("--lr", default=0.01, show_default=True, help="learning rate at the first step")
+@click.option("--temperature", default=0.5, show_default=True, help="of sampling; 0 is greedy")
+@click.option("--samples", default=20, show_default=True, help="documents to invent at the end")
+@click.option("--compare", type=path, help="another page, whose run is compared with this one")
+@click.option("--withhold-documents", is_flag=True, help="leave out those that no step used")
+@click.option("--times", is_flag=True, help="measure what a step takes on each tier")
+@click.option("--open", "opens", is_flag=True, help="show the page in the browser")
+@click.pass_context
+def explain_command(context: click.Context, /, **parameters: Any) -> None:
+    """Train a run and make a page that explains every number of it.
+
+    With CHECKPOINT, of `isograd train`, the page is about its whole run, which is trained again
+    from the beginning. The page needs no network and computes the run itself: its receipt says
+    whether to the bit.
+    """
+    from .explain import make_page
+
+    given = {
+        name: value
+        for name, value in parameters.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    make_page(**{"output": parameters["output"], **given})
+
+
 @cli.command("sample")
 @click.argument("checkpoint", type=path)
 @click.option("--samples", default=20, show_default=True, help="documents to invent")

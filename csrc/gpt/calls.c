@@ -1,0 +1,96 @@
+/* See calls.h. */
+#include "calls.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "numerics/powers.h"
+#include "numerics/rounded.h"
+
+static double (*const nearest[N_CALLED])(double) = {
+    [CALLED_EXP] = rounded_exp,
+    [CALLED_LOG] = rounded_log,
+    [CALLED_COS] = rounded_cos,
+    [CALLED_SIN] = rounded_sin,
+    [CALLED_INVERSE] = rounded_inverse,
+    [CALLED_INVERSE_SQUARE] = rounded_inverse_square,
+    [CALLED_INVERSE_ROOT] = rounded_inverse_root,
+    [CALLED_INVERSE_ROOT_CUBED] = rounded_inverse_root_cubed,
+    [CALLED_ROOT] = rounded_root,
+    [CALLED_SQUARE] = rounded_square,
+};
+
+void calls_free(Calls *calls) {
+    for (int f = 0; f < N_CALLED; f++) {
+        free(calls->of[f].x);
+        free(calls->of[f].above);
+    }
+    memset(calls, 0, sizeof *calls);
+}
+
+/* Room for one more. Returns 0, or -1 without memory; then nothing has changed. */
+static int reserve(Exceptions *e) {
+    if (e->n < e->capacity)
+        return 0;
+    const size_t capacity = e->capacity ? 2 * e->capacity : 64;
+    double *x = realloc(e->x, capacity * sizeof *x);
+    if (x == NULL)
+        return -1;
+    e->x = x;
+    signed char *above = realloc(e->above, capacity);
+    if (above == NULL)
+        return -1;
+    e->above = above;
+    e->capacity = capacity;
+    return 0;
+}
+
+static int64_t bits_of(double x) {
+    int64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+void calls_note(Calls *calls, Called f, double x, double result) {
+    const double expected = nearest[f](x);
+    if (result == expected || (result != result && expected != expected))
+        return;
+    const int64_t above = bits_of(result) - bits_of(expected);
+    Exceptions *e = &calls->of[f];
+    if (above < -127 || above > 127)
+        calls->error = CALLS_TOO_FAR;
+    else if (reserve(e) < 0)
+        calls->error = CALLS_NO_MEMORY;
+    else {
+        e->x[e->n] = x;
+        e->above[e->n++] = (signed char)above;
+    }
+}
+
+/* CPython's g**2. */
+static double square_of(double g) {
+    const double magnitude = fabs(g);
+    if (magnitude >= SQUARE_MIN && magnitude <= SQUARE_MAX)
+        return pow_2(g);
+    return pow(magnitude, 2.0);
+}
+
+/* CPython's x**0.5, of an x that is not negative. */
+static double root_of(double x) {
+    if (x >= SQUARE_MIN && x <= SQUARE_MAX)
+        return pow_half(x);
+    return pow(x, 0.5);
+}
+
+void calls_note_adam(Calls *calls, const GPT *g, double beta2, double correction2) {
+    const double rest2 = 1.0 - beta2;
+    for (size_t i = 0; i < g->n_params; i++) {
+        const double gradient = g->gradients[i], square = square_of(gradient);
+        calls_note(calls, CALLED_SQUARE, gradient, square);
+        const double v = beta2 * g->second_moments[i] + rest2 * square;
+        const double v_hat = v / correction2;
+        calls_note(calls, CALLED_ROOT, v_hat, root_of(v_hat));
+    }
+}

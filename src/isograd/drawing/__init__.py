@@ -1,0 +1,81 @@
+"""Pictures of graphs, made without any other program: SVG, and text for Graphviz and Mermaid.
+
+`picture` says what is shown of a graph, `layout` where it stands, `svg` and `text` how it looks.
+Works on Values of every class of ours.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from .operations import operation
+from .picture import Picture, picture, shown
+from .svg import as_svg
+from .text import as_dot, as_mermaid
+
+__all__ = ["Drawing", "draw", "operation", "value_html"]
+
+
+class Drawing:
+    """A picture of the graph below a Value. A notebook shows it; `str()` is its SVG.
+
+    `svg`, `dot` and `mermaid` are the picture as text; `save(path)` writes the SVG into a file.
+    """
+
+    def __init__(self, shown: Picture) -> None:
+        self._picture = shown
+        self.svg = as_svg(shown)
+
+    @property
+    def dot(self) -> str:
+        """The picture in the language of Graphviz."""
+        return as_dot(self._picture)
+
+    @property
+    def mermaid(self) -> str:
+        """The picture in the language of Mermaid, which many sites render."""
+        return as_mermaid(self._picture)
+
+    def save(self, path: str) -> None:
+        """Write the SVG into a file."""
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.svg)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x:auto">{self.svg}</div>'
+
+    def __str__(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        p = self._picture
+        return f"<Drawing of {len(p.nodes):,} Values{', ' + p.rest if p.rest else ''}>"
+
+
+def draw(value: Any, depth: int | None = None, *, limit: int = 60) -> Drawing:
+    """Draw the graph below `value`: operations, data, gradients, labels, local gradients.
+
+    At most `limit` Values are drawn, those nearest to `value`, and with `depth` none that is more
+    than so many steps away from it. The picture says how many more there are. Raises TypeError if
+    `value` is no Value of ours, ValueError for a negative `depth` or a `limit` below 1.
+    """
+    return Drawing(picture(value, depth, limit))
+
+
+CHIP = "border-radius:.5em;padding:0 .5em;margin-right:.6em;font-weight:600"
+
+
+def value_html(value: Any) -> str:
+    """One Value as a line of HTML: what notebooks show for it."""
+    made = operation(value)
+    label = getattr(value, "label", "")
+    parts = [f'<span style="{CHIP};background:#8882">{escape(str(made or "leaf"))}</span>']
+    if label:
+        parts.append(f"<b>{escape(str(label))}</b>&ensp;")
+    parts.append(f"data&nbsp;<b>{shown(value.data)}</b>&ensp;grad&nbsp;<b>{shown(value.grad)}</b>")
+    title = escape(f"data={value.data!r}, grad={value.grad!r}")
+    return f'<span style="font-family:system-ui,sans-serif" title="{title}">{"".join(parts)}</span>'

@@ -1,0 +1,72 @@
+// What the model makes of its last logits: probabilities, and the run's own samples, drawn again.
+
+import {PythonRandom} from "./mersenne.js";
+
+const WEIGHT_STD = 0.08;
+
+/** The run's generator as it was when training began, and the weights that it drew. */
+export function drawWeights(run) {
+    const random = new PythonRandom(run.options.seed, run.libm);
+    const order = Int32Array.from({length: run.header.data.documents}, (_, i) => i);
+    random.shuffle(order);
+    const weights = run.arrays.weights.map(() => random.gauss(0, WEIGHT_STD));
+    return {random, order, weights};
+}
+
+/** softmax of logits / temperature; at 0, certainty of the first of the likeliest tokens. */
+export function probabilitiesOf(libm, logits, temperature) {
+    if (temperature === 0) {
+        const likeliest = logits.indexOf(Math.max(...logits));
+        return Float64Array.from(logits, (_, i) => (i === likeliest ? 1 : 0));
+    }
+    const inverseTemperature = libm.inverse(temperature);
+    const divided = Float64Array.from(logits, (logit) => logit * inverseTemperature);
+    const largest = divided.reduce((best, x) => (x > best ? x : best));
+    const exps = divided.map((x) => libm.exp(x - largest));
+    const total = exps.reduce((sum, x) => sum + x, 0);
+    libm.inverseSquare(total); // a local gradient, which the reference computes here, too
+    const inverse = libm.inverse(total);
+    return exps.map((x) => x * inverse);
+}
+
+/** The logits after the position `t` of a replay. */
+export function logitsAt(replay, t) {
+    const size = replay.config.vocab_size;
+    return replay.logits.slice(t * size, (t + 1) * size);
+}
+
+/** One document from `replay`: {text, steps: [{token, logits, probabilities, cumulated, draw,
+ * total}]}, where nothing is drawn at temperature 0. */
+function drawDocument(run, replay, random) {
+    const steps = [];
+    let token = run.bos;
+    for (let t = 0; t < run.config.block_size; t++) {
+        replay.forward(t, token);
+        replay.callsOfLocalGradients(t);
+        const logits = logitsAt(replay, t);
+        const probabilities = probabilitiesOf(run.libm, logits, run.options.temperature);
+        const drawn =
+            run.options.temperature === 0
+                ? {index: probabilities.indexOf(1), draw: null, total: null, cumulated: null}
+                : random.choicesTrace(probabilities);
+        const {index, draw, total, cumulated} = drawn;
+        token = index;
+        steps.push({token, logits, probabilities, cumulated, draw, total});
+        if (token === run.bos) {
+            break;
+        }
+    }
+    const letters = steps.map((step) => run.header.chars[step.token] ?? "");
+    return {text: letters.join(""), steps};
+}
+
+/** The run's samples, from a replay that has done all steps. */
+export async function drawSamples(run, replay, turn) {
+    const {random} = drawWeights(run);
+    const samples = [];
+    for (let i = 0; i < run.options.samples; i++) {
+        samples.push(drawDocument(run, replay, random));
+        await turn.breathe(i + 1, run.options.samples);
+    }
+    return samples;
+}

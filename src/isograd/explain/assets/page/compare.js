@@ -1,0 +1,127 @@
+// Two runs beside each other: options, losses, the first step and the first number that differ.
+// The other page is read as text; nothing in it is run.
+import {reprOf} from "../core/numbers.js";
+import {act, button, fillIn, h, num, table, voices} from "./kit.js";
+import {linePlot} from "./charts.js";
+import {runningMean} from "./pictures.js";
+import {askNow, run, set} from "./state.js";
+import {pageText} from "../text/page.js";
+
+const PAYLOAD = /id="payload" data-sha256="([0-9a-f]{64})">([A-Za-z0-9+/=\s]*)</;
+
+/** The payload in another page's text: {base64, sha256}. Throws a sentence. */
+export function payloadOf(text) {
+    const found = PAYLOAD.exec(text);
+    if (!found) {
+        throw new Error("This file is not a page that isograd explain made.");
+    }
+    return {base64: found[2], sha256: found[1]};
+}
+
+function shortValue(value) {
+    const text = value === null || value === undefined ? "\u2013"
+        : typeof value === "object" ? JSON.stringify(value) : String(value);
+    return text.length > 28 ? text.slice(0, 24) + "\u2026" : text;
+}
+
+/** Which options differ, and, folded, which do not. */
+function optionTables(options) {
+    const same = ([, mine, theirs]) => JSON.stringify(mine) === JSON.stringify(theirs);
+    const rows = (list) => list.map(([name, ...values]) => [name,
+        ...values.map((value) => h("bdi", null, shortValue(value)))]);
+    const make = (list, label) => table(["", "this run", "other run"], rows(list),
+        {label, "class": "words"});
+    const different = options.filter((option) => !same(option));
+    const equal = options.filter(same);
+    return [different.length ? make(different, "Options that differ")
+        : h("p", null, "All options are the same."),
+    h("details", {"class": "vocabulary"}, h("summary", null, `${equal.length} options are the same`),
+        make(equal, "Options that are the same"))];
+}
+
+const WHERE = {weight: "the weight ", letter: "character number ", size: "the size ",
+    document: "document number ", sample: "sample number ", steps: "the number of steps",
+    loss: "the loss"};
+
+function placeText({what, place, step}) {
+    const number = typeof place === "number" ? place + 1 : place ?? "";
+    const when = step === 0 ? ", as drawn from the seed" : ` after step ${step}`;
+    return (WHERE[what] ?? what) + number + (what === "weight" ? when : "");
+}
+
+/** Where this run's side of the first difference is looked at. */
+function ownRef({what, step, name, row, column}) {
+    return what === "loss" ? `loss/${step}` : what === "weight"
+        ? `weight/${Math.max(1, step)}/${name}/${row}/${column}/${step ? "after" : "before"}`
+        : "derived";
+}
+
+function firstSentence(first) {
+    if (!first) {
+        return h("p", {"class": "proof"}, "No number differs: the runs are equal, bit for bit.");
+    }
+    const isNumber = first.what === "weight" || first.what === "loss";
+    const number = (value, ref) => isNumber ? num(value, ref, {text: reprOf(value),
+        formula: `${placeText(first)}, as recorded`}) : h("bdi", null, shortValue(value));
+    return [h("p", {"class": "proof"}, first.step ? `They part in step ${first.step}.`
+        : "They differ from the start."),
+    h("dl", {"class": "pairs"}, h("dt", null, "First difference"), h("dd", null, placeText(first)),
+        h("dt", null, "This run"), h("dd", null, number(first.mine, ownRef(first))),
+        h("dt", null, "Other run"), h("dd", null, number(first.theirs, "derived"))),
+    first.step ? h("p", null, button(`Look at step ${first.step} of this run`,
+        () => set({step: first.step}))) : null];
+}
+
+/** Losses over each other: the mean of the last steps, for single ones jump about. */
+function lossesOfBoth(theirs, first) {
+    const mean = (losses) => runningMean(losses, Math.max(1, Math.round(losses.length / 40)));
+    const formula = (whose) => (i) => `mean of the ${whose} losses up to step ${i + 1}`;
+    return linePlot({label: "Smoothed losses of both runs", xLabel: "step",
+        at: first?.step ? first.step - 1 : 0,
+        series: [{name: "this run", y: mean(run.losses), ref: () => "derived",
+            formula: formula("run's"), "class": "line-0"},
+        {name: "other run", y: mean(theirs), ref: () => "derived",
+            formula: formula("other run's"), "class": "line-1"}],
+        marks: first?.step ? [{x: first.step, label: "first difference"}] : [],
+        onPick: (i) => set({step: Math.min(i + 1, run.options.steps)})});
+}
+
+function comparison({options, losses, first}) {
+    return h("div", {"class": "stack"}, firstSentence(first), h("h3", null, "Losses, smoothed"),
+        lossesOfBoth(Float64Array.from(losses), first), h("h3", null, "Options"),
+        optionTables(options));
+}
+
+function dropZone(take) {
+    const input = h("input", {type: "file", accept: ".html,text/html", id: "other-file",
+        onchange: () => take(input.files[0])});
+    const zone = h("div", {"class": "drop"}, h("p", null, "Drop another run's page here, or ",
+        h("label", {"for": "other-file"}, "choose a file"), "."), input);
+    for (const type of ["dragover", "dragenter"]) {
+        zone.addEventListener(type, (event) => {
+            event.preventDefault();
+            zone.classList.add("over");
+        });
+    }
+    zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+    zone.addEventListener("drop", (event) => {
+        event.preventDefault();
+        zone.classList.remove("over");
+        take(event.dataTransfer.files[0]);
+    });
+    return zone;
+}
+
+/** The comparison. */
+export function compare() {
+    const place = h("div", {"class": "comparison", "aria-live": "polite"}, h("span"));
+    const show = (payload) => fillIn(place, payload.then(({base64, sha256}) =>
+        askNow("compareWith", [base64, sha256])), comparison);
+    const built = document.getElementById("payload-other");
+    if (built) {
+        show(Promise.resolve({base64: built.textContent.trim(), sha256: built.dataset.sha256}));
+    }
+    return act("compare", "Compare", pageText.compareTitle, pageText.compareLead,
+        voices(pageText.comparePlain, pageText.compareTechnical),
+        dropZone((file) => file && show(file.text().then(payloadOf))), place);
+}

@@ -1,0 +1,111 @@
+// The first screen: what this run is, what it writes, and where to go.
+import {weightField} from "./field.js";
+import {h, num, rich} from "./kit.js";
+import {run, set, state} from "./state.js";
+import {pageText} from "../text/page.js";
+
+export const contents = [
+    ["act1", "1", "Data", "Names in, numbers out"],
+    ["act2", "2", "One number", "What a gradient is"],
+    ["act3", "3", "The model", "From a letter to a guess"],
+    ["act4", "4", "Learning", "Pick, predict, blame, nudge"],
+    ["act5", "5", "New documents", "How it writes"],
+    ["end", "\u2192", "The end", "Everything in one picture"],
+    ["receipt", "\u2713", "Receipt", "The page proves itself"],
+    ["compare", "\u2260", "Compare", "Two runs, first difference"],
+];
+
+/** How many weights the model has. */
+export function weightCount({vocab_size, block_size, n_embd, n_layer}) {
+    return (2 * vocab_size + block_size) * n_embd + n_layer * 12 * n_embd * n_embd;
+}
+
+function fact(name, value) {
+    return h("div", {"class": "fact"}, h("dt", null, name), h("dd", null, value));
+}
+
+/** The card of the run. */
+export function facts() {
+    const {config, options, data} = run;
+    const many = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+    return h("dl", {"class": "facts"},
+        fact("Data", `${data.name}, ${many(data.documents, "document")}`),
+        fact("Alphabet", `${config.vocab_size - 1} characters and an end`),
+        fact("Model", `${many(config.n_layer, "layer")}, width ${config.n_embd}, ` +
+            `${many(config.n_head, "head")}, context ${config.block_size}`),
+        fact("Weights", weightCount(config).toLocaleString("en")),
+        fact("Training", `${many(options.steps, "step")} of ${many(options.batch_size,
+            "document")}`),
+        fact("Learning rate", num(options.lr, "header/options.lr")),
+        fact("Seed", options.seed),
+        fact("Final loss", num(run.losses[options.steps - 1], `loss/${options.steps}`)),
+        fact("Recorded with", `isograd ${run.isograd}, Python ${run.python}`),
+        fact("Machine", `${run.machine}, ${run.libm}`));
+}
+
+const HOLD = [0, 250, 700, 1500, 3000]; // milliseconds
+
+/** Scrolls to an act, and again while figures above it fill in, until the reader moves. */
+export function showAct(id) {
+    const section = document.getElementById(id);
+    if (!section) {
+        return;
+    }
+    const timers = HOLD.map((delay) => setTimeout(() =>
+        section.scrollIntoView({behavior: "instant"}), delay));
+    const stop = () => timers.forEach(clearTimeout);
+    for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) {
+        window.addEventListener(event, stop, {once: true, passive: true});
+    }
+    section.querySelector("h2")?.focus({preventScroll: true});
+}
+
+export function goTo(id) {
+    if (state.act === id) {
+        showAct(id);
+    } else {
+        set({act: id}, {push: true});
+    }
+}
+
+/** The acts as a list of links. */
+export function contentsList(afterwards = () => {}) {
+    return h("nav", {"class": "contents", "aria-label": pageText.contents}, h("ol", null,
+        contents.map(([id, mark, title, line]) => h("li", null, h("a", {href: `#act=${id}`,
+            "data-act": id, onclick: (event) => {
+                event.preventDefault();
+                afterwards();
+                goTo(id);
+            }}, h("span", {"class": "mark", "aria-hidden": "true"}, mark),
+        h("span", {"class": "name"}, title), h("span", {"class": "line"}, line))))));
+}
+
+function sampleList() {
+    const list = h("ul", {"class": "hero-samples", "aria-label": pageText.heroSamples},
+        run.samples.slice(0, 12).map((text, i) => h("li", null, h("button", {type: "button",
+            "class": "sample-name", dir: "auto",
+            onclick: () => set({at: `sample/${i}/0/draw`}, {push: true})},
+        text.slice(0, 40) || "\u25cf"))));
+    return list;
+}
+
+/** The hero. */
+export function hero() {
+    return h("section", {"class": "hero", "aria-labelledby": "hero-title"},
+        h("p", {"class": "brand"}, pageText.brand),
+        h("h1", {id: "hero-title"}, pageText.heroTitle),
+        h("p", {"class": "lead"}, rich(pageText.heroLead, {
+            documents: (run.options.steps * run.options.batch_size).toLocaleString("en"),
+            data: "documents"})),
+        h("h2", {"class": "hero-label"}, rich(pageText.heroWeights,
+            {n: weightCount(run.config).toLocaleString("en")})),
+        weightField(),
+        run.samples.length ? [h("h2", {"class": "hero-label"}, pageText.heroSamples),
+            sampleList()] : null,
+        run.intact === false ? h("p", {"class": "sorry", role: "alert"}, pageText.damaged) : null,
+        h("p", {"class": "note hint"}, rich(pageText.heroHint)),
+        facts(),
+        contentsList(),
+        h("p", {"class": "note"}, run.withheld ? pageText.withheld : pageText.contains,
+            " Made by ", h("code", null, run.command), "."));
+}

@@ -1,0 +1,149 @@
+// The panel that any number opens: what the number is, its bits, where it comes from, where it
+// leads. views.js says what to show of each kind of number; here is the panel around it.
+import {hexOf, reprOf} from "../core/numbers.js";
+import {code, h, loading, replace, shortDecimal} from "./kit.js";
+import {lines, set, state, subscribe} from "./state.js";
+import {view} from "./views.js";
+
+const trail = {list: [], at: -1};
+const panel = {element: null, origin: null, turn: 0, step: 0};
+
+/** What the fragment keeps of a number: its reference, and the value where that says none. */
+export function refOf(element) {
+    const {ref, hex, formula} = element.dataset;
+    panel.origin = panel.element?.contains(element) ? panel.origin : element;
+    return ref === "derived" || ref === "typed"
+        ? `${ref}/${hex}/${encodeURIComponent(formula || "")}` : ref;
+}
+
+function follow(at) {
+    if (trail.list[trail.at - 1] === at) {
+        trail.at -= 1;
+    } else if (trail.list[trail.at + 1] === at) {
+        trail.at += 1;
+    } else if (trail.list[trail.at] !== at) {
+        trail.list.splice(trail.at + 1, Infinity, at);
+        trail.at += 1;
+    }
+}
+
+function step(by) {
+    const at = trail.list[trail.at + by];
+    if (at) {
+        set({at}, {push: true});
+    }
+}
+
+function close() {
+    set({at: ""}, {push: true});
+    const {origin} = panel;
+    if (origin?.isConnected) {
+        origin.focus({preventScroll: true});
+    }
+}
+
+function head() {
+    const arrow = (by, text, name) => h("button", {type: "button", "class": "nudge",
+        "aria-label": name, onclick: () => step(by), disabled: !trail.list[trail.at + by]}, text);
+    return h("div", {"class": "inspector-head"}, arrow(-1, "\u2190", "Back in the inspector"),
+        arrow(1, "\u2192", "Forward in the inspector"),
+        h("span", {"class": "inspector-name"}, "Inspector"),
+        h("button", {type: "button", "class": "nudge close", "aria-label": "Close the inspector",
+            onclick: close}, "\u00d7"));
+}
+
+/** The number itself: short, in full, and in its bits. */
+function valueBlock(value) {
+    return h("div", {"class": "value"},
+        h("p", {"class": "big-number", "data-hex": hexOf(value)}, shortDecimal(value, 5)),
+        h("dl", {"class": "pairs"}, h("dt", null, "decimal"), h("dd", {"class": "hex"},
+            reprOf(value)), h("dt", null, "exact"), h("dd", {"class": "hex"}, hexOf(value))));
+}
+
+function section(title, ...content) {
+    return h("section", null, h("h4", null, title), content);
+}
+
+function sourceLine(site) {
+    const line = lines.sites[site];
+    return line ? section("The line that made it", h("p", {"class": "source-place"},
+        `isograd/reference/${line.file}, line ${line.line}`), code(line.text.trim())) : null;
+}
+
+/** What a view says, as the panel shows it. */
+function content(shown) {
+    return [h("p", {"class": "kind"}, shown.kind),
+        h("h3", {tabindex: "-1", id: "inspected"}, shown.title),
+        shown.value === undefined ? null : valueBlock(shown.value),
+        (shown.sections || []).filter(Boolean).map(([title, ...parts]) =>
+            section(title, ...parts)),
+        shown.site ? sourceLine(shown.site) : null,
+        shown.python ? section("The same in Python", code(shown.python)) : null,
+        shown.after || null];
+}
+
+function markOrigin() {
+    document.querySelectorAll(".num.here").forEach((element) => element.classList.remove("here"));
+    if (state.at && panel.origin?.isConnected) {
+        panel.origin.classList.add("here");
+    }
+}
+
+async function show() {
+    const {element} = panel;
+    const open = state.at !== "";
+    element.hidden = !open;
+    document.documentElement.classList.toggle("inspecting", open);
+    markOrigin();
+    if (!open) {
+        return;
+    }
+    follow(state.at);
+    panel.turn += 1;
+    const {turn} = panel;
+    const body = h("div", {"class": "inspector-body", "aria-busy": "true"}, loading("computing"));
+    const inside = element.contains(document.activeElement);
+    const waiting = setTimeout(() => replace(element, head(), body), 80);
+    let parts;
+    try {
+        parts = content(await view(state.at));
+    } catch (error) {
+        parts = [h("h3", {tabindex: "-1", id: "inspected"}, "No such number"),
+            h("p", {"class": "sorry"}, error.message)];
+    }
+    clearTimeout(waiting);
+    if (turn === panel.turn) {
+        replace(body, parts.flat(Infinity).filter(Boolean));
+        body.removeAttribute("aria-busy");
+        replace(element, head(), body);
+        element.scrollTop = 0;
+        if (inside || document.activeElement === document.body || panel.origin) {
+            body.querySelector("#inspected").focus({preventScroll: true});
+        }
+    }
+}
+
+/** Where a number of the chosen step is shown, the next step's is shown when that is chosen. */
+function followStep() {
+    const [kind, k, ...rest] = state.at.split("/");
+    const followed = ["weight", "loss", "lr"].includes(kind) && Number(k) === panel.step;
+    panel.step = state.step;
+    if (followed) {
+        trail.list[trail.at] = [kind, state.step, ...rest].join("/");
+        set({at: trail.list[trail.at]});
+    }
+}
+
+/** Makes `element` the inspector. */
+export function inspector(context, element) {
+    panel.element = element;
+    panel.step = state.step;
+    subscribe(followStep, ["step"]);
+    subscribe(show, ["at"]);
+    document.addEventListener("keydown", (event) => {
+        if (event.key === "Escape" && state.at) {
+            close();
+        }
+    });
+    show();
+}

@@ -1,0 +1,438 @@
+// What the inspector shows of each kind of number: view("weight/3/wte/0/1/grad") and so on.
+// A view is {kind, title, value, sections: [[title, ...content]], site, python, after}.
+import {fromHex, reprOf, sameBits} from "../core/numbers.js";
+import {button, derived, h, num, plainDecimal, replace, rich, tokenText} from "./kit.js";
+import {linePlot} from "./charts.js";
+import {
+    dataFormula, dataPython, drawPython, gradPython, localPython, localRule, logitPython,
+    momentPython, nodeNum, runPython, softmaxPython, weightPython,
+} from "./formulas.js";
+import {goTo} from "./hero.js";
+import {ask, run, set, state} from "./state.js";
+import {pageText} from "../text/page.js";
+
+const FOLD = 6;
+const LONG_SUMS = ["dot.sum", "softmax.total", "document_loss.mean", "batch_loss.mean"];
+const KINDS_OF_NODE = {"+": "a sum", "*": "a product", "**": "a power"};
+
+/** The first few of `items`, and a button for the rest. */
+function folded(items, make, word) {
+    const list = h("ol", {"class": "steps-list"}, items.slice(0, FOLD).map(make));
+    if (items.length <= FOLD) {
+        return list;
+    }
+    const more = button(`${items.length} ${word}: show all`, () => {
+        list.append(...items.slice(FOLD).map((item, i) => make(item, i + FOLD)));
+        more.remove();
+    });
+    return [list, more];
+}
+
+function childrenTable(k, node) {
+    const symbol = node.operation === "*" ? "\u00d7" : node.operation;
+    return h("table", {"class": "children"}, h("thead", null, h("tr", null,
+        h("td", null), ["data", "grad", "local"].map((head) => h("th", {scope: "col"}, head)))),
+    h("tbody", null, node.children.map((child, j) => h("tr", null,
+        j === 0 && node.children.length > 1 ? h("td", null) : h("th", {scope: "row"}, symbol),
+        h("td", null, nodeNum(k, child.id, "data", child.data)),
+        h("td", null, nodeNum(k, child.id, "grad", child.grad)),
+        h("td", null, num(child.local, `node/${k}/${node.id}/local/${j}`))))));
+}
+
+/** wte[4][0], and whose row that is where rows belong to letters. */
+function weightTitle(name, row, column) {
+    const letter = name === "wte" || name === "lm_head" ? `, the row of ${
+        tokenText(row, run.chars)}` : "";
+    return `${name}[${row}][${column}]${letter}`;
+}
+
+const MOST_PARENTS = 300;
+
+/** Where each local gradient of a gradient's parts stands: [[parent, number of its child]...]. */
+async function localRefs(k, node) {
+    const ids = [...new Set(node.parts.slice(0, MOST_PARENTS).map((part) => part.from))];
+    const parents = new Map();
+    for (const parent of await Promise.all(ids.map((id) => ask("node", k, id)))) {
+        parents.set(parent.id, parent.children.flatMap((child, j) =>
+            child.id === node.id ? j : []));
+    }
+    return node.parts.map((part) => parents.has(part.from)
+        ? `node/${k}/${part.from}/local/${parents.get(part.from).shift()}` : "derived");
+}
+
+/** The additions that made a gradient, in their order, each with what the sum was after it. */
+async function additions(k, node) {
+    const locals = await localRefs(k, node);
+    const sums = [];
+    node.parts.reduce((sum, part, i) => (sums[i] = sum + part.value), 0);
+    const items = folded(node.parts, (part, i) => h("li", null,
+        h("span", {"class": "term"}, i === 0 ? "" : "+ ", num(part.local, locals[i]),
+            " \u00d7 ", nodeNum(k, part.from, "grad", part.grad), " = ",
+            num(part.value, `node/${k}/${node.id}/part/${i}`)),
+        h("span", {"class": "sum"}, "sum ", derived(sums[i], `${i === 0 ? "0" : reprOf(sums[i - 1])
+        } + ${reprOf(part.value)}`))), "contributions");
+    const equal = sameBits(sums[sums.length - 1] ?? node.grad, node.grad);
+    return [items, h("p", {"class": "note"}, equal
+        ? "Local gradient \u00d7 the gradient of where it was used. Added in this order, they " +
+          "give the gradient to the last bit." : "They do not add up to the gradient.")];
+}
+
+/** The terms of a long sum, found by walking down its first children. */
+async function sumTerms(k, node) {
+    const terms = [];
+    let at = node;
+    while (at.operation === "+" && at.site === node.site && at.children.length === 2) {
+        terms.unshift(at.children[1]);
+        const first = at.children[0];
+        at = await ask("node", k, first.id);
+        if (at.operation !== "+" || at.site !== node.site) {
+            terms.unshift(first);
+            break;
+        }
+    }
+    return terms;
+}
+
+function wholeSum(k, node) {
+    const place = h("div", null);
+    const open = button("Show the whole sum so far", async () => {
+        const terms = await sumTerms(k, node);
+        replace(place, h("p", {"class": "note"}, `${terms.length} terms, added from the left.`),
+            h("ol", {"class": "steps-list"}, terms.map((term, i) => h("li", null,
+                i === 0 ? "" : "+ ", nodeNum(k, term.id, "data", term.data)))));
+    });
+    place.append(open);
+    return place;
+}
+
+function weightLine(k, place) {
+    return [h("p", null, `Row ${place.row}, column ${place.column} of `,
+        h("code", null, place.name), "."),
+    button("This weight's step and its history", () => set({
+        at: `weight/${k}/${place.name}/${place.row}/${place.column}/after`}, {push: true}))];
+}
+
+function nodeLinks(k, node, ...which) {
+    const names = {data: "Its data: ", grad: "Its gradient: "};
+    return ["See also", which.map((field) => h("p", null, names[field],
+        nodeNum(k, node.id, field, node[field])))];
+}
+
+function localView(k, node, base, j) {
+    const which = node.children.length === 1 ? "its only child" : j === 0 ? "its first child"
+        : "its second child";
+    return {...base, kind: `Local gradient, step ${k}`, value: node.children[j].local, sections: [
+        ["What it is", h("p", null, `How fast this node grows with ${which}.`),
+            h("p", null, `For ${KINDS_OF_NODE[node.operation] || node.operation} it is ${
+                localRule(node, j)}.`)],
+        ["Children", childrenTable(k, node)], nodeLinks(k, node, "data", "grad")],
+    python: localPython(node, j)};
+}
+
+async function partView(k, node, base, j) {
+    const part = node.parts[j];
+    const locals = await localRefs(k, node);
+    return {...base, value: part.value,
+        kind: `Contribution ${j + 1} of ${node.parts.length} to a gradient, step ${k}`,
+        sections: [["How it was computed", h("p", {"class": "formula"}, num(part.local, locals[j]),
+            " \u00d7 ", nodeNum(k, part.from, "grad", part.grad)), h("p", {"class": "note"},
+            "local gradient \u00d7 the gradient of the node where it was used")],
+        nodeLinks(k, node, "data", "grad")], python: gradPython({parts: [part]})};
+}
+
+function dataSections(k, node, place) {
+    const formula = dataFormula(k, node);
+    return [
+        formula ? ["How it was computed", h("p", {"class": "formula"}, formula),
+            LONG_SUMS.includes(node.site) && node.operation === "+" ? wholeSum(k, node) : null]
+            : null,
+        place ? ["A weight", weightLine(k, place)] : null,
+        node.children.length ? ["Children", childrenTable(k, node)] : null,
+        nodeLinks(k, node, "grad"), usedBy(k, node)];
+}
+
+async function gradSections(k, node, place) {
+    const start = node.grad === 1 ? "backward() begins here, with 1."
+        : "Nothing was added: the loss does not depend on it.";
+    return [
+        node.parts.length ? ["Added up in this order", await additions(k, node)]
+            : ["Where it starts", h("p", null, start)],
+        place ? ["A weight", weightLine(k, place)] : null,
+        nodeLinks(k, node, "data"),
+        node.children.length ? ["Handed on to its children", childrenTable(k, node)] : null];
+}
+
+async function nodeView(k, id, which, j) {
+    const node = await ask("node", k, id);
+    const place = node.operation === "weight" ? await ask("weightAt", id) : null;
+    const title = place ? weightTitle(place.name, place.row, place.column) : node.what;
+    const base = {title, site: node.site};
+    if (which === "local" && node.children[j]) {
+        return localView(k, node, base, j);
+    }
+    if (which === "part" && node.parts[j]) {
+        return partView(k, node, base, j);
+    }
+    if (which !== "data" && which !== "grad") {
+        throw new Error(pageText.inspectorEmpty);
+    }
+    const isData = which === "data";
+    return {...base, kind: `${isData ? "Data" : "Gradient"} of a node, step ${k}`,
+        value: node[which],
+        sections: isData ? dataSections(k, node, place) : await gradSections(k, node, place),
+        python: isData ? nodePython(k, node, place) : gradPython(node)};
+}
+
+function nodePython(k, node, place) {
+    return place ? weightPython(k, place.name, place.row, place.column, "before", {})
+        : dataPython(node);
+}
+
+function usedBy(k, node) {
+    if (!node.users.length) {
+        return null;
+    }
+    const parts = new Map(node.parts.map((part) => [part.from, part]));
+    return ["Used by", folded([...node.users], (user) => h("li", null, parts.has(user)
+        ? ["node ", String(user), ", gradient ", nodeNum(k, user, "grad", parts.get(user).grad)]
+        : button(`node ${user}`, () => set({at: `node/${k}/${user}/data`}, {push: true}))),
+    "users")];
+}
+
+const PARTS = {
+    before: "Weight before the step", grad: "Gradient of a weight", m: "First moment, m",
+    v: "Second moment, v", mHat: "First moment, corrected", vHat: "Second moment, corrected",
+    lr: "Learning rate", change: "Change of a weight", after: "Weight after the step",
+};
+
+/** Why the weight moved, in a sentence. */
+export function moveSentence(k, at, w) {
+    const of = (which) => num(w[which], `${at}/${which}`);
+    if (w.change === 0) {
+        return h("p", null, rich(pageText.stayed, {step: String(k)}));
+    }
+    return h("p", null, rich(w.mHat > 0 ? pageText.movedDown : pageText.movedUp,
+        {step: String(k), change: of("change"), mean: of("mHat")}));
+}
+
+function ledgerRows(k, at, w, old, current) {
+    const {beta1, beta2, eps} = run.options;
+    const of = (which) => num(w[which], `${at}/${which}`);
+    const power = (beta) => [reprOf(beta), h("sup", null, String(k)), ")"];
+    return [
+        ["before", "weight", null],
+        ["grad", "gradient g", null],
+        ["m", "m", [`${reprOf(beta1)} \u00d7 `, old.m, ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
+        ["v", "v", [`${reprOf(beta2)} \u00d7 `, old.v,
+            ` + ${plainDecimal(1 - beta2)} \u00d7 g\u00b2`]],
+        ["mHat", "m\u0302", ["m / (1 \u2212 ", power(beta1)]],
+        ["vHat", "v\u0302", ["v / (1 \u2212 ", power(beta2)]],
+        ["lr", "learning rate", `${reprOf(run.options.lr)} \u00d7 (1 \u2212 ${k - 1}/${
+            run.options.steps})`],
+        ["change", "change", `\u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + ${reprOf(eps)})`],
+        ["after", "weight", "weight + change"],
+    ].map(([which, label, formula]) => h("tr",
+        {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
+        h("td", {"class": "how"}, formula), h("td", null, of(which))));
+}
+
+/** The life of one weight; a click on the plot goes to that step. */
+function historyPlot(name, row, column, which) {
+    const place = h("div", {"class": "history"}, h("p", {"class": "loading"}, "replaying\u2026"));
+    const shown = which === "lr" || which === "change" || which === "before" ? "after" : which;
+    ask("history", name, row, column).then((history) => {
+        const plot = linePlot({series: [{y: history[shown],
+            ref: (i) => `weight/${i + 1}/${name}/${row}/${column}/${shown}`}], height: 170,
+        at: state.step - 1, label: `${PARTS[shown]}, over all steps`,
+        marks: [{x: state.step}], onPick: (i) => set({step: i + 1,
+            at: `weight/${i + 1}/${name}/${row}/${column}/${which}`}, {push: true})});
+        replace(place, plot, h("p", {"class": "note"}, "Click or press Enter to go to a step."));
+    }).catch((error) => replace(place, h("p", {"class": "sorry"}, error.message)));
+    return [h("p", {"class": "note"}, `${PARTS[shown]}, over all steps.`), place];
+}
+
+async function weightView(k, name, row, column, which) {
+    const [w, id] = await Promise.all([ask("weight", name, row, column, k),
+        ask("weightId", name, row, column)]);
+    const at = `weight/${k}/${name}/${row}/${column}`;
+    const before = k > 1 ? await ask("weight", name, row, column, k - 1) : {m: 0, v: 0};
+    const older = `weight/${k - 1}/${name}/${row}/${column}`;
+    const old = k > 1 ? {m: num(before.m, `${older}/m`), v: num(before.v, `${older}/v`)}
+        : {m: "0", v: "0"};
+    const python = which === "grad" ? gradPython(await ask("node", k, id))
+        : which === "m" || which === "v" ? momentPython(which, before, w)
+            : weightPython(k, name, row, column, which, w);
+    return {kind: `${PARTS[which]}, step ${k}`, title: weightTitle(name, row, column),
+        value: w[which], python,
+        sections: [
+            ["What happened", moveSentence(k, at, w)],
+            [`Step ${k} of this weight`, h("table", {"class": "ledger"}, h("tbody", null,
+                ledgerRows(k, at, w, old, which)))],
+            ["Why it has this gradient", h("p", null, "Each use of the weight added its share: ",
+                nodeNum(k, id, "grad", w.grad))],
+            ["Its life", historyPlot(name, row, column, which)],
+        ]};
+}
+
+async function lossView(k) {
+    const [answer, root, [most]] = await Promise.all([ask("step", k), ask("order", k, 0, 1),
+        ask("moved", k, 1)]);
+    const node = root.nodes[0];
+    const weight = `weight/${k}/${most.name}/${most.row}/${most.column}`;
+    return {kind: "Loss", title: `Loss of step ${k}`, value: answer.loss, sections: [
+        ["What it is", h("p", null, "The mean surprise, \u2212log p, over the characters of ",
+            answer.documents.map((text, i) => [i ? ", " : "", h("bdi", {"class": "letter"},
+                text.slice(0, 40))]), ".")],
+        ["The root of the graph", h("p", null, "Every number of the step leads here: ",
+            nodeNum(k, node.id, "data", node.data), ", gradient ",
+            nodeNum(k, node.id, "grad", node.grad))],
+        ["What it led to", h("p", null, `The weight ${weightTitle(most.name, most.row,
+            most.column)} moved most: by `, num(most.change, `${weight}/change`), ".")],
+        state.step === k ? null : ["This step", button(`Show step ${k} on the page`,
+            () => set({step: k}))],
+    ], site: node.site, python: runPython(k, "print(losses[-1].hex())")};
+}
+
+async function rateView(k) {
+    const {lr} = await ask("step", k);
+    const o = run.options;
+    return {kind: "Learning rate", title: `Learning rate of step ${k}`, value: lr, sections: [
+        ["How it was computed", h("p", {"class": "formula"}, num(o.lr, "header/options.lr"),
+            ` \u00d7 (1 \u2212 ${k - 1} / ${o.steps})`)]],
+    python: `print((${reprOf(o.lr)} * (1 - ${k - 1} / ${o.steps})).hex())`};
+}
+
+/** exp(logit / temperature - the largest) over their sum, with the numbers. */
+function softmaxSections(logits, probabilities, token, temperature, ref) {
+    const scaled = logits.map((x) => x / temperature);
+    const top = scaled.reduce((a, b) => Math.max(a, b), -Infinity);
+    return [["How it was computed", temperature === 0
+        ? h("p", null, "At temperature 0 the largest logit wins.")
+        : [h("p", {"class": "formula"}, "exp(", num(logits[token], ref(token)), ` / ${
+            reprOf(temperature)} \u2212 `, derived(top, `the largest logit / ${
+            reprOf(temperature)}`), ") / total"), h("p", {"class": "note"},
+        `total: the same, summed over all ${logits.length} tokens`)]],
+    ["Beside it", h("p", null, "logit ", num(logits[token], ref(token)), ", probability ",
+        num(probabilities[token], ref(token).replace("logit", "probability")))]];
+}
+
+const WORDS = {logit: "The logit", probability: "The probability",
+    cumulated: "The probabilities up to that"};
+
+async function sampleView(i, j, which, token) {
+    const sample = (await ask("samples"))[i];
+    const one = sample?.steps[j];
+    if (!one) {
+        throw new Error(pageText.inspectorEmpty);
+    }
+    const at = `sample/${i}/${j}`;
+    const name = (id) => tokenText(id, run.chars);
+    const title = `Sample ${i + 1}, \u201c${sample.text.slice(0, 30)}\u201d, character ${j + 1}`;
+    if (which === "draw" && one.draw === null) {
+        return {kind: "No draw", title, sections: [["At temperature 0", h("p", null,
+            pageText.greedy, " Here that was ", h("span", {"class": "letter"}, name(one.token)),
+            ", with the logit ", num(one.logits[one.token], `${at}/logit/${one.token}`), ".")],
+        sampleSteps(sample, i)]};
+    }
+    if (which === "draw") {
+        const low = one.token > 0 ? one.cumulated[one.token - 1] : 0;
+        return {kind: "A random draw", title, value: one.draw, sections: [
+            ["What it decided", h("p", null, pageText.drawing), h("p", {"class": "formula"},
+                "draw \u00d7 total = ",
+                derived(one.draw * one.total, `${reprOf(one.draw)} * ${reprOf(one.total)}`)),
+            h("p", null, "It falls between ", one.token > 0 ? num(low,
+                `${at}/cumulated/${one.token - 1}`) : "0", " and ", num(one.cumulated[one.token],
+                `${at}/cumulated/${one.token}`), ": that stretch belongs to ",
+            h("span", {"class": "letter"}, name(one.token)), ", with probability ",
+            num(one.probabilities[one.token], `${at}/probability/${one.token}`), "."),
+            h("p", null, button("Show all letters on the page", () => {
+                set({sample: `${i}.${j}`});
+                goTo("act5");
+            }))],
+            sampleSteps(sample, i)], python: drawPython(i, j)};
+    }
+    const field = {probability: "probabilities", cumulated: "cumulated", logit: "logits"}[which];
+    const before = token > 0 ? one.cumulated[token - 1] : 0;
+    const sections = which === "cumulated" ? [["How it was computed", h("p", {"class": "formula"},
+        token > 0 ? num(before, `${at}/cumulated/${token - 1}`) : "0", " + ",
+        num(one.probabilities[token], `${at}/probability/${token}`))]]
+        : which === "probability" ? softmaxSections(one.logits, one.probabilities, token,
+            run.options.temperature, (t) => `${at}/logit/${t}`)
+            : [["What it is", h("p", null, "The model's score for this token: the last product " +
+                "of lm_head's row with x.")]];
+    return {kind: `${WORDS[which]} of ${name(token)}`, title, value: one[field][token],
+        sections: [...sections, sampleSteps(sample, i)],
+        python: which === "logit" ? logitPython(run.options.steps,
+            [run.chars.length, ...sample.steps.slice(0, j).map((step) => step.token)], token)
+            : softmaxPython(one.logits, run.options.temperature, token, which === "cumulated")};
+}
+
+function sampleSteps(sample, i) {
+    const list = (items) => h("ol", {"class": "steps-list"}, items);
+    return ["All characters of this sample", list(sample.steps.map((one, j) =>
+        h("li", null, h("span", {"class": "letter"}, tokenText(one.token, run.chars)), " ",
+            one.draw === null ? num(one.logits[one.token], `sample/${i}/${j}/logit/${one.token}`)
+                : num(one.draw, `sample/${i}/${j}/draw`))))];
+}
+
+async function predictView(k, temperature, tokens, which, token) {
+    const prefix = tokens.split("-").map(Number);
+    const answer = await ask("predict", prefix, temperature, k);
+    const ref = (t) => `predict/${k}/${temperature}/${tokens}/logit/${t}`;
+    const text = prefix.map((id) => tokenText(id, run.chars)).join("");
+    return {kind: `${WORDS[which]} of ${tokenText(token, run.chars)}`,
+        title: `What follows ${text}, after step ${k}`,
+        value: (which === "logit" ? answer.logits : answer.probabilities)[token],
+        sections: which === "logit" ? [["What it is", h("p", null,
+            "The model's score for this token, before softmax.")]]
+            : softmaxSections(answer.logits, answer.probabilities, token, temperature, ref),
+        python: which === "logit" ? logitPython(k, prefix, token)
+            : temperature === 0 ? null : softmaxPython(answer.logits, temperature, token)};
+}
+
+async function drawView(seed, i) {
+    const draws = await ask("draws", seed, i + 1);
+    return {kind: "A random number", title: `Draw ${i + 1} of random.Random(${seed})`,
+        value: draws[i], sections: [["What it is", h("p", null,
+            "Python's Mersenne Twister, seeded with this number, gives the same draws " +
+            "everywhere. Two 32-bit words make one double: (a \u00d7 2\u00b2\u2076 + b) / " +
+            "2\u2075\u00b3, with 27 and 26 bits.")]],
+        python: `import random\nrng = random.Random(${seed})\nfor _ in range(${i + 1}):\n` +
+            "    x = rng.random()\nprint(x.hex())"};
+}
+
+function headerView(path) {
+    const value = path.split(".").reduce((object, key) => object?.[key], run);
+    if (typeof value !== "number") {
+        throw new Error(pageText.inspectorEmpty);
+    }
+    return {kind: "An option of the run", title: path.split(".").pop(), value, sections: [
+        ["Where it comes from", h("p", null, "You chose it, or isograd did: ",
+            h("code", null, run.command))]], python: `print(float(${reprOf(value)}).hex())`};
+}
+
+function ownView(kind, hex, formula) {
+    const text = decodeURIComponent(formula || "");
+    return {kind: kind === "typed" ? "Your own number" : "Computed on this page",
+        title: kind === "typed" ? "You typed this, or it follows from it" : "A derived number",
+        value: fromHex(hex), sections: [text ? ["How it was computed", h("p",
+            {"class": "formula"}, text)] : null]};
+}
+
+/** What to show of the number at `ref`. */
+export async function view(ref) {
+    const parts = ref.split("/");
+    const n = (i) => Number(parts[i]);
+    switch (parts[0]) {
+    case "node": return nodeView(n(1), n(2), parts[3], n(4));
+    case "weight": return weightView(n(1), parts[2], n(3), n(4), parts[5]);
+    case "loss": return lossView(n(1));
+    case "lr": return rateView(n(1));
+    case "sample": return sampleView(n(1), n(2), parts[3], n(4));
+    case "predict": return predictView(n(1), n(2), parts[3], parts[4], n(5));
+    case "draw": return drawView(parts[1], n(2));
+    case "header": return headerView(parts.slice(1).join("/"));
+    case "typed": case "derived": return ownView(parts[0], parts[1], parts[2]);
+    default: throw new Error(pageText.inspectorEmpty);
+    }
+}

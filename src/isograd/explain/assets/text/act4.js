@@ -1,0 +1,113 @@
+// What act 4 says.
+export const text4 = {
+    title: "Learning",
+    lead: "Guess, be surprised, find out who is to blame, nudge. That was one step. This run " +
+        "took {steps}.",
+
+    loopTitle: "The four beats of step {step}",
+    loopPlain: "It is how one learns to throw at a basket: take a ball, throw, see how far off " +
+        "it went, and change the throw a little. Only that here {weights} muscles are corrected " +
+        "at once.",
+    loopTechnical: "One iteration of stochastic gradient descent: the gradient of one batch's " +
+        "loss is a noisy estimate of the whole data's. Noise averages out over steps. The exact " +
+        "gradient would cost a pass through all documents for a single nudge.",
+    pick: "Pick",
+    pickSays: "The next of the shuffled documents.",
+    pickBatch: "The loss is the mean over these documents. Pick one to look at.",
+    predict: "Predict",
+    predictSays: "{n} guesses. Their mean surprise is the loss:",
+    predictBatch: "{n} guesses in the chosen document. The mean surprise of all {b} documents is " +
+        "the loss:",
+    blame: "Blame",
+    blameSays: "`backward()` gives each weight its gradient. For {weight}:",
+    nudge: "Nudge",
+    nudgeSays: "Adam moves every weight against its gradient's running mean. This one moved most:",
+    nothing: "No weight moved in this step.",
+    earlier: "earlier step",
+    later: "later step",
+    more: "{more} more documents",
+
+    surpriseTitle: "Surprise",
+    surprisePlain: "A thermometer for being wrong. It shows 0 if one was certain and right. Half " +
+        "certain: 0.69. And there is no upper end: who calls a thing impossible that then " +
+        "happens is surprised without bound.",
+    surpriseTechnical: [
+        "Why `-log p`: the probability of a text is the product of its letters' probabilities. " +
+        "`-log` turns the product into a sum, and the most probable text into the least sum. It " +
+        "is the only smooth measure, up to a factor, that adds up over independent events.",
+        "Its derivative is -1/p, so a probability near 0 pulls hard. Through softmax that " +
+        "becomes simply p - 1 for the letter that came and p for all others: bounded, and 0 " +
+        "exactly where the guess is perfect.",
+    ],
+    surpriseBars: "How surprised step {step} was by each letter of the document. The mean of the " +
+        "{n} is the document's loss.",
+    surpriseBatch: " The step's loss is the mean over its documents.",
+    surpriseCurve: "-log p, with the document's positions on it. Drag along the curve.",
+    surpriseSlider: "probability p",
+    surpriseReads: "With p = {p} the surprise is -log p = {loss}.",
+
+    lossTitle: "All {steps} losses",
+    lossPlain: "A name can be easy or hard, so the dots jump like waves. The smooth line is the " +
+        "tide: it falls. Click any step to open it everywhere on this page.",
+    lossTechnical: "The smooth line is the mean of the last {window} losses, computed in this " +
+        "page. The dashed line is log({vocab}) = {guess}: the loss of somebody who gives all " +
+        "{vocab} tokens the same probability, as an untrained model nearly does. {again}",
+    lossAgain: "The steps used {used} documents of {all}, so some were seen again and the curve " +
+        "flatters the model a little.",
+    lossOnce: "No document was used twice, so every loss is that of a text that the model had " +
+        "not trained on (unless the file repeats itself).",
+    lossRaw: "loss",
+    lossSmooth: "mean of the last {window}",
+    lossGuess: "guessing: log({vocab})",
+
+    lifeTitle: "The life of one weight",
+    lifePlain: "A ball on hills in thick fog. It feels the slope under it (`g`). It has " +
+        "momentum, so it does not turn at every pebble (`m`). Where the ground has been rough it " +
+        "takes short steps (`v`). And towards the end it is told to move less and less (the " +
+        "learning rate).",
+    lifeTechnical: [
+        "`m` and `v` are running means of g and g**2, with decay {beta1} and {beta2}. The change " +
+        "is lr m\u0302 / (sqrt(v\u0302) + eps): dividing by a gradient's usual size makes small " +
+        "and large gradients alike move their weight by about lr.",
+        "Why the bias correction: both means start at 0, so after t steps they are too small by " +
+        "1 - beta**t. Divided by that, the first m\u0302 is g and the first v\u0302 is g**2, and " +
+        "the first change is lr, whatever g was. Uncorrected it would have been {ratio} times " +
+        "that: (1 - {beta1}) / sqrt(1 - {beta2}).",
+    ],
+    lifeMatrix: "matrix",
+    lifeRow: "row",
+    lifeColumn: "column",
+    lifeWeight: "the weight",
+    lifeGrad: "gradient g, and its mean m\u0302",
+    lifeRoot: "v\u0302, the mean of g\u00b2",
+    lifeRate: "learning rate",
+    lifeChange: "change in each step",
+    lifeStep: "Step {step}, number by number",
+    lifeLines: [
+        ["grad", "g", "the gradient, from `backward()`"],
+        ["m", "m", "{beta1} m + (1 \u2212 {beta1}) g"],
+        ["v", "v", "{beta2} v + (1 \u2212 {beta2}) g\u00b2"],
+        ["mHat", "m\u0302", "m / (1 \u2212 {beta1}^{step})"],
+        ["vHat", "v\u0302", "v / (1 \u2212 {beta2}^{step})"],
+        ["lr", "lr", "{lr} (1 \u2212 {before} / {steps})"],
+        ["change", "change", "\u2212 lr m\u0302 / (\u221av\u0302 + {eps})"],
+        ["before", "before", "the weight that step {step} used"],
+        ["after", "after", "before + change"],
+    ],
+
+    movedTitle: "What moved most in step {step}",
+    movedPlain: "The loudest corrections of the step. Pick one to see its life above.",
+    movedTechnical: "Adam's steps are at most about lr large, here {lr}, whatever the gradient. " +
+        "So the list tells rather who had the steadiest gradients than who had the largest.",
+    movedHeads: ["weight", "gradient", "before", "after", "change"],
+
+    questionAsk: "Which letter of {document} surprised the model most in step {step}?",
+    questionRight: "It had given {letter} a probability of {p} only: {loss} of surprise.",
+    questionWrong: "{letter} had a probability of {p}. Look for the tallest bar under " +
+        "\u201cSurprise\u201d.",
+    questionOne: "One letter only was to be guessed in step {step}. Was the model less surprised " +
+        "than by a blind guess among {vocab}?",
+    yes: "yes",
+    no: "no",
+    questionOneSay: "Its surprise was {loss}; a blind guess has log({vocab}) = {guess}.",
+};

@@ -1,0 +1,64 @@
+// What act 5 says.
+export const text5 = {
+    title: "New documents",
+    lead: "The trained model writes: it predicts, throws dice with those odds, and reads its own " +
+        "letter as the next input.",
+
+    heatTitle: "Temperature",
+    heatPlain: "Temperature is how adventurous the model may be. At 0 it orders the same dish " +
+        "every evening. At 1 it follows its taste. At 3 it points at the menu with closed eyes.",
+    heatTechnical: "`softmax(logits / T)`: the ratio of two probabilities is raised to the power " +
+        "1/T. Towards 0 the likeliest takes all, towards infinity all are equal. T = 1 is what " +
+        "the loss has trained; below it the model writes likelier texts than those it has read.",
+    heatPrefix: "The document so far",
+    heatStart: "nothing yet: the document begins",
+    heatUnknown: "The model has never seen {letters}: left out.",
+    heatLong: "This model sees {block} positions; it has read the first {read} characters.",
+    heatSlider: "temperature",
+    heatGreedy: "greedy",
+    heatOwn: "the run's own, {own}",
+    heatWild: "wild, 2",
+    heatCaption: "What the weights after step {steps} expect next. {end} is the end of the " +
+        "document.",
+    heatTaken: "At temperature 0 nothing is drawn: the likeliest is taken, the first of equals.",
+    heatMost: "The {shown} likeliest of {all}.",
+
+    drawTitle: "How a document was drawn",
+    drawPlain: "Lay all probabilities end to end, like coloured sticks, until they are 1 long. " +
+        "The random number is a pin that falls somewhere on it. The stick it hits is the next " +
+        "letter.",
+    drawTechnical: "`random.choices` adds the probabilities up from left to right, multiplies " +
+        "`random()` with the total, and bisects. The total is the last sum, not 1: it carries " +
+        "the rounding errors. Seed {seed} fixes the random numbers, so this run can only have " +
+        "written these texts.",
+    drawSample: "document",
+    drawLetter: "letter",
+    drawPin: "The random number {draw}, times the total {total}, falls between {low} and {high}: " +
+        "{letter}.",
+    drawCaption: "Letter {number} of {count}. The model had read {prefix}.",
+    drawHeads: ["token", "logit", "probability", "cumulated"],
+    drawGreedy: "This run sampled at temperature 0: nothing was drawn, the likeliest letter was " +
+        "taken each time.",
+    drawAll: "Tokens from the likeliest on; the pin hit the marked one. Probabilities are " +
+        "softmax(logit / {own}); sums go in the order of the vocabulary.",
+    drawTaken: "Tokens from the likeliest on; the first was taken.",
+    drawNone: "This run drew no documents.",
+
+    ownTitle: "What this run wrote",
+    ownPlain: "Nobody told the model any of these. It is too small to keep the documents; it " +
+        "keeps what is usual about them.",
+    ownTechnical: "Marked: texts that are, letter by letter, among the {held} different " +
+        "documents which this page holds (of {all} in the file). \u201cNot read\u201d are those " +
+        "that no step used: the model found them by itself. Temperature {own}, at most {block} " +
+        "letters.",
+    ownRead: "was read in training",
+    ownUnread: "is in the file, not read",
+    ownEmpty: "(empty)",
+
+    questionAsk: "Letter {number} of {sample} was {letter}. Had the random number been {other} " +
+        "instead, which letter would it have been?",
+    questionRight: "The stick of {letter} reaches from {low} to {high}.",
+    questionWrong: "The stick of {letter} reaches from {low} to {high}. Where does {other} lie?",
+    questionGreedy: "At temperature 0, how many random numbers does a document cost?",
+    questionGreedySay: "None is needed: the likeliest letter is taken.",
+};

@@ -1,0 +1,55 @@
+// What the page's frame says: the hero, the bar, the inspector, the receipt, the comparison, the
+// console. Acts have files of their own.
+export const pageText = {
+    brand: "isograd explain",
+    heroTitle: "One run, every number of it.",
+    heroLead: "A small language model read {documents} {data} and learned to write its own. " +
+        "This page replays that training here, in your browser, and opens every number it made.",
+    heroWeights: "All {n} numbers that it learned, a pixel each",
+    damaged: "The run inside this file is not what was written: it was changed or damaged. Press " +
+        "Verify to see from which step on.",
+    heroSamples: "What it writes now",
+    heroHint: "Underlined numbers open. Each shows what it was computed from, down to the last " +
+        "bit, and leads on. Nothing here is made up, and no request leaves this page.",
+    contents: "Contents",
+    contains: "This file contains the documents that the steps used, as text.",
+    withheld: "Documents were left out of this file, but for those of the steps shown.",
+    inspectorEmpty: "This link leads to a number that this run does not have.",
+    drawing: "Lay the probabilities of all letters end to end. The random number says where on " +
+        "that line the pin lands.",
+    greedy: "Nothing is drawn: the largest logit wins.",
+    movedDown: "In step {step} it moved by {change}: down, because the running mean of its " +
+        "gradients is {mean}. That is positive: a larger weight would have meant a larger loss.",
+    movedUp: "In step {step} it moved by {change}: up, because the running mean of its " +
+        "gradients is {mean}. That is negative: a larger weight would have meant a smaller loss.",
+    stayed: "In step {step} it stayed where it was.",
+    exception: "Made on another machine, a few results of `exp`, `log` and `**` may differ in " +
+        "their last bit. This run recorded where its own library rounds differently from the " +
+        "exact result.",
+    receiptTitle: "The receipt",
+    receiptLead: "Do not believe this page. Let it prove itself.",
+    receiptPlain: "Press Verify and the page trains the model again, from the first random " +
+        "number to the last name. After each step it compares what it got with what your " +
+        "computer got when this file was made. It is like adding up a shop's receipt yourself: " +
+        "one wrong digit anywhere and the total is off.",
+    receiptTechnical: "The worker seeds Python's Mersenne Twister, shuffles the order, draws " +
+        "the weights, and replays forward, backward and Adam with the same operations in the " +
+        "same order. It compares each loss, a SHA-256 digest of all weights after each step, " +
+        "each keyframe and the samples. `exp`, `log` and `**` are correctly rounded here; where " +
+        "the recording machine's libm was not, the file lists the difference. This proves that " +
+        "the numbers follow from the seed, the options and the documents. It does not prove who " +
+        "made the file, or when.",
+    receiptBefore: "Nothing has been replayed yet.",
+    compareTitle: "Compare two runs",
+    compareLead: "Two runs, side by side, to the first number that differs.",
+    comparePlain: "Change one thing, train again, and drop the new page here. You see which " +
+        "settings differ, how the losses run apart, and the very first number that was not the " +
+        "same: like finding the word where two copies of a letter begin to differ.",
+    compareTechnical: "Both runs are replayed in step until weights, then losses, differ in a " +
+        "bit. `isograd explain --compare other.html` builds the second run in. The page dropped " +
+        "here is read as text; nothing in it is executed.",
+    consoleTitle: "In the console",
+    consoleLead: "The same answers for programs: open your browser's console and type.",
+    consoleNote: "Steps count from 1. Each number comes as `{value, hex}`, where `hex` is what " +
+        "Python's `float.hex()` writes. All functions return promises.",
+};

@@ -1,0 +1,139 @@
+"""Which run a page is about: the options and documents given, or those of a checkpoint."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from random import Random
+from typing import Any, NamedTuple, TypeAlias
+
+from ..checkpoint import Checkpoint, docs_sha256
+from ..files import check_end
+from ..text import NAMES, load_docs
+from .page import Packed, found_in
+from .payload import About, read_header
+from .record import Options, Recording, digest_of
+from .times import microseconds_a_step
+
+SIZES = ("n_layer", "n_embd", "n_head", "block_size")
+AT_WILL = ("temperature", "samples")  # which a checkpoint only proposes
+Data: TypeAlias = "str | os.PathLike[str] | Sequence[str] | None"
+
+
+class Plan(NamedTuple):
+    """A run to be recorded, and the checkpoint that lies on its way, if it comes from one."""
+
+    options: Options
+    texts: list[str]
+    name: str | None  # of the file of documents; None for the names that come with the package
+    checkpoint: Checkpoint | None
+
+    def check_same_run(self, recording: Recording) -> None:
+        """Raises ValueError if the checkpoint does not lie on the way of the recorded run."""
+        if self.checkpoint:
+            check_losses(self.checkpoint, recording)
+            check_weights(self.checkpoint, recording)
+
+    def about(self, recording: Recording, withhold: bool, times: bool) -> About:
+        """What the page says beside the numbers."""
+        return About(
+            data=self.name or os.path.basename(NAMES),
+            sha256=docs_sha256(self.texts),
+            command=self.command(withhold, times),
+            withhold=withhold,
+            times=microseconds_a_step(recording) if times else None,
+        )
+
+    def command(self, withhold: bool, times: bool) -> str:
+        """What one would type to get this page."""
+        words = ["isograd", "explain"]
+        if self.name is not None:
+            words += ["--data", self.name]
+        for field in fields(Options):
+            value = getattr(self.options, field.name)
+            if value != field.default:
+                words += [f"--{field.name.replace('_', '-')}", str(value)]
+        words += ["--withhold-documents"] * withhold + ["--times"] * times
+        return shlex.join(words)
+
+
+def plan_of(checkpoint: Checkpoint | None, data: Data, given: Mapping[str, Any]) -> Plan:
+    """The run of `checkpoint`, or else of the options `given`; raises what `explain` does."""
+    options = dict(given)
+    if checkpoint:
+        options = with_those_of(checkpoint, options)
+        data = data_of(checkpoint) if data is None else data
+    chosen = Options(**options)
+    if data is None or isinstance(data, (str, os.PathLike)):
+        texts, name = load_docs(data), None if data is None else os.path.basename(data)
+    else:
+        texts, name = list(data), "documents"
+    if checkpoint:
+        check_documents(checkpoint, texts, chosen.seed)
+    return Plan(chosen, texts, name, checkpoint)
+
+
+def payload_in(path: str | os.PathLike[str]) -> Packed:
+    """The run in the page `path`. Raises OSError, or ValueError if there is none to be read."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        check_end(file)
+        page = file.read()
+    try:
+        other, payload = found_in(page)
+        read_header(payload)
+    except ValueError as error:
+        raise ValueError(f"cannot compare with {os.fspath(path)!r}: {error}") from None
+    return other
+
+
+def with_those_of(checkpoint: Checkpoint, given: dict[str, Any]) -> dict[str, Any]:
+    """All options of the checkpoint's run. Raises ValueError for `given` ones that contradict."""
+    config = checkpoint.model.config
+    stored = {**checkpoint.options, **{size: getattr(config, size) for size in SIZES}}
+    options = dict(given)
+    for field in fields(Options):
+        name = field.name
+        if name not in stored:
+            if name not in given:
+                raise ValueError(f"the checkpoint does not say with which {name} its run was made")
+        elif name not in given:
+            options[name] = stored[name]
+        elif given[name] != stored[name] and name not in AT_WILL:
+            raise ValueError(
+                f"{name} {given[name]!r} contradicts the checkpoint, whose run has {stored[name]!r}"
+            )
+    return options
+
+
+def data_of(checkpoint: Checkpoint) -> str | None:
+    """The file that the checkpoint's run learned from; None for the names."""
+    path = checkpoint.options.get("data", "")
+    if path is None or (isinstance(path, str) and path):
+        return path
+    raise ValueError("the checkpoint names no file as its data; say which it is")
+
+
+def check_documents(checkpoint: Checkpoint, texts: list[str], seed: int) -> None:
+    """Raises ValueError if `texts` are not what the checkpoint's run learned from."""
+    shuffled = texts[:]
+    Random(seed).shuffle(shuffled)
+    if docs_sha256(shuffled) != checkpoint.docs_sha256:
+        raise ValueError("these are not the documents that the checkpoint was trained on")
+
+
+def check_losses(checkpoint: Checkpoint, recording: Recording) -> None:
+    for step, loss in enumerate(checkpoint.state.losses, 1):
+        if recording.losses[step - 1 : step] != [loss]:
+            raise ValueError(f"trained again, the checkpoint's run has another loss at step {step}")
+
+
+def check_weights(checkpoint: Checkpoint, recording: Recording) -> None:
+    steps = checkpoint.state.steps
+    if steps % recording.digest_every:
+        return
+    end = 8 * (steps // recording.digest_every)
+    expected = recording.digests[end - 8 : end] if steps else digest_of(recording.weights)
+    if digest_of(checkpoint.model.read_data()) != expected:
+        raise ValueError("trained again, the checkpoint's run has other weights there")

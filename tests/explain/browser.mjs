@@ -1,0 +1,56 @@
+// Opens pages in a browser, offline, from their files, and does with each what it is told.
+//
+//     node browser.mjs chrome|firefox PATH-OF-THE-BROWSER < JOBS
+//
+// JOBS is JSON: [{page: path, scenario: name, args: {..}}]. Prints one line of JSON for each:
+// {answer} or {error}, with `console`, what the page complained of, and `requests`, all it fetched.
+import process from "node:process";
+import {pathToFileURL} from "node:url";
+import puppeteer from "puppeteer-core";
+import * as scenarios from "./scenarios.mjs";
+
+async function read(stream) {
+    const chunks = [];
+    for await (const chunk of stream) {
+        chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString("utf-8");
+}
+
+async function run(browser, job) {
+    const page = await browser.newPage();
+    const complaints = [], requests = [];
+    page.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warn") {
+            complaints.push(message.text());
+        }
+    });
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("request", (request) => requests.push(request.url().slice(0, 200)));
+    const outcome = {console: complaints, requests};
+    try {
+        await page.setViewport({width: job.width || 1280, height: job.height || 900});
+        await page.goto(pathToFileURL(job.page).href + (job.fragment || ""));
+        outcome.answer = await scenarios[job.scenario](page, job.args || {});
+    } catch (error) {
+        outcome.error = String(error.stack || error);
+    }
+    await page.close();
+    return outcome;
+}
+
+const [kind, executablePath] = process.argv.slice(2);
+const browser = await puppeteer.launch({
+    browser: kind,
+    executablePath,
+    headless: true,
+    // A container's root user has no sandbox to give.
+    args: kind === "chrome" ? ["--no-sandbox"] : [],
+});
+try {
+    for (const job of JSON.parse(await read(process.stdin))) {
+        console.log(JSON.stringify(await run(browser, job)));
+    }
+} finally {
+    await browser.close();
+}

@@ -1,0 +1,155 @@
+// What the tests do on an open page. Each takes the page and its arguments, and returns plain data.
+import {readFileSync} from "node:fs";
+import {createRequire} from "node:module";
+
+const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+/** Waits until the page stands: "true", or "failed" and the sentence that it shows. */
+export async function opened(page) {
+    await page.waitForFunction(() => document.documentElement.dataset.ready, {timeout: 30_000});
+    return page.evaluate(() => ({
+        ready: document.documentElement.dataset.ready,
+        says: document.querySelector("[role=alert]")?.textContent || "",
+        title: document.title,
+    }));
+}
+
+async function seen(page) {
+    // Widgets begin when they come near the screen; most are done when nothing is busy any more.
+    await page.evaluate(async () => {
+        for (let y = 0; y < document.documentElement.scrollHeight; y += 400) {
+            window.scrollTo({top: y, behavior: "instant"});
+            await new Promise((resolve) => setTimeout(resolve, 60));
+        }
+    });
+    await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"),
+        {timeout: 120_000, polling: 200});
+}
+
+/** Replays the run by the console's function. */
+export async function verify(page) {
+    await opened(page);
+    return page.evaluate(async () => {
+        const start = performance.now(), progress = [];
+        const result = await window.isograd.verify((now) => progress.push(now));
+        return {...result, seconds: (performance.now() - start) / 1000, reports: progress.length};
+    });
+}
+
+/** The answers of console functions: calls is [[name, ...arguments], ...]. */
+export async function answers(page, {calls}) {
+    await opened(page);
+    return page.evaluate(async (asked) => {
+        const found = [];
+        for (const [name, ...rest] of asked) {
+            found.push(await window.isograd[name](...rest));
+        }
+        return found;
+    }, calls);
+}
+
+/** Every number of the page with its reference, once each, and those that stand outside of one. */
+export async function numbers(page) {
+    await opened(page);
+    await seen(page);
+    return page.evaluate(() => {
+        const found = {};
+        for (const element of document.querySelectorAll("[data-ref]")) {
+            const {ref, hex, formula} = element.dataset;
+            (found[ref] ||= []).push([hex, formula || "", element.closest("section")?.id || ""]);
+        }
+        return found;
+    });
+}
+
+/** How many elements a selector finds, after everything has been seen. */
+export async function elements(page, {selector}) {
+    await opened(page);
+    await seen(page);
+    return page.evaluate((what) => document.querySelectorAll(what).length, selector);
+}
+
+/** What axe has to say, with everything seen, in a theme; the inspector is open if `at` says so. */
+export async function axe(page, {theme}) {
+    await opened(page);
+    await page.evaluate((name) => {
+        document.documentElement.dataset.theme = name;
+    }, theme);
+    await seen(page);
+    // By the driver's own way into the page: the page's policy lets no script in.
+    await page.evaluate(readFileSync(axePath, "utf-8") + "; undefined");
+    return page.evaluate(async () => {
+        const {violations} = await window.axe.run(document, {resultTypes: ["violations"]});
+        return violations.map(({id, impact, nodes}) => ({
+            id, impact, count: nodes.length, first: nodes[0].html.slice(0, 300),
+            why: nodes[0].failureSummary,
+        }));
+    });
+}
+
+/** Times in milliseconds: first paint, steps far apart, the inspector; the longest blocked frame. */
+export async function times(page, {steps, refs}) {
+    await opened(page);
+    return page.evaluate(async (asked, opening) => {
+        const blocked = [], found = {steps: [], inspector: []};
+        if (PerformanceObserver.supportedEntryTypes.includes("longtask")) {
+            new PerformanceObserver((list) => {
+                list.getEntries().forEach((entry) => blocked.push(entry.duration));
+            }).observe({type: "longtask"});
+        }
+        const paint = performance.getEntriesByName("first-contentful-paint")[0];
+        found.paint = paint ? paint.startTime : null;
+        for (const k of asked) {
+            const start = performance.now();
+            await window.isograd.step(k);
+            await window.isograd.weight("wte", 0, 0, k);
+            found.steps.push(performance.now() - start);
+        }
+        await window.isograd.verify();
+        found.blocked = Math.max(0, ...blocked);
+        for (const ref of opening) {
+            const start = performance.now();
+            location.hash = `#at=${ref}`;
+            const panel = document.getElementById("inspector");
+            while (panel.hidden || !panel.textContent.includes(ref.split("/")[0]) ||
+                panel.querySelector("[aria-busy=true]")) {
+                await new Promise((resolve) => setTimeout(resolve, 2));
+                if (performance.now() - start > 5000) {
+                    break;
+                }
+            }
+            found.inspector.push(performance.now() - start);
+        }
+        return found;
+    }, steps, refs);
+}
+
+/** The inspector's text at a fragment, and again after the page is loaded anew. */
+export async function reloaded(page) {
+    const look = async () => {
+        await opened(page);
+        await page.waitForFunction(() => {
+            const panel = document.getElementById("inspector");
+            return !panel.hidden && !panel.querySelector("[aria-busy=true]");
+        });
+        return page.evaluate(() => [location.hash, document.getElementById("inspector").innerText]);
+    };
+    const before = await look();
+    await page.reload();
+    return [before, await look()];
+}
+
+/** A picture of the page, for eyes. */
+export async function picture(page, {path, theme, act}) {
+    await opened(page);
+    await page.evaluate((name) => {
+        document.documentElement.dataset.theme = name;
+    }, theme || "light");
+    await seen(page);
+    await page.evaluate(() => {
+        document.getElementById("bar").style.position = "static"; // not across the picture
+    });
+    const element = act ? await page.$(`#${act}`) : null;
+    await (element || page).screenshot({path, fullPage: !element});
+    return path;
+}

@@ -1,0 +1,207 @@
+"""What the numbers on a page must be: each reference of a page, looked up in Python.
+
+A run is trained to the step in question, and that step is done by the pure reference, whose Values
+are counted as they are made. So `node/412/5000/data` is the 5,000th of them in step 412.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from functools import cache
+from itertools import accumulate
+
+import isograd
+from isograd import reference
+from isograd.reference import value as scalars
+from isograd.reference.train import learning_rate
+
+OPERATIONS = {"add": "+", "mul": "*", "pow": "**"}
+
+
+@contextmanager
+def counted():
+    """A list to which every Value made inside is appended."""
+    made, make = [], scalars.Value.__init__
+
+    def counting(self, *args, **options):
+        make(self, *args, **options)
+        made.append(self)
+
+    scalars.Value.__init__ = counting
+    try:
+        yield made
+    finally:
+        scalars.Value.__init__ = make
+
+
+class Step:
+    """One training step of the reference: all its Values in the order of their making."""
+
+    def __init__(self, model, docs, lr, m, v, step):
+        self.weights, self.lr = model.state_dict(), lr
+        params = model.parameters()
+        self.before = [p.data for p in params]
+        with counted() as made:
+            self.loss = reference.batch_loss(self.weights, model.config, docs)
+        self.nodes = [*params, *made]
+        self.loss.backward()
+        self.grad = [p.grad for p in params]
+        self.parts = {}
+        for node in reversed(scalars.topological_order(self.loss)):
+            for child, local in zip(node._children, node._local_grads):
+                self.parts.setdefault(id(child), []).append((node, local, local * node.grad))
+        self.optimizer = reference.Adam(params)
+        self.optimizer.load_state_dict({"steps": step - 1, "m": m, "v": v})
+        self.optimizer.step(lr)
+        self.after = [p.data for p in params]
+
+    def number(self, node, what, *rest):
+        x = self.nodes[node]
+        if what == "local":
+            return x._local_grads[int(rest[0])]
+        if what == "part":
+            return self.parts[id(x)][int(rest[0])][2]
+        # A weight's data moved on with the step; its page shows what the step used.
+        return self.before[node] if what == "data" and node < len(self.before) else getattr(x, what)
+
+    def weight(self, at, what):
+        before, after, m, v = (
+            numbers[at] for numbers in (self.before, self.after, self.optimizer.m, self.optimizer.v)
+        )
+        steps, (beta1, beta2) = self.optimizer.steps, self.optimizer.betas
+        known = {
+            "before": before,
+            "after": after,
+            "grad": self.grad[at],
+            "m": m,
+            "v": v,
+            "mHat": m / (1 - beta1**steps),
+            "vHat": v / (1 - beta2**steps),
+            "lr": self.lr,
+        }
+        known["change"] = -self.lr * known["mHat"] / (known["vHat"] ** 0.5 + self.optimizer.eps)
+        return known[what]
+
+
+class Truth:
+    """A run of `isograd explain`, made again by the library and the reference."""
+
+    def __init__(self, header):
+        self.header, options = header, header["options"]
+        self.steps, self.batch_size, self.lr = (
+            options["steps"],
+            options["batch_size"],
+            options["lr"],
+        )
+        self.seed, self.temperature = int(options["seed"]), options["temperature"]
+        self.step, self.losses = cache(self._step), cache(self._losses)
+        self.probabilities, self.samples = cache(self._probabilities), cache(self._samples)
+        self.drawn_numbers = cache(self._drawn_numbers)
+
+    def load(self, docs):
+        """Take the documents of the run's file, in its order."""
+        self.rng = random.Random(self.seed)
+        docs = list(docs)
+        self.rng.shuffle(docs)
+        self.tokenizer = isograd.CharTokenizer(docs)
+        self.docs = [self.tokenizer.encode(doc) for doc in docs[: self.steps * self.batch_size]]
+        self.config = isograd.GPTConfig(**self.header["config"])
+        self.drawn = isograd.GPT(self.config, rng=self.rng)
+        self.drawn_state = self.rng.getstate()
+        self.offsets, at = {}, 0
+        for name, rows, columns in reference.weight_shapes(self.config):
+            self.offsets[name] = at, columns
+            at += rows * columns
+        return self
+
+    def after(self, k):
+        """Model and state after k steps."""
+        model = self.drawn.to(self.drawn.tier)
+        state = isograd.TrainingState(model.num_params)
+        if k:
+            isograd.train(
+                model,
+                self.docs,
+                self.steps,
+                self.lr,
+                state=state,
+                until=k,
+                batch_size=self.batch_size,
+            )
+        return model, state
+
+    def _step(self, k):
+        model, state = self.after(k - 1)
+        docs = reference.batch(self.docs, k - 1, self.batch_size)
+        lr = learning_rate(k - 1, self.steps, self.lr)
+        return Step(model.to("reference"), docs, lr, list(state.m), list(state.v), k)
+
+    def _losses(self):
+        return self.after(self.steps)[1].losses
+
+    def _probabilities(self, k, temperature, tokens):
+        """Logits and probabilities after `tokens`, by the weights after step k."""
+        weights = self.after(k)[0].to("reference").state_dict()
+        keys, values = reference.empty_cache(self.config)
+        with isograd.reference.no_grad():
+            for position, token in enumerate(tokens):
+                logits = reference.forward(weights, self.config, token, position, keys, values)
+            chances = reference.softmax([logit / temperature for logit in logits])
+        return [x.data for x in logits], [x.data for x in chances]
+
+    def _samples(self):
+        """Of each sample, for each of its tokens: logits, probabilities, cumulated, the draw."""
+        rng, found = random.Random(), []
+        rng.setstate(self.drawn_state)
+        for _ in range(self.header["options"]["samples"]):
+            tokens, sample = [self.tokenizer.bos], []
+            while len(tokens) <= self.config.block_size:
+                logits, chances = self.probabilities(self.steps, self.temperature, tuple(tokens))
+                draw = rng.random()
+                cumulated = list(accumulate(chances))
+                sample.append((logits, chances, cumulated, draw))
+                rest = draw * (cumulated[-1] + 0.0)
+                token = next((i for i, x in enumerate(cumulated) if rest < x), len(chances) - 1)
+                if token == self.tokenizer.bos:
+                    break
+                tokens.append(token)
+            found.append((self.tokenizer.decode(tokens[1:]), sample))
+        return found
+
+    def _drawn_numbers(self, seed, n):
+        rng = random.Random(int(seed))
+        return [rng.random() for _ in range(n)]
+
+    def number(self, ref):
+        """The number that `ref` names."""
+        kind, *path = ref.split("/")
+        if kind == "loss":
+            return self.losses()[int(path[0]) - 1]
+        if kind == "lr":
+            return learning_rate(int(path[0]) - 1, self.steps, self.lr)
+        if kind == "node":
+            return self.step(int(path[0])).number(int(path[1]), *path[2:])
+        if kind == "weight":
+            k, name, row, column, what = path
+            offset, columns = self.offsets[name]
+            return self.step(int(k)).weight(offset + int(row) * columns + int(column), what)
+        if kind == "draw":
+            return self.drawn_numbers(path[0], int(path[1]) + 1)[int(path[1])]
+        if kind == "predict":
+            k, temperature, tokens, what, token = path
+            tokens = tuple(map(int, tokens.split("-")))
+            logits, chances = self.probabilities(int(k), float(temperature), tokens)
+            return (logits if what == "logit" else chances)[int(token)]
+        if kind == "sample":
+            logits, chances, cumulated, draw = self.samples()[int(path[0])][1][int(path[1])]
+            if path[2] == "draw":
+                return draw
+            of = {"logit": logits, "probability": chances, "cumulated": cumulated}
+            return of[path[2]][int(path[3])]
+        if kind == "header":
+            x = self.header
+            for name in ".".join(path).split("."):
+                x = x[int(name)] if isinstance(x, list) else x[name]
+            return x
+        raise ValueError(f"no number has the reference {ref!r}")
