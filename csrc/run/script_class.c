@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "graph/gradient.h"
 #include "graph/operators.h"
 #include "graph/unfold.h"
 #include "numerics/compiler.h"
@@ -111,8 +112,13 @@ static PyObject *backward(PyObject *self, PyObject *none) {
         script_keep_ints();
         Py_RETURN_NONE;
     }
-    PyObject *result =
-        script_traits.float_seed ? backward_from_float(self) : adopted.backward(self, none);
+    /* The nodes that a sum of products hides begin at 0.0 as well: no int gets past them. */
+    int is_hiding =
+        script_traits.float_grad && !script_traits.float_seed && node_is_fused((Node *)self);
+    PyObject *result = script_traits.float_seed || is_hiding ? backward_from_float(self)
+                                                             : adopted.backward(self, none);
+    if (result && is_hiding)
+        node_put_grad((Node *)self, an_int(1));
     script_keep_ints();
     return result;
 }
