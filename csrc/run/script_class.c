@@ -37,10 +37,11 @@ static struct {
     vectorcallfunc construct;
     setattrofunc set_attribute;
     PyCFunction unary[N_UNARY], backward;
-    int has_dict;          /* instances take any attribute */
-    int is_canonical;      /* the constructor's first three parameters are ours */
-    PyObject *name;        /* as script_adopt got it, owned */
-    PyObject *data, *grad; /* what the script's class calls these, owned */
+    int has_dict;           /* instances take any attribute */
+    int is_canonical;       /* the constructor's first three parameters are ours */
+    PyObject *name;         /* as script_adopt got it, owned */
+    PyObject *by_signature; /* the name of the member that constructs, owned */
+    PyObject *data, *grad;  /* what the script's class calls these, owned */
 } adopted;
 
 /* Whether Value keeps the local gradients in `o`. */
@@ -175,7 +176,7 @@ static PyObject *construct(PyObject *type, PyObject *const *args, size_t nargsf,
         n_all += PyTuple_GET_SIZE(keywords);
     if (LIKELY(n == 1 && n_all == 1 && script_is_number(args[0])))
         return touched_up(adopted.construct(type, args, nargsf, keywords));
-    PyObject *own = script_member("isograd construct");
+    PyObject *own = script_member_called(adopted.by_signature);
     if (own && (!adopted.is_canonical || n > 3 || keywords))
         return construct_by_signature(own, args, n, keywords);
     if (LIKELY(n_all >= 1 && script_is_number(args[0]) && (n < 3 || are_numbers(args[2])))) {
@@ -376,6 +377,8 @@ int script_adopt(PyObject *name, PyObject *absent, PyObject *methods, PyObject *
             return -1;
     if (wrap_method(type_dict, &backward_method, &adopted.backward, absent) < 0 ||
         keep_backward(type_dict) < 0)
+        return -1;
+    if ((adopted.by_signature = PyUnicode_InternFromString("isograd construct")) == NULL)
         return -1;
     if (rename_attributes(type_dict, absent) < 0 || put_stand_ins(type_dict, methods) < 0 ||
         script_wrap_operators(absent, methods) < 0)
