@@ -93,7 +93,7 @@ coverage: $(VENV)/installed-coverage
 		$(BIN)/python setup.py --quiet build --build-base build/coverage --build-lib build/coverage/lib
 	GCOV_FOLDER=$(CURDIR)/build/coverage/numerics COVERAGE_FILE=$(CURDIR)/build/coverage/data \
 		PYTHONPATH=$(CURDIR)/build/coverage/lib \
-		$(BIN)/python -m coverage run -m pytest -m "not undisturbed" $(ELSEWHERE) $(PYTEST)
+		$(BIN)/python -m coverage run -m pytest -m "not undisturbed and not javascript" $(ELSEWHERE) $(PYTEST)
 	$(BIN)/python tools/report_coverage.py build/coverage
 
 $(VENV)/bin/python:

@@ -45,7 +45,7 @@ RUNS = {
     "cut documents": {"block_size": 4, "steps": 100},
 }
 
-pytestmark = [pytest.mark.once, pytest.mark.undisturbed]
+pytestmark = [pytest.mark.once, pytest.mark.undisturbed, pytest.mark.javascript]
 
 
 def browser_path(kind):

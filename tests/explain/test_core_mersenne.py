@@ -8,6 +8,8 @@ from node import first_difference, run_node
 
 from isograd.explain import rounded
 
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
+
 WEIGHTS = [[0.5], [1.0, 2.0, 3.0], [0.1] * 10, [1e-300, 1.0], [0.0, 0.25, 0.0, 0.75], [1e300] * 3]
 
 

@@ -6,7 +6,7 @@ import struct
 import pytest
 from node import doubles, first_difference, read_doubles, run_node
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
 EDGES = [0.0, 5e-324, 2.2250738585072014e-308, 2.225073858507201e-308, 1.7976931348623157e308]
 EDGES += [
     1e22,

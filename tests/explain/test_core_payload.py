@@ -13,7 +13,7 @@ from node import doubles, first_difference, run_node
 
 from isograd.explain.rounded import FUNCTIONS
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
 START = 8192  # more than any header here takes
 FORMATS = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}
 HEADER = {"format": "isograd run", "version": 1, "name": "\u2028 </script> \U0001f600"}

@@ -4,6 +4,8 @@ import pytest
 from node import doubles, read_doubles, run_node
 from runs import RUNS, payload, recorded, run_named
 
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
+
 
 @pytest.mark.parametrize("name", RUNS)
 def test_losses_weights_and_moments_after_every_step_are_those_of_train(name):

@@ -9,6 +9,8 @@ from runs import RUNS, payload, run_named, step_of
 
 from isograd.explain.lines import reference_lines
 
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
+
 STEPS = {"default": [1, 17, 30], "letters": [1, 25], "cut": [1, 12], "batches": [8]}
 CASES = [(name, step) for name in RUNS for step in STEPS.get(name, [1])]
 

@@ -8,6 +8,8 @@ import pytest
 from node import run_node
 from runs import RUNS, payload, recorded
 
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
+
 WIDTHS = {"f64": 8, "i32": 4, "i8": 1, "u8": 1}
 
 

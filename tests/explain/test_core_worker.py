@@ -4,6 +4,8 @@ import pytest
 from runs import payload
 from worker import ask, conversation
 
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
+
 
 def test_open_says_what_is_there():
     (opened,) = conversation(payload("cut"), [])["answers"]

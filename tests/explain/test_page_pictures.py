@@ -6,7 +6,7 @@ import math
 import pytest
 from node import run_node
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
 
 # Rows that differ by 3 along (0.6, 0.8, 0) and by 1 along (0, 0, 1), around (5, 6, 7).
 FIRST, SECOND, MEAN = (0.6, 0.8, 0.0), (0.0, 0.0, 1.0), (5.0, 6.0, 7.0)

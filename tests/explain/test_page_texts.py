@@ -7,7 +7,7 @@ import json
 import pytest
 from node import run_node
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.javascript]
 
 
 @pytest.fixture(scope="module")
