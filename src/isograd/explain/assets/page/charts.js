@@ -29,7 +29,7 @@ export function roving(container, items, columns) {
             go(moves[event.key]);
         } else if (i >= 0 && (event.key === "Enter" || event.key === " ")) {
             event.preventDefault();
-            items[i].click();
+            items[i].dispatchEvent(new MouseEvent("click", {bubbles: true})); // SVG, too
         }
     });
     container.addEventListener("focusin", (event) => {

@@ -1,19 +1,32 @@
 // The panel that any number opens: what the number is, its bits, where it comes from, where it
 // leads. views.js says what to show of each kind of number; here is the panel around it.
 import {hexOf, reprOf} from "../core/numbers.js";
+import {hold, inSight} from "./anchor.js";
 import {code, h, loading, replace, shortDecimal} from "./kit.js";
 import {lines, set, state, subscribe} from "./state.js";
 import {view} from "./views.js";
 
 const trail = {list: [], at: -1};
-const panel = {element: null, origin: null, turn: 0, step: 0};
+const panel = {element: null, origin: null, asked: false, turn: 0, step: 0};
+const SHEET = "(max-width: 999px)"; // as in panels.css: the inspector lies over the page there
 
 /** What the fragment keeps of a number: its reference, and the value where that says none. */
 export function refOf(element) {
     const {ref, hex, formula} = element.dataset;
     panel.origin = panel.element?.contains(element) ? panel.origin : element;
-    return ref === "derived" || ref === "typed"
+    panel.asked = true;
+    const at = ref === "derived" || ref === "typed"
         ? `${ref}/${hex}/${encodeURIComponent(formula || "")}` : ref;
+    if (at === state.at) {
+        takeFocus();
+    }
+    return at;
+}
+
+/** Moves the focus to the panel, so that the next stops of the tab key are in it. */
+function takeFocus() {
+    panel.asked = false;
+    panel.element.focus({preventScroll: true});
 }
 
 function follow(at) {
@@ -34,11 +47,26 @@ function step(by) {
     }
 }
 
+function backToOrigin() {
+    if (panel.origin?.isConnected) {
+        panel.origin.focus({preventScroll: true});
+    }
+}
+
 function close() {
     set({at: ""}, {push: true});
-    const {origin} = panel;
-    if (origin?.isConnected) {
-        origin.focus({preventScroll: true});
+    backToOrigin();
+}
+
+/** After the last stop in the panel comes the number that opened it, not the page's beginning. */
+function leave(event) {
+    if (event.key !== "Tab" || event.shiftKey || !panel.origin?.isConnected) {
+        return;
+    }
+    const stops = panel.element.querySelectorAll("button:not(:disabled), [tabindex='0']");
+    if (event.target === stops[stops.length - 1]) {
+        event.preventDefault();
+        backToOrigin();
     }
 }
 
@@ -73,7 +101,7 @@ function sourceLine(site) {
 /** What a view says, as the panel shows it. */
 function content(shown) {
     return [h("p", {"class": "kind"}, shown.kind),
-        h("h3", {tabindex: "-1", id: "inspected"}, shown.title),
+        h("h3", {id: "inspected"}, shown.title),
         shown.value === undefined ? null : valueBlock(shown.value),
         (shown.sections || []).filter(Boolean).map(([title, ...parts]) =>
             section(title, ...parts)),
@@ -89,26 +117,50 @@ function markOrigin() {
     }
 }
 
+/** Opens or closes the panel; what the reader looks at stays where it is, or comes in sight. */
+function place(open) {
+    const {element} = panel;
+    const anchor = inSight(panel.origin);
+    let y = anchor?.getBoundingClientRect().top;
+    element.hidden = !open;
+    document.documentElement.classList.toggle("inspecting", open);
+    if (!anchor) {
+        return;
+    }
+    const top = element.getBoundingClientRect().top;
+    if (open && anchor === panel.origin && matchMedia(SHEET).matches && y > top - 60) {
+        y = (document.getElementById("bar").offsetHeight + top) / 2;
+    }
+    hold(anchor, y);
+}
+
 async function show() {
     const {element} = panel;
     const open = state.at !== "";
-    element.hidden = !open;
-    document.documentElement.classList.toggle("inspecting", open);
+    const opens = open && element.hidden;
+    if (opens && !panel.asked && document.activeElement?.matches("main *")) {
+        panel.origin = document.activeElement;
+    }
+    if (element.hidden === open) {
+        place(open);
+    }
     markOrigin();
     if (!open) {
         return;
+    }
+    if (opens || panel.asked || element.contains(document.activeElement)) {
+        takeFocus();
     }
     follow(state.at);
     panel.turn += 1;
     const {turn} = panel;
     const body = h("div", {"class": "inspector-body", "aria-busy": "true"}, loading("computing"));
-    const inside = element.contains(document.activeElement);
     const waiting = setTimeout(() => replace(element, head(), body), 80);
     let parts;
     try {
         parts = content(await view(state.at));
     } catch (error) {
-        parts = [h("h3", {tabindex: "-1", id: "inspected"}, "No such number"),
+        parts = [h("h3", {id: "inspected"}, "No such number"),
             h("p", {"class": "sorry"}, error.message)];
     }
     clearTimeout(waiting);
@@ -117,9 +169,6 @@ async function show() {
         body.removeAttribute("aria-busy");
         replace(element, head(), body);
         element.scrollTop = 0;
-        if (inside || document.activeElement === document.body || panel.origin) {
-            body.querySelector("#inspected").focus({preventScroll: true});
-        }
     }
 }
 
@@ -138,6 +187,7 @@ function followStep() {
 export function inspector(context, element) {
     panel.element = element;
     panel.step = state.step;
+    element.addEventListener("keydown", leave);
     subscribe(followStep, ["step"]);
     subscribe(show, ["at"]);
     document.addEventListener("keydown", (event) => {
