@@ -152,7 +152,7 @@ export function whenSeen(element, fn) {
 /** A titled figure. The caption may be a string, nodes, or nothing. */
 export function figure(title, widget, caption) {
     return h("figure", {"class": "figure"},
-        h("figcaption", {"class": "figure-title"}, h("h3", null, title)),
+        h("figcaption", {"class": "figure-title"}, h("h3", {tabindex: "-1"}, title)),
         h("div", {"class": "figure-body"}, widget),
         caption ? h("p", {"class": "caption"},
             typeof caption === "string" ? rich(caption) : caption) : null);
@@ -173,12 +173,16 @@ export function voices(plain, technical) {
 
 /** The frame of an act: its number or mark, its title, the sentence below, and what is in it. */
 export function act(id, mark, title, lead, ...children) {
-    return h("section", {"class": "act", id, "aria-labelledby": id + "-title"},
+    const section = h("section", {"class": "act", id, "aria-labelledby": id + "-title"},
         h("header", {"class": "act-head"},
             h("p", {"class": "act-mark", "aria-hidden": "true"}, mark),
             h("h2", {id: id + "-title", tabindex: "-1"}, title),
             lead ? h("p", {"class": "lead"}, rich(lead)) : null),
         children);
+    section.querySelectorAll(".figure").forEach((one, i) => {
+        one.id = `${id}.${i + 1}`; // for links: #act=act3.2
+    });
+    return section;
 }
 
 let controls = 0;

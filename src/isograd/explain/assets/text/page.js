@@ -8,7 +8,7 @@ export const pageText = {
     heroWeights: "All {n} numbers that it learned, a pixel each",
     damaged: "The run inside this file is not what was written: it was changed or damaged. Press " +
         "Verify to see from which step on.",
-    heroSamples: "What it writes now",
+    heroSamples: "What it wrote after training",
     heroHint: "Underlined numbers open. Each shows what it was computed from, down to the last " +
         "bit, and leads on. Nothing here is made up, and no request leaves this page.",
     contents: "Contents",
@@ -18,10 +18,10 @@ export const pageText = {
     drawing: "Lay the probabilities of all letters end to end. The random number says where on " +
         "that line the pin lands.",
     greedy: "Nothing is drawn: the largest logit wins.",
-    movedDown: "In step {step} it moved by {change}: down, because the running mean of its " +
-        "gradients is {mean}. That is positive: a larger weight would have meant a larger loss.",
-    movedUp: "In step {step} it moved by {change}: up, because the running mean of its " +
-        "gradients is {mean}. That is negative: a larger weight would have meant a smaller loss.",
+    movedDown: "In step {step} it moved by {change}: down, because its gradients were lately " +
+        "positive on average, {mean}: they said that a larger weight means a larger loss.",
+    movedUp: "In step {step} it moved by {change}: up, because its gradients were lately " +
+        "negative on average, {mean}: they said that a larger weight means a smaller loss.",
     stayed: "In step {step} it stayed where it was.",
     exception: "Made on another machine, a few results of `exp`, `log` and `**` may differ in " +
         "their last bit. This run recorded where its own library rounds differently from the " +
