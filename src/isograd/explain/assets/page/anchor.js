@@ -4,7 +4,7 @@
 const LASTS = 800; // milliseconds: figures that follow their width do so a little later
 const held = {stop: () => {}};
 
-/** Scrolls so that `element` stands at `y` of the screen, until all is settled or the reader moves. */
+/** Scrolls so that `element` stands at `y` of the screen, until all is settled or one scrolls. */
 export function hold(element, y) {
     held.stop();
     const until = performance.now() + LASTS;

@@ -7,7 +7,7 @@ import {ask, run, set, state, subscribe} from "./state.js";
 
 const SCROLLED = 40; // pixels after which the reader has gone elsewhere
 
-/** Makes `opener` open and close `panel` by show(open); Esc, a press elsewhere and scrolling close. */
+/** Makes `opener` open and close `panel` by show(open); Esc, presses elsewhere, scrolling close. */
 function opens(opener, panel, show) {
     const now = {open: false, y: 0};
     const turn = (open) => {
@@ -92,9 +92,11 @@ function positionLetters(tokens) {
     return h("fieldset", {"class": "letters"}, h("legend", {"class": "away"}, "Position"),
         Array.from({length: n}, (_, i) => h("label", {"class": "letter-choice"},
             h("input", {type: "radio", name: "position", value: i, checked: i === now,
-                "aria-label": `position ${i}: ${i === 0 ? "start" : tokenText(tokens[i],
-                    run.chars)}`, onchange: () => set({position: i})}),
-            h("span", null, tokenText(tokens[i], run.chars)))));
+                "aria-label": `position ${i}: reads ${i === 0 ? "start" : tokenText(tokens[i],
+                    run.chars)}, predicts ${tokenText(tokens[i + 1], run.chars)}`,
+                onchange: () => set({position: i})}),
+            h("span", null, tokenText(tokens[i], run.chars)))),
+        h("span", {"class": "reads"}, `\u2192 ${tokenText(tokens[now + 1], run.chars)}`));
 }
 
 /** The step's documents and, of the chosen one, the position that predicts. */

@@ -83,9 +83,9 @@ function head() {
 /** The number itself: short, in full, and in its bits. */
 function valueBlock(value) {
     return h("div", {"class": "value"},
-        h("p", {"class": "big-number", "data-hex": hexOf(value)}, shortDecimal(value, 5)),
+        h("p", {"class": "big-number", "data-hex": hexOf(value)}, shortDecimal(value)),
         h("dl", {"class": "pairs"}, h("dt", null, "decimal"), h("dd", {"class": "hex"},
-            reprOf(value)), h("dt", null, "exact"), h("dd", {"class": "hex"}, hexOf(value))));
+            reprOf(value)), h("dt", null, "exact (hex)"), h("dd", {"class": "hex"}, hexOf(value))));
 }
 
 function section(title, ...content) {
@@ -93,8 +93,9 @@ function section(title, ...content) {
 }
 
 function sourceLine(site) {
-    const line = lines.sites[site];
-    return line ? section("The line that made it", h("p", {"class": "source-place"},
+    const line = site === "backward" ? lines.backward : lines.sites[site];
+    const title = {init_weights: "The line that drew it", backward: "The line of backward"}[site];
+    return line ? section(title || "The line that made it", h("p", {"class": "source-place"},
         `isograd/reference/${line.file}, line ${line.line}`), code(line.text.trim())) : null;
 }
 

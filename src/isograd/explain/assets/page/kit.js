@@ -261,6 +261,20 @@ export function textInput({label, value = "", onInput, placeholder}) {
     return element;
 }
 
+/** Marks at which sides `element`, which scrolls sideways, goes on: the style fades them. */
+export function scroller(element) {
+    const look = () => {
+        const left = element.scrollLeft > 4;
+        const right = element.scrollLeft + element.clientWidth < element.scrollWidth - 4;
+        element.dataset.more = left && right ? "both" : left ? "left" : right ? "right" : "none";
+    };
+    const watcher = new ResizeObserver(look);
+    watcher.observe(element);
+    new MutationObserver(look).observe(element, {childList: true});
+    element.addEventListener("scroll", look, {passive: true});
+    return element;
+}
+
 export function button(text, onClick, attributes = {}) {
     return h("button", {type: "button", "class": "button", onclick: onClick, ...attributes}, text);
 }
@@ -274,12 +288,12 @@ export function code(text) {
 export function table(heads, rows, options = {}) {
     const cell = (content, i) => i === 0 ? h("th", {scope: "row"}, content)
         : h("td", null, content);
-    return h("div", {"class": "table-frame", tabindex: "0", role: "region",
+    return scroller(h("div", {"class": "table-frame", tabindex: "0", role: "region",
         "aria-label": options.label || "table"},
     h("table", {"class": options.class},
         h("thead", null, h("tr", null, heads.map((head) =>
             head === "" ? h("td", null) : h("th", {scope: "col"}, head)))),
-        h("tbody", null, rows.map((row) => h("tr", null, row.map(cell))))));
+        h("tbody", null, rows.map((row) => h("tr", null, row.map(cell)))))));
 }
 
 /**

@@ -6,6 +6,9 @@ export const pageText = {
     heroLead: "A small language model read {documents} {data} and learned to write its own. " +
         "This page replays that training here, in your browser, and opens every number it made.",
     heroWeights: "All {n} numbers that it learned, a pixel each",
+    fieldGo: "Go to weight",
+    fieldNone: "There is no such weight. Write a matrix, a row (a number, or a letter for wte " +
+        "and lm_head) and a column: wte[4][0], or wte e 0.",
     damaged: "The run inside this file is not what was written: it was changed or damaged. Press " +
         "Verify to see from which step on.",
     heroSamples: "What it wrote after training",
@@ -35,7 +38,8 @@ export const pageText = {
     receiptTechnical: "The worker seeds Python's Mersenne Twister, shuffles the order, draws " +
         "the weights, and replays forward, backward and Adam with the same operations in the " +
         "same order. It compares each loss, a SHA-256 digest of all weights after each step, " +
-        "each keyframe and the samples. `exp`, `log` and `**` are correctly rounded here; where " +
+        "each keyframe (a step whose whole state the file keeps) and the samples. `exp`, " +
+        "`log` and `**` are correctly rounded here; where " +
         "the recording machine's libm was not, the file lists the difference. This proves that " +
         "the numbers follow from the seed, the options and the documents. It does not prove who " +
         "made the file, or when.",
@@ -48,6 +52,10 @@ export const pageText = {
     compareTechnical: "Both runs are replayed in step until weights, then losses, differ in a " +
         "bit. `isograd explain --compare other.html` builds the second run in. The page dropped " +
         "here is read as text; nothing in it is executed.",
+    compareOrder: "Compared in this order: the model's size, its letters, the drawn weights; " +
+        "then step by step the documents, the loss, the weights after it; at last the samples.",
+    compareBuilt: "the run that --compare built in",
+    compareOther: "Recorded: ",
     consoleTitle: "In the console",
     consoleLead: "The same answers for programs: open your browser's console and type.",
     consoleNote: "Steps count from 1. Each number comes as `{value, hex}`, where `hex` is what " +
