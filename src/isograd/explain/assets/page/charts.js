@@ -276,7 +276,7 @@ function axes(options, f) {
             "text-anchor": "middle"}, tickText(v))),
         options.xLabel ? svg("text", {x: f.width - f.right, y: f.height - 4, "text-anchor": "end",
             "class": "axis-label"}, options.xLabel) : null,
-        options.yLabel ? svg("text", {x: f.left + 6, y: f.top + 10, "class": "axis-label"},
+        options.yLabel ? svg("text", {x: 0, y: f.top + 2, "class": "axis-label"},
             options.yLabel) : null,
         (options.lines || []).map((line) => svg("g", {"class": "guide"},
             svg("line", {x1: f.left, x2: f.width - f.right, y1: f.py(line.y), y2: f.py(line.y)}),

@@ -108,7 +108,8 @@ function lossesOfBoth(theirs, first) {
 
 function comparison({options, losses, first}, name) {
     return h("div", {"class": "stack"}, firstSentence(first, name),
-        h("h3", null, "Losses, smoothed"), lossesOfBoth(Float64Array.from(losses), first), h("h3", null, "Options"),
+        h("h3", null, "Losses, smoothed"), lossesOfBoth(Float64Array.from(losses), first),
+        h("h3", null, "Options"),
         optionTables(options));
 }
 

@@ -35,7 +35,7 @@ export const text5 = {
     drawLetter: "position",
     drawPin: "The random number {draw}, times the total {total}, falls between {low} and {high}: " +
         "{letter}.",
-    drawCaption: "Position {number}, of {count}. The model had read {prefix}.",
+    drawCaption: "Position {number}; there are {count}. The model had read {prefix}.",
     drawHeads: ["token", "logit", "probability", "cumulated"],
     drawGreedy: "This run sampled at temperature 0: nothing was drawn, the likeliest letter was " +
         "taken each time.",

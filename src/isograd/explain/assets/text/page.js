@@ -21,10 +21,12 @@ export const pageText = {
     drawing: "Lay the probabilities of all letters end to end. The random number says where on " +
         "that line the pin lands.",
     greedy: "Nothing is drawn: the largest logit wins.",
-    movedDown: "In step {step} it moved by {change}: down, because its gradients were lately " +
-        "positive on average, {mean}: they said that a larger weight means a larger loss.",
-    movedUp: "In step {step} it moved by {change}: up, because its gradients were lately " +
-        "negative on average, {mean}: they said that a larger weight means a smaller loss.",
+    movedDown: "In step {step} it moved by {change}: down, because its gradients were positive " +
+        "on average, lately: they said that a larger weight means a larger loss. Their running " +
+        "mean, corrected, is {mean}.",
+    movedUp: "In step {step} it moved by {change}: up, because its gradients were negative " +
+        "on average, lately: they said that a larger weight means a smaller loss. Their running " +
+        "mean, corrected, is {mean}.",
     stayed: "In step {step} it stayed where it was.",
     exception: "Made on another machine, a few results of `exp`, `log` and `**` may differ in " +
         "their last bit. This run recorded where its own library rounds differently from the " +
