@@ -7,7 +7,7 @@ import {lines, set, state, subscribe} from "./state.js";
 import {view} from "./views.js";
 
 const trail = {list: [], at: -1};
-const panel = {element: null, origin: null, asked: false, turn: 0, step: 0};
+const panel = {element: null, body: null, origin: null, asked: false, turn: 0, step: 0};
 const SHEET = "(max-width: 999px)"; // as in panels.css: the inspector lies over the page there
 
 /** What the fragment keeps of a number: its reference, and the value where that says none. */
@@ -149,14 +149,17 @@ async function show() {
     if (!open) {
         return;
     }
-    if (opens || panel.asked || element.contains(document.activeElement)) {
-        takeFocus();
-    }
+    const body = panel.body;
+    const inside = element.contains(document.activeElement);
     follow(state.at);
     panel.turn += 1;
     const {turn} = panel;
-    const body = h("div", {"class": "inspector-body", "aria-busy": "true"}, loading("computing"));
-    const waiting = setTimeout(() => replace(element, head(), body), 80);
+    body.setAttribute("aria-busy", "true");
+    replace(element, head(), body);
+    if (opens || panel.asked || inside) {
+        takeFocus();
+    }
+    const waiting = setTimeout(() => turn === panel.turn && fillBody([loading("computing")]), 80);
     let parts;
     try {
         parts = content(await view(state.at));
@@ -166,10 +169,18 @@ async function show() {
     }
     clearTimeout(waiting);
     if (turn === panel.turn) {
-        replace(body, parts.flat(Infinity).filter(Boolean));
+        fillBody(parts);
         body.removeAttribute("aria-busy");
-        replace(element, head(), body);
         element.scrollTop = 0;
+    }
+}
+
+/** Shows `parts`; the focus stays in the panel if it was in what they replace. */
+function fillBody(parts) {
+    const inside = panel.body.contains(document.activeElement);
+    replace(panel.body, parts);
+    if (inside) {
+        takeFocus();
     }
 }
 
@@ -187,6 +198,7 @@ function followStep() {
 /** Makes `element` the inspector. */
 export function inspector(context, element) {
     panel.element = element;
+    panel.body = h("div", {"class": "inspector-body"});
     panel.step = state.step;
     element.addEventListener("keydown", leave);
     subscribe(followStep, ["step"]);

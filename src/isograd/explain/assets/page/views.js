@@ -91,7 +91,8 @@ async function uses(k, id, total) {
         ask("node", k, part.from)));
     const item = (part, i) => {
         const {what, operation} = parents[i] || {what: `node ${part.from}`, operation: ""};
-        const kind = KINDS_OF_NODE[operation] ? `, ${KINDS_OF_NODE[operation]}` : "";
+        const said = !KINDS_OF_NODE[operation] || /product|sum/.test(what);
+        const kind = said ? "" : `, ${KINDS_OF_NODE[operation]}`;
         return h("li", null, h("span", {"class": "term"}, what.replace(/position \d+/, (at) =>
             at + lettersAt(what, tokens)) + kind), num(part.value, `node/${k}/${id}/part/${i}`));
     };
