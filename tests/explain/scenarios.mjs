@@ -153,3 +153,80 @@ export async function picture(page, {path, theme, act}) {
     await (element || page).screenshot({path, fullPage: !element});
     return path;
 }
+
+/** Presses `key` until the focus is where `there` (a selector) says; how often that took. */
+async function pressUntil(page, key, there, most = 400) {
+    for (let n = 1; n <= most; n++) {
+        await page.keyboard.press(key);
+        if (await page.evaluate((what) => document.activeElement.matches(what), there)) {
+            return n;
+        }
+    }
+    throw new Error(`${key} never reaches ${there}`);
+}
+
+/** What the inspector shows, once it stands: the number, whether it has the focus, and its place. */
+async function inspected(page, ref) {
+    await page.waitForFunction((at) => {
+        const panel = document.getElementById("inspector");
+        return location.hash.includes(`at=${at}`) && panel.contains(document.activeElement) &&
+            panel.querySelector("#inspected") && !panel.querySelector("[aria-busy=true]");
+    }, {timeout: 5000}, ref);
+    return page.evaluate(() => document.getElementById("inspected").textContent);
+}
+
+/** By keyboard alone: from a loss to a weight, to its history, and back again. */
+export async function keyboard(page) {
+    await opened(page);
+    const found = {tabs: [await pressUntil(page, "Tab", "main [data-ref^='loss/']")]};
+    await page.keyboard.press("Enter");
+    found.loss = await inspected(page, "loss/");
+    found.close = await pressUntil(page, "Tab", "#inspector .close", 9);
+    found.tabs.push(await pressUntil(page, "Tab", "#inspector [data-ref^='weight/']", 20));
+    await page.keyboard.press("Enter");
+    found.weight = await inspected(page, "weight/");
+    await page.waitForSelector("#inspector .history [role=slider]", {timeout: 5000});
+    found.tabs.push(await pressUntil(page, "Tab", "#inspector .history [role=slider]", 40));
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => location.hash.includes("step=999"), {timeout: 5000});
+    found.history = await inspected(page, "weight/999/");
+    for (const ref of ["weight/", "loss/"]) {
+        await pressUntil(page, "Tab", "#inspector [aria-label='Back in the inspector']", 30);
+        await page.keyboard.press("Enter");
+        found.back = await inspected(page, ref);
+    }
+    await page.keyboard.press("Escape");
+    found.ends = await page.evaluate(() => [document.getElementById("inspector").hidden,
+        document.activeElement.dataset.ref]);
+    return found;
+}
+
+/** How far, in pixels, numbers move on the screen while the inspector opens and closes. */
+export async function places(page, {count}) {
+    await opened(page);
+    await seen(page);
+    const moved = [];
+    for (let i = 1; i <= count; i++) {
+        moved.push(await page.evaluate(async (share) => {
+            const all = [...document.querySelectorAll("main .num")]
+                .filter((one) => one.checkVisibility());
+            const number = all[Math.floor(share * (all.length - 1))];
+            const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
+            window.dispatchEvent(new Event("wheel")); // as a reader's hand would
+            number.scrollIntoView({block: "center", behavior: "instant"});
+            await pause(100);
+            const y = () => number.getBoundingClientRect().y;
+            window.scrollBy({top: y() - window.innerHeight / 3, behavior: "instant"});
+            await pause(400);
+            const before = y();
+            number.click();
+            await pause(700);
+            const open = y();
+            document.querySelector("#inspector .close").click();
+            await pause(700);
+            return [open - before, y() - before];
+        }, i / (count + 1)));
+    }
+    return moved;
+}

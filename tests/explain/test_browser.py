@@ -288,6 +288,21 @@ def test_a_link_leads_back(pages):
     assert before == after and "wte" in before[1]
 
 
+def test_the_keyboard_follows_a_chain_and_comes_back(pages):
+    found = drive("chrome", [{"page": pages["default"], "scenario": "keyboard"}])[0]
+    assert found["loss"] == "Loss of step 1000" and found["back"] == found["loss"]
+    assert found["weight"] == found["history"] and "[" in found["weight"]
+    assert found["ends"] == [True, "loss/1000"]
+    assert found["close"] <= 3
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_numbers_stay_where_they_are_when_the_inspector_opens(pages, width):
+    job = {"page": pages["default"], "scenario": "places", "width": width, "args": {"count": 6}}
+    for sheet, closed in drive("chrome", [job])[0]:
+        assert abs(sheet) <= 2 and abs(closed) <= 2
+
+
 def test_it_is_quick(pages):
     args = {"steps": [700, 260, 999, 2], "refs": ["weight/700/wte/0/3/after", "loss/412"]}
     times = drive("chrome", [{"page": pages["default"], "scenario": "times", "args": args}])[0]

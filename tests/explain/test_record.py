@@ -146,7 +146,7 @@ def test_documents_that_no_step_used_can_be_withheld(monkeypatch):
 
 
 def test_keyframes_are_fewer_where_they_are_large():
-    assert list(keyframe_steps(1000, 4192)) == [250, 500, 750, 1000]
+    assert list(keyframe_steps(1000, 4192)) == [334, 668, 1000]
     assert list(keyframe_steps(1, 4192)) == [1]
     assert len(list(keyframe_steps(100_000, 4192))) == 25
     assert list(keyframe_steps(1000, 53_632)) == [500, 1000]

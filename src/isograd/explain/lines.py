@@ -37,6 +37,7 @@ def reference_lines() -> dict[str, Any]:
     sources = {name: (folder / name).read_text("utf-8") for name in SHOWN}
     return {
         "sites": {site: line_of(sources, *place) for site, place in SITES.items()},
+        "backward": line_of(sources, "value.py", "child.grad += "),
         "sources": sources,
     }
 

@@ -24,7 +24,7 @@ from ..text import CharTokenizer
 from . import calls as pure
 
 BETA1, BETA2, EPS = 0.85, 0.99, 1e-8
-BETWEEN_KEYFRAMES = 250  # steps, where there is room
+BETWEEN_KEYFRAMES = 334  # steps, where there is room
 ROOM_FOR_KEYFRAMES = 2_600_000  # bytes
 ROOM = 64_000_000  # bytes, for all: more makes a page of over 80 MB
 MOST_DIGESTS = 100_000

@@ -1,6 +1,6 @@
 // Act 2, one number: slopes, descent, the graph, its operations, and relu's gate.
 import {
-    act, fillIn, figure, h, num, question, replace, rich, table, voices, whenSeen,
+    act, fillIn, figure, h, num, question, replace, rich, table, tokenText, voices, whenSeen,
 } from "./kit.js";
 import {heat, linePlot} from "./charts.js";
 import {rollingBalls, tangent} from "./curves.js";
@@ -64,7 +64,8 @@ function gate({step, picture, position}, layer) {
     const columns = Math.min(size, 16);
     const open = Array.from({length: size}, (_, i) => before.data[at(i)]).filter((x) => x > 0);
     return [h("p", null, `${open.length} of ${size} units are open`, picture.n > 1
-        ? ` at position ${position}` : "", run.config.n_layer > 1 ? `, layer ${layer}.` : "."),
+        ? ` at position ${position}, which reads ${tokenText(picture.tokens[position], run.chars)}`
+        : "", run.config.n_layer > 1 ? `, layer ${layer}.` : "."),
     heat({rows: Math.ceil(size / columns), columns,
         label: "Hidden units before relu", value: (r, c) => r * columns + c < size
             ? before.data[at(r * columns + c)] : NaN,

@@ -102,7 +102,7 @@ function ruler(context, step, i, j) {
         part.style.setProperty("--size", `${(100 * p / total).toFixed(3)}%`);
         return part;
     });
-    const pin = h("span", {"class": "pin"});
+    const pin = h("span", {"class": "pin"}, h("b", null, letterName(token, run)));
     pin.style.setProperty("--at", `${(100 * step.draw).toFixed(3)}%`);
     const ref = `sample/${i}/${j}/`;
     const low = token > 0 ? num(cumulated[token - 1], `${ref}cumulated/${token - 1}`) : "0";
@@ -110,8 +110,8 @@ function ruler(context, step, i, j) {
         h("div", {"class": "ruler-ends", "aria-hidden": "true"}, h("span", null, "0"),
             h("span", null, "0.5"), h("span", null, "1")),
         h("p", {"class": "said"}, rich(text5.drawPin, {
-            draw: num(step.draw, ref + "draw", {digits: 5}),
-            total: num(total, `${ref}cumulated/${probabilities.length - 1}`, {digits: 5}), low,
+            draw: num(step.draw, ref + "draw"),
+            total: num(total, `${ref}cumulated/${probabilities.length - 1}`), low,
             high: num(cumulated[token], `${ref}cumulated/${token}`), letter: letter(token, run)})));
 }
 
@@ -149,8 +149,8 @@ function drawnLetter(context, list) {
         h("div", {"class": "positions", role: "group", "aria-label": text5.drawLetter},
             steps.map((step, n) => h("button", {type: "button", "class": "position",
                 "aria-pressed": String(n === j), onclick: () => set({sample: `${i}.${n}`})},
-            letter(step.token, run), h("small", null, String(n + 1))))),
-        h("p", {"class": "above"}, rich(fill(text5.drawCaption, {number: j + 1,
+            letter(step.token, run), h("small", null, String(n))))),
+        h("p", {"class": "above"}, rich(fill(text5.drawCaption, {number: j,
             count: steps.length}), {prefix: h("bdi", {"class": "letter"}, "\u25cf" + prefix)})),
         run.options.temperature === 0 ? h("p", null, text5.drawGreedy)
             : ruler(context, steps[j], i, j),
@@ -212,7 +212,7 @@ function drawQuestion(context, list) {
     const options = tokens.map((token) => letterName(token, run));
     const bound = (t) => t < 0 ? "0" : num(step.cumulated[t], `sample/${i}/${j}/cumulated/${t}`);
     return question({
-        ask: h("span", null, rich(fill(text5.questionAsk, {number: j + 1, other}), {
+        ask: h("span", null, rich(fill(text5.questionAsk, {number: j, other}), {
             sample: h("bdi", {"class": "letter"}, shortText(list[i].text) || text5.ownEmpty),
             letter: letter(step.token, run)})),
         options,

@@ -4,7 +4,8 @@ import {choice, derived, fillIn, h, num, segmented, table, voices} from "./kit.j
 import {figure} from "./kit.js";
 import {live} from "./live.js";
 import {
-    fill, letter, letterName, nodeRef, positionIn, positions, largestOf, sentence, strip,
+    fill, letter, letterName, nodeRef, positionIn, positions, largestOf, readsAndPredicts, sentence,
+    strip,
 } from "./pictures.js";
 import {text3} from "../text/act3.js";
 
@@ -58,8 +59,8 @@ function headRows(context, picture, state) {
     const field = picture.fields[`layer${layerIn(run, state)}.attention`];
     const {n} = picture;
     return h("div", null,
-        sentence(text3.attentionHeads, {position: String(at), letter: letter(picture.tokens[at],
-            run)}, {"class": "above"}),
+        sentence(text3.attentionHeads, {position: String(at),
+            letter: readsAndPredicts(picture, at, run)}, {"class": "above"}),
         narrow(at + 1, heat({
             rows: run.config.n_head, columns: at + 1, scale: "sequential", limit: 1,
             label: "attention of each head", numbers: at < 12, digits: 2,
@@ -82,7 +83,8 @@ function triangle(context, picture, state) {
     return h("div", null,
         sentence(fill(text3.attentionGrid, {head}), {}, {"class": "above"}),
         heat({
-            rows: n, columns: n, scale: "sequential", limit: 1, label: `attention of head ${head}`,
+            rows: n, columns: n, scale: "sequential", limit: 1, pale: true,
+            label: `attention of head ${head}`,
             rowLabels: names.map((name, t) => `${t} ${name}`), columnLabels: names,
             value: (t, u) => field.data[cellOf(n, head, t, u)],
             ref: (t, u) => u > t ? null : nodeRef(state.step, field.ids[cellOf(n, head, t, u)]),

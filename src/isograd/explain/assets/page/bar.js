@@ -5,28 +5,36 @@ import {contentsList, facts, goTo} from "./hero.js";
 import {verificationText, verifyRun, watchVerification} from "./receipt.js";
 import {ask, run, set, state, subscribe} from "./state.js";
 
-function popover(opener, content) {
-    const panel = h("div", {"class": "popover", hidden: true}, content);
-    const show = (open) => {
-        panel.hidden = !open;
+const SCROLLED = 40; // pixels after which the reader has gone elsewhere
+
+/** Makes `opener` open and close `panel` by show(open); Esc, presses elsewhere, scrolling close. */
+function opens(opener, panel, show) {
+    const now = {open: false, y: 0};
+    const turn = (open) => {
+        Object.assign(now, {open, y: window.scrollY});
         opener.setAttribute("aria-expanded", String(open));
+        show(open);
     };
-    show(false);
-    opener.addEventListener("click", () => show(panel.hidden));
+    turn(false);
+    opener.addEventListener("click", () => turn(!now.open));
     document.addEventListener("pointerdown", (event) => {
-        if (!panel.contains(event.target) && !opener.contains(event.target)) {
-            show(false);
+        if (now.open && !panel.contains(event.target) && !opener.contains(event.target)) {
+            turn(false);
         }
     });
-    panel.addEventListener("keydown", (event) => {
-        if (event.key === "Escape") {
-            event.stopPropagation();
-            show(false);
-            opener.focus();
+    window.addEventListener("scroll", () => {
+        if (now.open && Math.abs(window.scrollY - now.y) > SCROLLED) {
+            turn(false);
         }
-    });
-    panel.show = show;
-    return panel;
+    }, {passive: true});
+    document.addEventListener("keydown", (event) => {
+        if (now.open && event.key === "Escape") {
+            event.stopPropagation(); // the inspector stays
+            turn(false);
+            opener.focus({preventScroll: true});
+        }
+    }, {capture: true});
+    return () => turn(false);
 }
 
 function card() {
@@ -34,7 +42,14 @@ function card() {
         h("strong", null, "isograd"), h("span", null, `${run.data.name}, seed ${
             run.options.seed.length > 9 ? run.options.seed.slice(0, 8) + "\u2026"
                 : run.options.seed}`));
-    const panel = popover(opener, [facts(), contentsList(() => panel.show(false))]);
+    const panel = h("div", {"class": "popover"});
+    const close = opens(opener, panel, (open) => {
+        if (open && !panel.firstChild) {
+            replace(panel, facts(), contentsList(() => close(), true));
+        }
+        panel.hidden = !open;
+    });
+    panel.addEventListener("click", (event) => event.target.closest("[data-ref]") && close());
     return h("div", {"class": "card"}, opener, panel);
 }
 
@@ -77,9 +92,11 @@ function positionLetters(tokens) {
     return h("fieldset", {"class": "letters"}, h("legend", {"class": "away"}, "Position"),
         Array.from({length: n}, (_, i) => h("label", {"class": "letter-choice"},
             h("input", {type: "radio", name: "position", value: i, checked: i === now,
-                "aria-label": `position ${i}: ${i === 0 ? "start" : tokenText(tokens[i],
-                    run.chars)}`, onchange: () => set({position: i})}),
-            h("span", null, tokenText(tokens[i], run.chars)))));
+                "aria-label": `position ${i}: reads ${i === 0 ? "start" : tokenText(tokens[i],
+                    run.chars)}, predicts ${tokenText(tokens[i + 1], run.chars)}`,
+                onchange: () => set({position: i})}),
+            h("span", null, tokenText(tokens[i], run.chars)))),
+        h("span", {"class": "reads"}, `\u2192 ${tokenText(tokens[now + 1], run.chars)}`));
 }
 
 /** The step's documents and, of the chosen one, the position that predicts. */
@@ -146,13 +163,12 @@ function verifyButton() {
 
 /** Fills the bar. */
 export function bar(context, element) {
-    const more = h("button", {type: "button", "class": "more", "aria-expanded": "false",
-        "aria-label": "Position and voice", onclick: () => {
-            const open = element.classList.toggle("open");
-            more.setAttribute("aria-expanded", String(open));
-        }}, "\u2026");
+    const more = h("button", {type: "button", "class": "more", "aria-label": "Voice"}, "\u2026");
+    const voice = voiceControl();
+    const close = opens(more, voice, (open) => element.classList.toggle("open", open));
+    subscribe(close, ["voice"]);
     replace(element, card(), stepControl(), h("div", {"class": "bar-more"}, placeControl(),
-        voiceControl()), more, themeButton(), verifyButton());
+        voice), more, themeButton(), verifyButton());
     new ResizeObserver(() => {
         document.documentElement.style.setProperty("--bar", element.offsetHeight + "px");
     }).observe(element);

@@ -29,7 +29,7 @@ export function roving(container, items, columns) {
             go(moves[event.key]);
         } else if (i >= 0 && (event.key === "Enter" || event.key === " ")) {
             event.preventDefault();
-            items[i].click();
+            items[i].dispatchEvent(new MouseEvent("click", {bubbles: true})); // SVG, too
         }
     });
     container.addEventListener("focusin", (event) => {
@@ -89,7 +89,8 @@ function largest(options) {
 
 function heatGrid(options, limit, start, stop) {
     const cells = [];
-    const grid = h("div", {"class": "heat" + (options.numbers ? " with-numbers" : ""), role: "grid",
+    const grid = h("div", {"class": "heat" + (options.numbers ? " with-numbers" : "") +
+        (options.numbers || options.pale ? " pale" : ""), role: "grid",
         "aria-label": options.label || "heat map"});
     const labelled = Boolean(options.rowLabels);
     grid.style.setProperty("--columns", options.columns);
@@ -118,7 +119,7 @@ function heatGrid(options, limit, start, stop) {
 /**
  * A heat map. {rows, columns, value(r, c), ref(r, c) (null: hidden), rowLabels, columnLabels,
  * label, scale: "diverging"|"sequential", limit (the strongest colour), numbers (show them),
- * digits, marked(r, c)}
+ * digits, pale (the colours of one with numbers), marked(r, c)}
  */
 export function heat(options) {
     const limit = options.limit || largest(options);
@@ -152,7 +153,8 @@ function pager(start, stop, rows, most, draw) {
 
 function legend(options, limit) {
     const text = shortDecimal(limit, 2);
-    return h("p", {"class": "legend " + (options.scale || "diverging"), "aria-hidden": "true"},
+    return h("p", {"class": "legend " + (options.scale || "diverging") +
+        (options.numbers || options.pale ? " pale" : ""), "aria-hidden": "true"},
         h("span", null, options.scale === "sequential" ? "0" : "\u2212" + text),
         h("i", {"class": "ramp"}), h("span", null, text));
 }
@@ -274,6 +276,8 @@ function axes(options, f) {
             "text-anchor": "middle"}, tickText(v))),
         options.xLabel ? svg("text", {x: f.width - f.right, y: f.height - 4, "text-anchor": "end",
             "class": "axis-label"}, options.xLabel) : null,
+        options.yLabel ? svg("text", {x: 0, y: f.top + 2, "class": "axis-label"},
+            options.yLabel) : null,
         (options.lines || []).map((line) => svg("g", {"class": "guide"},
             svg("line", {x1: f.left, x2: f.width - f.right, y1: f.py(line.y), y2: f.py(line.y)}),
             svg("text", {x: f.width - f.right, y: f.py(line.y) - 5, "text-anchor": "end"},
@@ -297,15 +301,16 @@ function plotDrawing(options, frame, at) {
     const move = () => replace(cross,
         svg("line", {x1: px(xAt(at.i)), x2: px(xAt(at.i)), y1: frame.top,
             y2: frame.height - frame.bottom}),
-        options.series.filter((line) => Number.isFinite(line.y[at.i])).map((line) =>
-            svg("circle", {cx: px(xAt(at.i)), cy: py(line.y[at.i]), r: 4})));
+        options.series.map((line, i) => Number.isFinite(line.y[at.i]) ? svg("circle", {
+            "class": line.class || "line-" + i, cx: px(xAt(at.i)), cy: py(line.y[at.i]),
+            r: 4}) : []));
     move();
     return {drawing, move};
 }
 
 /**
  * Lines over steps (or over x). {series: [{name, y, ref(i), class}], x, start (of steps, 1),
- * marks: [{x, label}], lines: [{y, label}], domain: [low, high], height, label, xLabel, at (index),
+ * marks: [{x, label}], lines: [{y, label}], domain: [low, high], height, label, xLabel, yLabel, at,
  * unit ("step"), onPick(index)}. Returns it with .mark(marks) and .move(index).
  */
 export function linePlot(options) {

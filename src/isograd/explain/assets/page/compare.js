@@ -4,7 +4,7 @@ import {reprOf} from "../core/numbers.js";
 import {act, button, fillIn, h, num, table, voices} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {runningMean} from "./pictures.js";
-import {askNow, run, set} from "./state.js";
+import {askNow, run, set, state, subscribe} from "./state.js";
 import {pageText} from "../text/page.js";
 
 const PAYLOAD = /id="payload" data-sha256="([0-9a-f]{64})">([A-Za-z0-9+/=\s]*)</;
@@ -56,18 +56,36 @@ function ownRef({what, step, name, row, column}) {
         : "derived";
 }
 
-function firstSentence(first) {
+/** The name of this page's file. */
+function ownName() {
+    try {
+        return decodeURIComponent(location.pathname.split("/").pop()) || "this page";
+    } catch {
+        return "this page";
+    }
+}
+
+/** As Python writes it, with a true minus sign. */
+function written(value) {
+    return reprOf(value).replaceAll("-", "\u2212");
+}
+
+function firstSentence(first, name) {
     if (!first) {
         return h("p", {"class": "proof"}, "No number differs: the runs are equal, bit for bit.");
     }
     const isNumber = first.what === "weight" || first.what === "loss";
-    const number = (value, ref) => isNumber ? num(value, ref, {text: reprOf(value),
-        formula: `${placeText(first)}, as recorded`}) : h("bdi", null, shortValue(value));
+    const number = (value, ref) => isNumber ? num(value, ref, {text: written(value),
+        formula: `${pageText.compareOther}${placeText(first)}, of ${name}`})
+        : h("bdi", null, shortValue(value));
     return [h("p", {"class": "proof"}, first.step ? `They part in step ${first.step}.`
         : "They differ from the start."),
     h("dl", {"class": "pairs"}, h("dt", null, "First difference"), h("dd", null, placeText(first)),
-        h("dt", null, "This run"), h("dd", null, number(first.mine, ownRef(first))),
-        h("dt", null, "Other run"), h("dd", null, number(first.theirs, "derived"))),
+        h("dt", null, "This run"), h("dd", null, number(first.mine, ownRef(first)), " ",
+            h("bdi", {"class": "how"}, ownName())),
+        h("dt", null, "Other run"), h("dd", null, number(first.theirs, "derived"), " ",
+            h("bdi", {"class": "how"}, name))),
+    h("p", {"class": "note"}, pageText.compareOrder),
     first.step ? h("p", null, button(`Look at step ${first.step} of this run`,
         () => set({step: first.step}))) : null];
 }
@@ -76,19 +94,22 @@ function firstSentence(first) {
 function lossesOfBoth(theirs, first) {
     const mean = (losses) => runningMean(losses, Math.max(1, Math.round(losses.length / 40)));
     const formula = (whose) => (i) => `mean of the ${whose} losses up to step ${i + 1}`;
-    return linePlot({label: "Smoothed losses of both runs", xLabel: "step",
-        at: first?.step ? first.step - 1 : 0,
+    const plot = linePlot({label: "Smoothed losses of both runs", xLabel: "step",
+        yLabel: "loss", at: state.step - 1,
         series: [{name: "this run", y: mean(run.losses), ref: () => "derived",
             formula: formula("run's"), "class": "line-0"},
         {name: "other run", y: mean(theirs), ref: () => "derived",
             formula: formula("other run's"), "class": "line-1"}],
         marks: first?.step ? [{x: first.step, label: "first difference"}] : [],
         onPick: (i) => set({step: Math.min(i + 1, run.options.steps)})});
+    subscribe(() => plot.move(state.step - 1), ["step"]);
+    return plot;
 }
 
-function comparison({options, losses, first}) {
-    return h("div", {"class": "stack"}, firstSentence(first), h("h3", null, "Losses, smoothed"),
-        lossesOfBoth(Float64Array.from(losses), first), h("h3", null, "Options"),
+function comparison({options, losses, first}, name) {
+    return h("div", {"class": "stack"}, firstSentence(first, name),
+        h("h3", null, "Losses, smoothed"), lossesOfBoth(Float64Array.from(losses), first),
+        h("h3", null, "Options"),
         optionTables(options));
 }
 
@@ -115,13 +136,14 @@ function dropZone(take) {
 /** The comparison. */
 export function compare() {
     const place = h("div", {"class": "comparison", "aria-live": "polite"}, h("span"));
-    const show = (payload) => fillIn(place, payload.then(({base64, sha256}) =>
-        askNow("compareWith", [base64, sha256])), comparison);
+    const show = (payload, name) => fillIn(place, payload.then(({base64, sha256}) =>
+        askNow("compareWith", [base64, sha256])), (answer) => comparison(answer, name));
     const built = document.getElementById("payload-other");
     if (built) {
-        show(Promise.resolve({base64: built.textContent.trim(), sha256: built.dataset.sha256}));
+        show(Promise.resolve({base64: built.textContent.trim(), sha256: built.dataset.sha256}),
+            pageText.compareBuilt);
     }
     return act("compare", "Compare", pageText.compareTitle, pageText.compareLead,
         voices(pageText.comparePlain, pageText.compareTechnical),
-        dropZone((file) => file && show(file.text().then(payloadOf))), place);
+        dropZone((file) => file && show(file.text().then(payloadOf), file.name)), place);
 }

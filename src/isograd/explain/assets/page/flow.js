@@ -1,6 +1,6 @@
 // The end, first part: one document flowing through all stages, every number a cell.
 import {roving} from "./charts.js";
-import {figure, h, num, voices} from "./kit.js";
+import {figure, h, num, scroller, voices} from "./kit.js";
 import {surprises} from "./loss.js";
 import {live} from "./live.js";
 import {
@@ -89,8 +89,8 @@ function flowPicture(context, picture, state) {
     const cut = shown < picture.n ? fill(textEnd.flowCut, {from, to: from + shown - 1,
         n: picture.n}) + " " : "";
     return h("div", {"class": "stack"}, positions(context, picture),
-        h("div", {"class": "flow-frame", tabindex: "0", role: "region",
-            "aria-label": textEnd.flowFrame}, grid),
+        scroller(h("div", {"class": "flow-frame", tabindex: "0", role: "region",
+            "aria-label": textEnd.flowFrame}, grid)),
         h("p", {"class": "caption"}, cut + textEnd.flowMean + " " + fill(textEnd.flowCount,
             {shown: all.length.toLocaleString("en")})));
 }

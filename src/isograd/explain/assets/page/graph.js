@@ -1,6 +1,6 @@
 // A graph that can be read whole, and backward through it in slow motion. The three sources are
 // (3 * 4) + 2, an expression of the reader's, and the first nodes of the chosen step's own sweep.
-import {button, derived, h, num, replace, segmented, svg, textInput} from "./kit.js";
+import {button, derived, h, num, replace, scroller, segmented, svg, textInput} from "./kit.js";
 import {reprOf} from "../core/numbers.js";
 import {exponentText} from "./formulas.js";
 import {ask, state, subscribe} from "./state.js";
@@ -191,8 +191,8 @@ function keepInView(frame, box) {
 /** The whole figure. */
 export function graphWidget() {
     const now = {source: "small", own: "a*b + a", graph: {nodes: new Map(), order: []}, turn: 0};
-    const picture = h("div", {"class": "graph-scroll", tabindex: "0", role: "region",
-        "aria-label": "Graph"});
+    const picture = scroller(h("div", {"class": "graph-scroll", tabindex: "0", role: "region",
+        "aria-label": "Graph"}));
     const added = h("ul", {"class": "plus-equals", "aria-live": "polite"});
     const message = h("p", {"class": "sorry", role: "status"});
     const motion = slowMotion(() => now.graph, (count) => {

@@ -57,7 +57,7 @@ export function showAct(id) {
     for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) {
         window.addEventListener(event, stop, {once: true, passive: true});
     }
-    section.querySelector("h2")?.focus({preventScroll: true});
+    section.querySelector("h2, h3")?.focus({preventScroll: true});
 }
 
 export function goTo(id) {
@@ -68,16 +68,28 @@ export function goTo(id) {
     }
 }
 
-/** The acts as a list of links. */
-export function contentsList(afterwards = () => {}) {
+function linkTo(id, afterwards, ...content) {
+    return h("a", {href: `#act=${id}`, "data-act": id, onclick: (event) => {
+        event.preventDefault();
+        afterwards();
+        goTo(id);
+    }}, content);
+}
+
+/** Links to the widgets of an act, as far as it is built. */
+function widgetLinks(id, afterwards) {
+    const figures = [...document.querySelectorAll(`#${id} .figure`)];
+    return figures.length === 0 ? null : h("ul", {"class": "widgets"}, figures.map((one) =>
+        h("li", null, linkTo(one.id, afterwards, one.querySelector("h3").textContent))));
+}
+
+/** The acts as a list of links, and those of their widgets if `deep`. */
+export function contentsList(afterwards = () => {}, deep = false) {
     return h("nav", {"class": "contents", "aria-label": pageText.contents}, h("ol", null,
-        contents.map(([id, mark, title, line]) => h("li", null, h("a", {href: `#act=${id}`,
-            "data-act": id, onclick: (event) => {
-                event.preventDefault();
-                afterwards();
-                goTo(id);
-            }}, h("span", {"class": "mark", "aria-hidden": "true"}, mark),
-        h("span", {"class": "name"}, title), h("span", {"class": "line"}, line))))));
+        contents.map(([id, mark, title, line]) => h("li", null, linkTo(id, afterwards,
+            h("span", {"class": "mark", "aria-hidden": "true"}, mark),
+            h("span", {"class": "name"}, title), h("span", {"class": "line"}, line)),
+        deep ? widgetLinks(id, afterwards) : null))));
 }
 
 function sampleList() {

@@ -152,7 +152,7 @@ export function whenSeen(element, fn) {
 /** A titled figure. The caption may be a string, nodes, or nothing. */
 export function figure(title, widget, caption) {
     return h("figure", {"class": "figure"},
-        h("figcaption", {"class": "figure-title"}, h("h3", null, title)),
+        h("figcaption", {"class": "figure-title"}, h("h3", {tabindex: "-1"}, title)),
         h("div", {"class": "figure-body"}, widget),
         caption ? h("p", {"class": "caption"},
             typeof caption === "string" ? rich(caption) : caption) : null);
@@ -173,12 +173,16 @@ export function voices(plain, technical) {
 
 /** The frame of an act: its number or mark, its title, the sentence below, and what is in it. */
 export function act(id, mark, title, lead, ...children) {
-    return h("section", {"class": "act", id, "aria-labelledby": id + "-title"},
+    const section = h("section", {"class": "act", id, "aria-labelledby": id + "-title"},
         h("header", {"class": "act-head"},
             h("p", {"class": "act-mark", "aria-hidden": "true"}, mark),
             h("h2", {id: id + "-title", tabindex: "-1"}, title),
             lead ? h("p", {"class": "lead"}, rich(lead)) : null),
         children);
+    section.querySelectorAll(".figure").forEach((one, i) => {
+        one.id = `${id}.${i + 1}`; // for links: #act=act3.2
+    });
+    return section;
 }
 
 let controls = 0;
@@ -257,6 +261,20 @@ export function textInput({label, value = "", onInput, placeholder}) {
     return element;
 }
 
+/** Marks at which sides `element`, which scrolls sideways, goes on: the style fades them. */
+export function scroller(element) {
+    const look = () => {
+        const left = element.scrollLeft > 4;
+        const right = element.scrollLeft + element.clientWidth < element.scrollWidth - 4;
+        element.dataset.more = left && right ? "both" : left ? "left" : right ? "right" : "none";
+    };
+    const watcher = new ResizeObserver(look);
+    watcher.observe(element);
+    new MutationObserver(look).observe(element, {childList: true});
+    element.addEventListener("scroll", look, {passive: true});
+    return element;
+}
+
 export function button(text, onClick, attributes = {}) {
     return h("button", {type: "button", "class": "button", onclick: onClick, ...attributes}, text);
 }
@@ -270,12 +288,12 @@ export function code(text) {
 export function table(heads, rows, options = {}) {
     const cell = (content, i) => i === 0 ? h("th", {scope: "row"}, content)
         : h("td", null, content);
-    return h("div", {"class": "table-frame", tabindex: "0", role: "region",
+    return scroller(h("div", {"class": "table-frame", tabindex: "0", role: "region",
         "aria-label": options.label || "table"},
     h("table", {"class": options.class},
         h("thead", null, h("tr", null, heads.map((head) =>
             head === "" ? h("td", null) : h("th", {scope: "col"}, head)))),
-        h("tbody", null, rows.map((row) => h("tr", null, row.map(cell))))));
+        h("tbody", null, rows.map((row) => h("tr", null, row.map(cell)))))));
 }
 
 /**

@@ -89,7 +89,7 @@ function lifeNumbers(context, weight, answer, state) {
     return h("div", null, h("h4", null, fill(text4.lifeStep, values)),
         table(["", "", ""], text4.lifeLines.map(([what, sign, says]) => [h("i", null, sign),
             h("span", {"class": "how"}, rich(fill(says, values))),
-            num(answer[what], weightRef(state.step, name, row, column, what), {digits: 5})]),
+            num(answer[what], weightRef(state.step, name, row, column, what))]),
         {label: "one step of Adam", "class": "adam"}),
     h("div", {"class": "above"}, moveSentence(state.step, `weight/${state.step}/${name}/${row}/` +
         `${column}`, answer)));

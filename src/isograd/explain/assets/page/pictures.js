@@ -35,6 +35,12 @@ export function positionIn(picture, state) {
     return Math.min(state.position, picture.n - 1);
 }
 
+/** What a position reads and what it predicts, as tiles: "i -> a". */
+export function readsAndPredicts(picture, t, run) {
+    return h("span", {"class": "reads"}, letter(picture.tokens[t], run), "\u2009\u2192\u2009",
+        letter(picture.tokens[t + 1], run));
+}
+
 /** The letters of a document, to choose a position by. */
 export function positions(context, picture) {
     const {run, state, set} = context;
@@ -42,8 +48,12 @@ export function positions(context, picture) {
     return h("div", {"class": "positions", role: "group", "aria-label": "position"},
         Array.from({length: picture.n}, (_, t) => h("button", {
             type: "button", "class": "position", "aria-pressed": String(t === chosen),
+            title: `position ${t}: reads ${letterName(picture.tokens[t], run)}, predicts ${
+                letterName(picture.tokens[t + 1], run)}`,
             onclick: () => set({position: t}),
-        }, letter(picture.tokens[t], run), h("small", null, String(t)))));
+        }, letter(picture.tokens[t], run), h("small", null, String(t)))),
+    h("span", {"class": "position-says"}, `position ${chosen}: `,
+        readsAndPredicts(picture, chosen, run)));
 }
 
 /** One cell of a strip or tile: colour by sign and size, reference and bits of its number. */

@@ -95,7 +95,8 @@ const CHECKED = [
     ["The first weights", "drawn again from the seed, compared in all 64 bits"],
     ["Every loss", "compared in all 64 bits"],
     ["All weights after every step", "compared by a digest, SHA-256"],
-    ["Weights and moments at the keyframes", "compared in all 64 bits"],
+    ["Weights and moments at the keyframes (steps whose whole state is kept)",
+        "compared in all 64 bits"],
     ["The samples", "drawn again, letter by letter"],
 ];
 

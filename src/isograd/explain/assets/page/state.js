@@ -6,7 +6,7 @@ const DEFAULTS = {step: 1, document: 0, position: 0, voice: "both", act: "", at:
 
 export const state = {...DEFAULTS};
 export const run = {};
-export const lines = {sites: {}, sources: {}};
+export const lines = {sites: {}, sources: {}, backward: null};
 
 const listeners = [];
 const worker = {port: null, next: 1, waiting: new Map(), answers: new Map()};

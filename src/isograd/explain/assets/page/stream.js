@@ -2,7 +2,8 @@
 import {derived, figure, h, voices} from "./kit.js";
 import {live} from "./live.js";
 import {
-    fill, largestOf, letter, positionIn, positions, rootMeanSquare, rowOf, sentence, strip,
+    fill, largestOf, positionIn, positions, readsAndPredicts, rootMeanSquare, rowOf,
+    sentence, strip,
 } from "./pictures.js";
 import {text3} from "../text/act3.js";
 
@@ -47,7 +48,7 @@ function stages(context, picture, state) {
                 text3.streamHeads.map((head) => h("span", null, head))),
             list.map((stage) => stageRow(picture, state.step, at, stage, limit, most))),
         sentence(fill(text3.streamCaption, {position: at, step: state.step,
-            width: run.config.n_embd}), {letter: letter(picture.tokens[at], run)}));
+            width: run.config.n_embd}), {letter: readsAndPredicts(picture, at, run)}));
 }
 
 /** The figure about the residual stream. */

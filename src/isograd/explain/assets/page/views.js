@@ -7,6 +7,7 @@ import {
     dataFormula, dataPython, drawPython, gradPython, localPython, localRule, logitPython,
     momentPython, nodeNum, runPython, softmaxPython, weightPython,
 } from "./formulas.js";
+import {weightPlace} from "./field.js";
 import {goTo} from "./hero.js";
 import {ask, run, set, state} from "./state.js";
 import {pageText} from "../text/page.js";
@@ -39,13 +40,6 @@ function childrenTable(k, node) {
         h("td", null, num(child.local, `node/${k}/${node.id}/local/${j}`))))));
 }
 
-/** wte[4][0], and whose row that is where rows belong to letters. */
-function weightTitle(name, row, column) {
-    const letter = name === "wte" || name === "lm_head" ? `, the row of ${
-        tokenText(row, run.chars)}` : "";
-    return `${name}[${row}][${column}]${letter}`;
-}
-
 const MOST_PARENTS = 300;
 
 /** Where each local gradient of a gradient's parts stands: [[parent, number of its child]...]. */
@@ -75,6 +69,36 @@ async function additions(k, node) {
     return [items, h("p", {"class": "note"}, equal
         ? "Local gradient \u00d7 the gradient of where it was used. Added in this order, they " +
           "give the gradient to the last bit." : "They do not add up to the gradient.")];
+}
+
+/** What reads and predicts where `words` say a position: " (e -> l)"; nothing if they say none. */
+function lettersAt(words, tokens) {
+    const at = /position (\d+)/.exec(words);
+    const d = Number(/document (\d+)/.exec(words)?.[1] ?? 0);
+    const pair = at && [0, 1].map((i) => tokens[d]?.[Number(at[1]) + i]);
+    return !pair || pair.includes(undefined) ? ""
+        : ` (${pair.map((id) => tokenText(id, run.chars)).join(" \u2192 ")})`;
+}
+
+/** The uses of a weight: where, by which operation, and what share each gave to its gradient. */
+async function uses(k, id, total) {
+    const [node, {tokens}] = await Promise.all([ask("node", k, id), ask("step", k)]);
+    if (node.parts.length === 0) {
+        return [h("p", null, "No document of this step uses it, so its gradient is ",
+            nodeNum(k, id, "grad", total), ".")];
+    }
+    const parents = await Promise.all(node.parts.slice(0, MOST_PARENTS).map((part) =>
+        ask("node", k, part.from)));
+    const item = (part, i) => {
+        const {what, operation} = parents[i] || {what: `node ${part.from}`, operation: ""};
+        const said = !KINDS_OF_NODE[operation] || /product|sum/.test(what);
+        const kind = said ? "" : `, ${KINDS_OF_NODE[operation]}`;
+        return h("li", null, h("span", {"class": "term"}, what.replace(/position \d+/, (at) =>
+            at + lettersAt(what, tokens)) + kind), num(part.value, `node/${k}/${id}/part/${i}`));
+    };
+    return [h("p", null, "It was used in these places, and each gave its share: how fast the " +
+        "loss grows through that use."), folded(node.parts, item, "uses"),
+    h("p", {"class": "note"}, "Added in this order: ", nodeNum(k, id, "grad", total), ".")];
 }
 
 /** The terms of a long sum, found by walking down its first children. */
@@ -165,7 +189,7 @@ async function gradSections(k, node, place) {
 async function nodeView(k, id, which, j) {
     const node = await ask("node", k, id);
     const place = node.operation === "weight" ? await ask("weightAt", id) : null;
-    const title = place ? weightTitle(place.name, place.row, place.column) : node.what;
+    const title = place ? weightPlace(place.name, place.row, place.column) : node.what;
     const base = {title, site: node.site};
     if (which === "local" && node.children[j]) {
         return localView(k, node, base, j);
@@ -177,8 +201,8 @@ async function nodeView(k, id, which, j) {
         throw new Error(pageText.inspectorEmpty);
     }
     const isData = which === "data";
-    return {...base, kind: `${isData ? "Data" : "Gradient"} of a node, step ${k}`,
-        value: node[which],
+    return {...base, kind: isData ? `A number of step ${k}` : `Gradient of this number, step ${k}`,
+        site: isData ? node.site : "backward", value: node[which],
         sections: isData ? dataSections(k, node, place) : await gradSections(k, node, place),
         python: isData ? nodePython(k, node, place) : gradPython(node)};
 }
@@ -262,14 +286,13 @@ async function weightView(k, name, row, column, which) {
     const python = which === "grad" ? gradPython(await ask("node", k, id))
         : which === "m" || which === "v" ? momentPython(which, before, w)
             : weightPython(k, name, row, column, which, w);
-    return {kind: `${PARTS[which]}, step ${k}`, title: weightTitle(name, row, column),
-        value: w[which], python,
+    return {kind: `${PARTS[which]}, step ${k}`, title: weightPlace(name, row, column),
+        value: w[which], python, site: which === "grad" ? "backward" : null,
         sections: [
             ["What happened", moveSentence(k, at, w)],
             [`Step ${k} of this weight`, h("table", {"class": "ledger"}, h("tbody", null,
                 ledgerRows(k, at, w, old, which)))],
-            ["Why it has this gradient", h("p", null, "Each use of the weight added its share: ",
-                nodeNum(k, id, "grad", w.grad))],
+            ["Why it has this gradient", ...await uses(k, id, w.grad)],
             ["Its life", historyPlot(name, row, column, which)],
         ]};
 }
@@ -286,7 +309,7 @@ async function lossView(k) {
         ["The root of the graph", h("p", null, "Every number of the step leads here: ",
             nodeNum(k, node.id, "data", node.data), ", gradient ",
             nodeNum(k, node.id, "grad", node.grad))],
-        ["What it led to", h("p", null, `The weight ${weightTitle(most.name, most.row,
+        ["What it led to", h("p", null, `The weight ${weightPlace(most.name, most.row,
             most.column)} moved most: by `, num(most.change, `${weight}/change`), ".")],
         state.step === k ? null : ["This step", button(`Show step ${k} on the page`,
             () => set({step: k}))],
@@ -327,7 +350,7 @@ async function sampleView(i, j, which, token) {
     }
     const at = `sample/${i}/${j}`;
     const name = (id) => tokenText(id, run.chars);
-    const title = `Sample ${i + 1}, \u201c${sample.text.slice(0, 30)}\u201d, character ${j + 1}`;
+    const title = `Sample ${i + 1}, \u201c${sample.text.slice(0, 30)}\u201d, position ${j}`;
     if (which === "draw" && one.draw === null) {
         return {kind: "No draw", title, sections: [["At temperature 0", h("p", null,
             pageText.greedy, " Here that was ", h("span", {"class": "letter"}, name(one.token)),
@@ -413,6 +436,11 @@ function headerView(path) {
 
 function ownView(kind, hex, formula) {
     const text = decodeURIComponent(formula || "");
+    if (text.startsWith(pageText.compareOther)) {
+        return {kind: "A number of the other run", title: text.slice(pageText.compareOther.length),
+            value: fromHex(hex), sections: [["Where it comes from", h("p", null,
+                "It stands in that run's page, which can tell more of it: open it there.")]]};
+    }
     return {kind: kind === "typed" ? "Your own number" : "Computed on this page",
         title: kind === "typed" ? "You typed this, or it follows from it" : "A derived number",
         value: fromHex(hex), sections: [text ? ["How it was computed", h("p",

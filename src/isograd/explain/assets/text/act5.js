@@ -32,10 +32,10 @@ export const text5 = {
         "the rounding errors. Seed {seed} fixes the random numbers, so this run can only have " +
         "written these texts.",
     drawSample: "document",
-    drawLetter: "letter",
+    drawLetter: "position",
     drawPin: "The random number {draw}, times the total {total}, falls between {low} and {high}: " +
         "{letter}.",
-    drawCaption: "Letter {number} of {count}. The model had read {prefix}.",
+    drawCaption: "Position {number}; there are {count}. The model had read {prefix}.",
     drawHeads: ["token", "logit", "probability", "cumulated"],
     drawGreedy: "This run sampled at temperature 0: nothing was drawn, the likeliest letter was " +
         "taken each time.",
@@ -55,8 +55,8 @@ export const text5 = {
     ownUnread: "is in the file, not read",
     ownEmpty: "(empty)",
 
-    questionAsk: "Letter {number} of {sample} was {letter}. Had the random number been {other} " +
-        "instead, which letter would it have been?",
+    questionAsk: "At position {number} of {sample} came {letter}. Had the random number been " +
+        "{other} instead, which letter would it have been?",
     questionRight: "The stick of {letter} reaches from {low} to {high}.",
     questionWrong: "The stick of {letter} reaches from {low} to {high}. Where does {other} lie?",
     questionGreedy: "At temperature 0, how many random numbers does a document cost?",

@@ -6,9 +6,12 @@ export const pageText = {
     heroLead: "A small language model read {documents} {data} and learned to write its own. " +
         "This page replays that training here, in your browser, and opens every number it made.",
     heroWeights: "All {n} numbers that it learned, a pixel each",
+    fieldGo: "Go to weight",
+    fieldNone: "There is no such weight. Write a matrix, a row (a number, or a letter for wte " +
+        "and lm_head) and a column: wte[4][0], or wte e 0.",
     damaged: "The run inside this file is not what was written: it was changed or damaged. Press " +
         "Verify to see from which step on.",
-    heroSamples: "What it writes now",
+    heroSamples: "What it wrote after training",
     heroHint: "Underlined numbers open. Each shows what it was computed from, down to the last " +
         "bit, and leads on. Nothing here is made up, and no request leaves this page.",
     contents: "Contents",
@@ -18,10 +21,12 @@ export const pageText = {
     drawing: "Lay the probabilities of all letters end to end. The random number says where on " +
         "that line the pin lands.",
     greedy: "Nothing is drawn: the largest logit wins.",
-    movedDown: "In step {step} it moved by {change}: down, because the running mean of its " +
-        "gradients is {mean}. That is positive: a larger weight would have meant a larger loss.",
-    movedUp: "In step {step} it moved by {change}: up, because the running mean of its " +
-        "gradients is {mean}. That is negative: a larger weight would have meant a smaller loss.",
+    movedDown: "In step {step} it moved by {change}: down, because its gradients were positive " +
+        "on average, lately: they said that a larger weight means a larger loss. Their running " +
+        "mean, corrected, is {mean}.",
+    movedUp: "In step {step} it moved by {change}: up, because its gradients were negative " +
+        "on average, lately: they said that a larger weight means a smaller loss. Their running " +
+        "mean, corrected, is {mean}.",
     stayed: "In step {step} it stayed where it was.",
     exception: "Made on another machine, a few results of `exp`, `log` and `**` may differ in " +
         "their last bit. This run recorded where its own library rounds differently from the " +
@@ -35,7 +40,8 @@ export const pageText = {
     receiptTechnical: "The worker seeds Python's Mersenne Twister, shuffles the order, draws " +
         "the weights, and replays forward, backward and Adam with the same operations in the " +
         "same order. It compares each loss, a SHA-256 digest of all weights after each step, " +
-        "each keyframe and the samples. `exp`, `log` and `**` are correctly rounded here; where " +
+        "each keyframe (a step whose whole state the file keeps) and the samples. `exp`, " +
+        "`log` and `**` are correctly rounded here; where " +
         "the recording machine's libm was not, the file lists the difference. This proves that " +
         "the numbers follow from the seed, the options and the documents. It does not prove who " +
         "made the file, or when.",
@@ -48,6 +54,10 @@ export const pageText = {
     compareTechnical: "Both runs are replayed in step until weights, then losses, differ in a " +
         "bit. `isograd explain --compare other.html` builds the second run in. The page dropped " +
         "here is read as text; nothing in it is executed.",
+    compareOrder: "Compared in this order: the model's size, its letters, the drawn weights; " +
+        "then step by step the documents, the loss, the weights after it; at last the samples.",
+    compareBuilt: "the run that --compare built in",
+    compareOther: "Recorded: ",
     consoleTitle: "In the console",
     consoleLead: "The same answers for programs: open your browser's console and type.",
     consoleNote: "Steps count from 1. Each number comes as `{value, hex}`, where `hex` is what " +
