@@ -159,6 +159,7 @@ def test_depth_and_limit_cut(Value):
     assert "and 200 more" in texts(isograd.draw(y, depth=0))
     assert isograd.draw(y, limit=201).dot.count("->") == 200
     assert repr(isograd.draw(y)) == "<Drawing of 60 Values, 141 more>"
+    assert "141 more" in isograd.draw(y).dot and "141 more" in isograd.draw(y).mermaid
 
 
 def test_big_graphs_are_drawn_in_a_second(Value):

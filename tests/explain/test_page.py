@@ -5,6 +5,8 @@ import hashlib
 import html
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import isograd
 from isograd.explain import page
 from isograd.explain.lines import SITES, reference_lines
+from isograd.explain.payload import read_header
 
 HOSTILE = [
     "</script><img src=x onerror=alert(1)>",
@@ -159,6 +162,25 @@ def test_another_page_to_compare_with(assets, tmp_path):
     scripts = {attributes.get("id"): content for attributes, content in elements(text, "script")}
     assert scripts["payload-other"] == page.found_in(other.html)[0].text
     assert page.found_in(text)[0] != page.found_in(other.html)[0]
+
+
+@pytest.mark.parametrize(
+    "header, sentence",
+    [
+        (b'{"format": "isograd run", "version": 7}', "its payload is 'isograd run' of version 7"),
+        (b"{}", "its payload is damaged"),
+        (b"", "its payload is damaged"),
+    ],
+)
+def test_a_payload_that_cannot_be_read(header, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read_header(len(header).to_bytes(4, "little") + header)
+
+
+def test_the_name_of_the_function_is_that_of_the_package():
+    script = "import isograd; print(isograd.explain.__name__, callable(isograd.explain))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "isograd.explain True\n", done.stderr
 
 
 def test_the_same_run_gives_the_same_page(assets):
