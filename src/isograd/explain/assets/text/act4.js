@@ -97,8 +97,10 @@ export const text4 = {
 
     movedTitle: "What moved most in step {step}",
     movedPlain: "The loudest corrections of the step. Pick one to see its life above.",
-    movedTechnical: "Adam's steps are at most about lr large, here {lr}, whatever the gradient. " +
-        "So the list tells rather who had the steadiest gradients than who had the largest.",
+    movedTechnical: "Adam divides a gradient's running mean by its usual size, so a step is " +
+        "about as large as the learning rate, here {lr}, however large the gradients are. It is " +
+        "sometimes more, when a gradient suddenly grows or keeps its sign after small ones: `m` " +
+        "forgets faster than `v`.",
     movedHeads: ["weight", "gradient", "before", "after", "change"],
 
     questionAsk: "Which letter of {document} surprised the model most in step {step}?",
