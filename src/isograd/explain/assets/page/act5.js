@@ -162,7 +162,8 @@ function drawnLetter(context, list) {
 function drawFigure(context) {
     const {ask, run} = context;
     return run.samples.length === 0 ? h("p", null, text5.drawNone)
-        : live(context, ["sample"], () => ask("samples"), (list) => drawnLetter(context, list));
+        : h("div", {"data-drawn": ""}, live(context, ["sample"], () => ask("samples"), (list) =>
+            drawnLetter(context, list)));
 }
 
 /** For each text that the page holds: whether the steps read it. */

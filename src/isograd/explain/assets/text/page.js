@@ -20,6 +20,8 @@ export const pageText = {
     inspectorEmpty: "This link leads to a number that this run does not have.",
     drawing: "Lay the probabilities of all letters end to end. The random number says where on " +
         "that line the pin lands.",
+    stretches: "Each draw, times the total (1, but for rounding), falls into its letter's " +
+        "stretch. The stretch is as long as the letter is probable.",
     greedy: "Nothing is drawn: the largest logit wins.",
     movedDown: "In step {step} it moved by {change}: down, because its gradients were positive " +
         "on average, lately: they said that a larger weight means a larger loss. Their running " +
