@@ -185,6 +185,11 @@ export function runningMean(values, window) {
     });
 }
 
+/** Over how many losses the page takes the mean: 50, or fewer in a short run. */
+export function lossWindow(steps) {
+    return Math.min(steps, 50, Math.max(2, Math.round(steps / 10)));
+}
+
 /** How often each token stands in the documents that the page holds. */
 export function frequencies(run) {
     const index = new Map(run.chars.map((char, i) => [char, i]));

@@ -58,6 +58,7 @@ export const pageText = {
         "here is read as text; nothing in it is executed.",
     compareOrder: "Compared in this order: the model's size, its letters, the drawn weights; " +
         "then step by step the documents, the loss, the weights after it; at last the samples.",
+    compareSmooth: "Each point is the mean of the last {window} losses, as in act 4.",
     compareBuilt: "the run that --compare built in",
     compareOther: "Recorded: ",
     consoleTitle: "In the console",
