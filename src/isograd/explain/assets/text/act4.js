@@ -19,7 +19,8 @@ export const text4 = {
     predictBatch: "{n} guesses in the chosen document. The mean surprise of all {b} documents is " +
         "the loss:",
     blame: "Blame",
-    blameSays: "`backward()` gives each weight its gradient. For {weight}:",
+    blameSays: "`backward()`, the walk back through all calculations, gives each weight its " +
+        "gradient. For {weight}:",
     nudge: "Nudge",
     nudgeSays: "Adam moves every weight against its gradient's running mean. This one moved most:",
     nothing: "No weight moved in this step.",

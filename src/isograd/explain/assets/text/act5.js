@@ -5,8 +5,10 @@ export const text5 = {
         "letter as the next input.",
 
     heatTitle: "Temperature",
-    heatPlain: "Temperature is how adventurous the model may be. At 0 it orders the same dish " +
-        "every evening. At 1 it follows its taste. At 3 it points at the menu with closed eyes.",
+    heatPlain: "For each letter the model has a score, its logit; softmax makes probabilities of " +
+        "the scores. Temperature is how adventurous the model may be. At 0 it orders the same " +
+        "dish every evening. At 1 it follows its taste. At 3 it points at the menu with closed " +
+        "eyes.",
     heatTechnical: "`softmax(logits / T)`: the ratio of two probabilities is raised to the power " +
         "1/T. Towards 0 the likeliest takes all, towards infinity all are equal. T = 1 is what " +
         "the loss has trained; below it the model writes likelier texts than those it has read.",

@@ -6,6 +6,8 @@ export const pageText = {
     heroLead: "A small language model read {documents} {data} and learned to write its own. " +
         "This page replays that training here, in your browser, and opens every number it made.",
     heroWeights: "All {n} numbers that it learned, a pixel each",
+    heroParts: "`wte` and `wpe` turn a letter and its place into numbers; `lm_head` turns " +
+        "numbers back into a score for each letter. Act 3 shows the others.",
     fieldGo: "Go to weight",
     fieldNone: "There is no such weight. Write a matrix, a row (a number, or a letter for wte " +
         "and lm_head) and a column: wte[4][0], or wte e 0.",
