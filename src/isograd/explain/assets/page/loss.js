@@ -222,9 +222,9 @@ function lossFigure(context) {
     const used = steps * batch;
     const again = used > run.data.documents ? fill(text4.lossAgain, {used, all: run.data.documents})
         : text4.lossOnce;
-    const technical = rich(fill(text4.lossTechnical, {window, vocab, again}), {guess:
-        derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`)});
-    return [voices(text4.lossPlain, h("span", null, technical)),
+    const say = (text) => h("span", null, rich(fill(text, {window, vocab, again}), {guess:
+        derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`)}));
+    return [voices(say(text4.lossPlain), say(text4.lossTechnical)),
         figure(fill(text4.lossTitle, {steps: steps.toLocaleString("en")}),
             curveOfLosses(context, window, guess))];
 }

@@ -48,8 +48,10 @@ export const text4 = {
     surpriseReads: "With p = {p} the surprise is -log p = {loss}.",
 
     lossTitle: "All {steps} losses",
-    lossPlain: "A name can be easy or hard, so the dots jump like waves. The smooth line is the " +
-        "tide: it falls. Click any step to open it everywhere on this page.",
+    lossPlain: "A name can be easy or hard, so the thin line jumps like waves. The smooth line " +
+        "is the tide: it falls. The dashed line is blind guessing: who gives each of the {vocab} " +
+        "tokens the same chance is that surprised, log({vocab}) = {guess}, every time. Click any " +
+        "step to open it everywhere on this page.",
     lossTechnical: "The smooth line is the mean of the last {window} losses, computed in this " +
         "page. The dashed line is log({vocab}) = {guess}: the loss of somebody who gives all " +
         "{vocab} tokens the same probability, as an untrained model nearly does. {again}",
