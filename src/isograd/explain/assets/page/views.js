@@ -244,17 +244,18 @@ function ledgerRows(k, at, w, old, current) {
     const of = (which) => num(w[which], `${at}/${which}`);
     const power = (beta) => [reprOf(beta), h("sup", null, String(k)), ")"];
     return [
-        ["before", "weight", null],
+        ["before", "weight before", null],
         ["grad", "gradient g", null],
-        ["m", "m", [`${reprOf(beta1)} \u00d7 `, old.m, ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
-        ["v", "v", [`${reprOf(beta2)} \u00d7 `, old.v,
+        ["m", "m, mean of g", [`${reprOf(beta1)} \u00d7 `, old.m,
+            ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
+        ["v", "v, mean of g\u00b2", [`${reprOf(beta2)} \u00d7 `, old.v,
             ` + ${plainDecimal(1 - beta2)} \u00d7 g\u00b2`]],
-        ["mHat", "m\u0302", ["m / (1 \u2212 ", power(beta1)]],
-        ["vHat", "v\u0302", ["v / (1 \u2212 ", power(beta2)]],
+        ["mHat", "m\u0302, m corrected", ["m / (1 \u2212 ", power(beta1)]],
+        ["vHat", "v\u0302, v corrected", ["v / (1 \u2212 ", power(beta2)]],
         ["lr", "learning rate", `${reprOf(run.options.lr)} \u00d7 (1 \u2212 ${k - 1}/${
             run.options.steps})`],
         ["change", "change", `\u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + ${reprOf(eps)})`],
-        ["after", "weight", "weight + change"],
+        ["after", "weight after", "weight before + change"],
     ].map(([which, label, formula]) => h("tr",
         {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
         h("td", {"class": "how"}, formula), h("td", null, of(which))));
