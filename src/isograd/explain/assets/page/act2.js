@@ -62,17 +62,19 @@ function gate({step, picture, position}, layer) {
     const size = before.data.length / picture.n;
     const at = (i) => position * size + i;
     const columns = Math.min(size, 16);
+    const unit = (r, c) => r * columns + c;
+    const isOpen = (r, c) => before.data[at(unit(r, c))] > 0;
     const open = Array.from({length: size}, (_, i) => before.data[at(i)]).filter((x) => x > 0);
     return [h("p", null, `${open.length} of ${size} units are open`, picture.n > 1
         ? ` at position ${position}, which reads ${tokenText(picture.tokens[position], run.chars)}`
         : "", run.config.n_layer > 1 ? `, layer ${layer}.` : "."),
-    heat({rows: Math.ceil(size / columns), columns,
-        label: "Hidden units before relu", value: (r, c) => r * columns + c < size
-            ? before.data[at(r * columns + c)] : NaN,
-        ref: (r, c) => r * columns + c < size
-            ? `node/${step}/${before.ids[at(r * columns + c)]}/data` : null,
-        rowLabels: Array.from({length: Math.ceil(size / columns)}, (_, r) =>
-            `${r * columns}\u2013`)})];
+    heat({rows: Math.ceil(size / columns), columns, pale: true,
+        label: "Hidden units before relu", value: (r, c) => unit(r, c) < size
+            ? before.data[at(unit(r, c))] : NaN,
+        ref: (r, c) => unit(r, c) < size
+            ? `node/${step}/${before.ids[at(unit(r, c))]}/data` : null,
+        text: (r, c) => String(unit(r, c)), marked: isOpen,
+        name: (r, c) => `unit ${unit(r, c)}, ${isOpen(r, c) ? "open" : "shut"}`})];
 }
 
 function gateWidget() {

@@ -4,7 +4,9 @@ import {
     act, button, figure, h, num, question, replace, rich, shortDecimal, slider, textInput, voices,
 } from "./kit.js";
 import {live} from "./live.js";
-import {argmax, fill, largestOf, letter, letterName, shortText, strip} from "./pictures.js";
+import {
+    argmax, fill, knownTexts, largestOf, letter, letterName, shortText, strip,
+} from "./pictures.js";
 import {text5} from "../text/act5.js";
 
 const MOST_TOKENS = 32;
@@ -162,22 +164,16 @@ function drawnLetter(context, list) {
 function drawFigure(context) {
     const {ask, run} = context;
     return run.samples.length === 0 ? h("p", null, text5.drawNone)
-        : live(context, ["sample"], () => ask("samples"), (list) => drawnLetter(context, list));
-}
-
-/** For each text that the page holds: whether the steps read it. */
-function knownTexts(run) {
-    const read = new Set(run.order);
-    const known = new Map();
-    (run.texts || []).forEach((text, i) => known.set(text, known.get(text) ||
-        read.has(run.textAt[i])));
-    return known;
+        : h("div", {"data-drawn": ""}, live(context, ["sample"], () => ask("samples"), (list) =>
+            drawnLetter(context, list)));
 }
 
 function ownSamples({run, set}) {
     const known = knownTexts(run);
     const {temperature: own} = run.options;
+    const found = run.samples.filter((text) => known.has(text)).length;
     return h("div", null,
+        h("p", {"class": "above"}, fill(text5.ownFound, {found, count: run.samples.length})),
         h("ul", {"class": "own"}, run.samples.map((text, i) => h("li", null,
             button(h("bdi", null, shortText(text, 60) || text5.ownEmpty), () =>
                 set({sample: `${i}.0`}), {"class": "button link"}),

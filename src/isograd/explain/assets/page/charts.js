@@ -65,9 +65,10 @@ function heatCell(options, r, c, limit) {
     const cell = h("div", {
         "class": "cell " + (value < 0 ? "minus" : "plus"), role: "gridcell", "data-ref": ref,
         "data-hex": hexOf(value), "data-formula": options.formula?.(r, c),
-        "aria-label": `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}: ` +
+        "aria-label": (options.name ? options.name(r, c)
+            : `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}`) + ": " +
             shortDecimal(value, options.numbers ? options.digits ?? 2 : 4),
-    }, options.numbers ? shortDecimal(value, options.digits ?? 2) : null);
+    }, options.numbers ? shortDecimal(value, options.digits ?? 2) : options.text?.(r, c));
     const strength = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
     cell.style.setProperty("--strength", (100 * strength).toFixed(1) + "%");
     if (options.marked?.(r, c)) {
@@ -119,7 +120,8 @@ function heatGrid(options, limit, start, stop) {
 /**
  * A heat map. {rows, columns, value(r, c), ref(r, c) (null: hidden), rowLabels, columnLabels,
  * label, scale: "diverging"|"sequential", limit (the strongest colour), numbers (show them),
- * digits, pale (the colours of one with numbers), marked(r, c)}
+ * digits, pale (the colours of one with numbers), marked(r, c), name(r, c) and text(r, c): what a
+ * cell is called, and what stands in it}
  */
 export function heat(options) {
     const limit = options.limit || largest(options);
@@ -132,7 +134,8 @@ export function heat(options) {
         const line = readout(grid, cells, (i) => {
             const r = start + Math.floor(i / options.columns);
             const c = i % options.columns;
-            return [`${options.rowLabels?.[r] ?? "row " + r}, ` +
+            return [options.name ? options.name(r, c) + ": " :
+                `${options.rowLabels?.[r] ?? "row " + r}, ` +
                 `${options.columnLabels?.[c] ?? "column " + c}: `,
             num(options.value(r, c), options.ref(r, c), {formula: options.formula?.(r, c)})];
         });

@@ -1,9 +1,9 @@
 // Two runs beside each other: options, losses, the first step and the first number that differ.
 // The other page is read as text; nothing in it is run.
 import {reprOf} from "../core/numbers.js";
-import {act, button, fillIn, h, num, table, voices} from "./kit.js";
+import {act, button, fillIn, h, num, rich, table, voices} from "./kit.js";
 import {linePlot} from "./charts.js";
-import {runningMean} from "./pictures.js";
+import {lossWindow, runningMean} from "./pictures.js";
 import {askNow, run, set, state, subscribe} from "./state.js";
 import {pageText} from "../text/page.js";
 
@@ -90,10 +90,12 @@ function firstSentence(first, name) {
         () => set({step: first.step}))) : null];
 }
 
-/** Losses over each other: the mean of the last steps, for single ones jump about. */
+/** Losses over each other, smoothed as act 4 does it, for single ones jump about. */
 function lossesOfBoth(theirs, first) {
-    const mean = (losses) => runningMean(losses, Math.max(1, Math.round(losses.length / 40)));
-    const formula = (whose) => (i) => `mean of the ${whose} losses up to step ${i + 1}`;
+    const window = lossWindow(run.options.steps);
+    const mean = (losses) => runningMean(losses, window);
+    const formula = (whose) => (i) => `mean of the ${whose} losses of steps ${
+        Math.max(1, i + 2 - window)} to ${i + 1}`;
     const plot = linePlot({label: "Smoothed losses of both runs", xLabel: "step",
         yLabel: "loss", at: state.step - 1,
         series: [{name: "this run", y: mean(run.losses), ref: () => "derived",
@@ -108,7 +110,9 @@ function lossesOfBoth(theirs, first) {
 
 function comparison({options, losses, first}, name) {
     return h("div", {"class": "stack"}, firstSentence(first, name),
-        h("h3", null, "Losses, smoothed"), lossesOfBoth(Float64Array.from(losses), first),
+        h("h3", null, "Losses, smoothed"), h("p", {"class": "note"}, rich(
+            pageText.compareSmooth, {window: String(lossWindow(run.options.steps))})),
+        lossesOfBoth(Float64Array.from(losses), first),
         h("h3", null, "Options"),
         optionTables(options));
 }

@@ -112,6 +112,7 @@ export function hero() {
         h("h2", {"class": "hero-label"}, rich(pageText.heroWeights,
             {n: weightCount(run.config).toLocaleString("en")})),
         weightField(),
+        h("p", {"class": "note"}, rich(pageText.heroParts)),
         run.samples.length ? [h("h2", {"class": "hero-label"}, pageText.heroSamples),
             sampleList()] : null,
         run.intact === false ? h("p", {"class": "sorry", role: "alert"}, pageText.damaged) : null,

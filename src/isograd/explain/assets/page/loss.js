@@ -6,8 +6,8 @@ import {
 } from "./kit.js";
 import {live} from "./live.js";
 import {
-    fill, letterName, nodeRef, positionIn, positions, responsive, runningMean, sentence, shortText,
-    telling, weightName, weightRef,
+    fill, letterName, lossWindow, nodeRef, positionIn, positions, responsive, runningMean, sentence,
+    shortText, telling, weightName, weightRef,
 } from "./pictures.js";
 import {text4} from "../text/act4.js";
 
@@ -217,14 +217,14 @@ function lossFigure(context) {
     const {run} = context;
     const {steps, batch_size: batch} = run.options;
     const vocab = run.config.vocab_size;
-    const window = Math.min(steps, 50, Math.max(2, Math.round(steps / 10)));
+    const window = lossWindow(steps);
     const guess = Math.log(vocab);
     const used = steps * batch;
     const again = used > run.data.documents ? fill(text4.lossAgain, {used, all: run.data.documents})
         : text4.lossOnce;
-    const technical = rich(fill(text4.lossTechnical, {window, vocab, again}), {guess:
-        derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`)});
-    return [voices(text4.lossPlain, h("span", null, technical)),
+    const say = (text) => h("span", null, rich(fill(text, {window, vocab, again}), {guess:
+        derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`)}));
+    return [voices(say(text4.lossPlain), say(text4.lossTechnical)),
         figure(fill(text4.lossTitle, {steps: steps.toLocaleString("en")}),
             curveOfLosses(context, window, guess))];
 }

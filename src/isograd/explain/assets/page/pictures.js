@@ -185,6 +185,20 @@ export function runningMean(values, window) {
     });
 }
 
+/** Over how many losses the page takes the mean: 50, or fewer in a short run. */
+export function lossWindow(steps) {
+    return Math.min(steps, 50, Math.max(2, Math.round(steps / 10)));
+}
+
+/** For each text that the page holds: whether the steps read it. */
+export function knownTexts(run) {
+    const read = new Set(run.order);
+    const known = new Map();
+    (run.texts || []).forEach((text, i) => known.set(text, known.get(text) ||
+        read.has(run.textAt[i])));
+    return known;
+}
+
 /** How often each token stands in the documents that the page holds. */
 export function frequencies(run) {
     const index = new Map(run.chars.map((char, i) => [char, i]));

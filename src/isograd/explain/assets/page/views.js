@@ -1,7 +1,7 @@
 // What the inspector shows of each kind of number: view("weight/3/wte/0/1/grad") and so on.
 // A view is {kind, title, value, sections: [[title, ...content]], site, python, after}.
 import {fromHex, reprOf, sameBits} from "../core/numbers.js";
-import {button, derived, h, num, plainDecimal, replace, rich, tokenText} from "./kit.js";
+import {button, derived, h, num, plainDecimal, replace, rich, table, tokenText} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {
     dataFormula, dataPython, drawPython, gradPython, localPython, localRule, logitPython,
@@ -244,17 +244,18 @@ function ledgerRows(k, at, w, old, current) {
     const of = (which) => num(w[which], `${at}/${which}`);
     const power = (beta) => [reprOf(beta), h("sup", null, String(k)), ")"];
     return [
-        ["before", "weight", null],
+        ["before", "weight before", null],
         ["grad", "gradient g", null],
-        ["m", "m", [`${reprOf(beta1)} \u00d7 `, old.m, ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
-        ["v", "v", [`${reprOf(beta2)} \u00d7 `, old.v,
+        ["m", "m, mean of g", [`${reprOf(beta1)} \u00d7 `, old.m,
+            ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
+        ["v", "v, mean of g\u00b2", [`${reprOf(beta2)} \u00d7 `, old.v,
             ` + ${plainDecimal(1 - beta2)} \u00d7 g\u00b2`]],
-        ["mHat", "m\u0302", ["m / (1 \u2212 ", power(beta1)]],
-        ["vHat", "v\u0302", ["v / (1 \u2212 ", power(beta2)]],
+        ["mHat", "m\u0302, m corrected", ["m / (1 \u2212 ", power(beta1)]],
+        ["vHat", "v\u0302, v corrected", ["v / (1 \u2212 ", power(beta2)]],
         ["lr", "learning rate", `${reprOf(run.options.lr)} \u00d7 (1 \u2212 ${k - 1}/${
             run.options.steps})`],
         ["change", "change", `\u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + ${reprOf(eps)})`],
-        ["after", "weight", "weight + change"],
+        ["after", "weight after", "weight before + change"],
     ].map(([which, label, formula]) => h("tr",
         {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
         h("td", {"class": "how"}, formula), h("td", null, of(which))));
@@ -370,7 +371,7 @@ async function sampleView(i, j, which, token) {
             num(one.probabilities[one.token], `${at}/probability/${one.token}`), "."),
             h("p", null, button("Show all letters on the page", () => {
                 set({sample: `${i}.${j}`});
-                goTo("act5");
+                goTo(document.querySelector("[data-drawn]")?.closest(".figure").id ?? "act5");
             }))],
             sampleSteps(sample, i)], python: drawPython(i, j)};
     }
@@ -390,12 +391,28 @@ async function sampleView(i, j, which, token) {
             : softmaxPython(one.logits, run.options.temperature, token, which === "cumulated")};
 }
 
+/** From where to where the drawn letter's stretch goes: [from, to). */
+function stretch(one, at) {
+    const low = one.token > 0 ? num(one.cumulated[one.token - 1],
+        `${at}/cumulated/${one.token - 1}`, {digits: 3}) : "0";
+    return h("span", {"class": "whole"}, "[", low, ", ", num(one.cumulated[one.token],
+        `${at}/cumulated/${one.token}`, {digits: 3}), ")");
+}
+
 function sampleSteps(sample, i) {
-    const list = (items) => h("ol", {"class": "steps-list"}, items);
-    return ["All characters of this sample", list(sample.steps.map((one, j) =>
-        h("li", null, h("span", {"class": "letter"}, tokenText(one.token, run.chars)), " ",
-            one.draw === null ? num(one.logits[one.token], `sample/${i}/${j}/logit/${one.token}`)
-                : num(one.draw, `sample/${i}/${j}/draw`))))];
+    const greedy = sample.steps.some((one) => one.draw === null);
+    const heads = greedy ? ["letter", "logit", "probability"]
+        : ["letter", "draw", "[from, to)", "probability"];
+    const row = (one, j) => {
+        const at = `sample/${i}/${j}`;
+        return [h("span", {"class": "letter"}, tokenText(one.token, run.chars)),
+            ...greedy ? [num(one.logits[one.token], `${at}/logit/${one.token}`)]
+                : [num(one.draw, `${at}/draw`, {digits: 3}), stretch(one, at)],
+            num(one.probabilities[one.token], `${at}/probability/${one.token}`, {digits: 3})];
+    };
+    return ["All characters of this sample", [table(heads, sample.steps.map(row),
+        {label: "All characters of this sample", "class": "letters-drawn"}),
+    greedy ? null : h("p", {"class": "note"}, pageText.stretches)]];
 }
 
 async function predictView(k, temperature, tokens, which, token) {

@@ -9,15 +9,15 @@ export const text3 = {
         "training moves them, a hair's breadth a step. A second card says at which place the " +
         "letter stands. Lay one card on the other and add, slider by slider.",
     numbersTechnical: [
-        "`x = wte[token] + wpe[position]`, then `rmsnorm(x)`. Attention alone knows no order, so " +
-        "the place has to be in the numbers. Adding keeps the width, and in many dimensions two " +
-        "learned directions need not collide.",
+        "`x = wte[token] + wpe[position]`, then `rmsnorm(x)`, which brings its root mean square " +
+        "to 1. Attention alone knows no order, so the place has to be in the numbers. Adding " +
+        "keeps the width, and in many dimensions two learned directions need not collide.",
         "A row of `wte` whose letter is not in the step's documents has gradient 0. It may still " +
         "move: Adam's mean `m` remembers earlier gradients.",
     ],
     numbersNow: "The row of {letter} in `wte`: as drawn from the seed, as step {step} used it, " +
         "and as training left it.",
-    numbersSum: "What step {step} made of it. The norm divides by the root mean square, so that " +
+    numbersSum: "What step {step} made of it. `rmsnorm` divides by the root mean square, so that " +
         "from here on only the direction counts, not the length.",
 
     mapTitle: "All letters as a map",
@@ -42,10 +42,11 @@ export const text3 = {
         "`q`; everybody wears a name tag `k`. Where question and tag fit, it listens, and what " +
         "it hears is `v`. {heads} heads are {heads} ears, each with a question of its own.",
     attentionTechnical: [
-        "`softmax(q . k / sqrt(head_dim))` are the weights with which a head adds up the `v`. " +
-        "Why the root: a sum of D independent products of size 1 is about sqrt(D) large. " +
-        "Undivided, scores grow with the width until softmax gives everything to the largest; " +
-        "there its derivative w (1 - w) is almost 0, and nothing is learned.",
+        "`softmax(q . k / sqrt(head_dim))`, scores made positive with sum 1, are the weights " +
+        "with which a head adds up the `v`. Why the root: a sum of D independent products of " +
+        "size 1 is about sqrt(D) large. Undivided, scores grow with the width until softmax " +
+        "gives everything to the largest; there its derivative w (1 - w) is almost 0, and " +
+        "nothing is learned.",
         "The future is not masked here, it is not there yet: each position appends its `k` and " +
         "`v` to a list when its turn comes. Its own are in the list, so position 0 has something " +
         "to look at: itself. Heads, layers and positions count from 0, as in the code.",
@@ -60,7 +61,8 @@ export const text3 = {
 
     streamTitle: "The residual stream",
     streamPlain: "Picture a notepad that is passed along a table. Nobody tears a page out. " +
-        "Attention adds what it heard, the MLP adds what it thought, and at the end of the table " +
+        "Attention adds what it heard, the MLP, two matrices with " +
+        "gates between, adds what it thought, and at the end of the table " +
         "somebody reads the whole pad and guesses.",
     streamTechnical: [
         "`x = x + branch(rmsnorm(x))`. The derivative of the sum with respect to `x` is 1 plus " +

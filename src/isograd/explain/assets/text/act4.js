@@ -19,7 +19,8 @@ export const text4 = {
     predictBatch: "{n} guesses in the chosen document. The mean surprise of all {b} documents is " +
         "the loss:",
     blame: "Blame",
-    blameSays: "`backward()` gives each weight its gradient. For {weight}:",
+    blameSays: "`backward()`, the walk back through all calculations, gives each weight its " +
+        "gradient. For {weight}:",
     nudge: "Nudge",
     nudgeSays: "Adam moves every weight against its gradient's running mean. This one moved most:",
     nothing: "No weight moved in this step.",
@@ -47,8 +48,10 @@ export const text4 = {
     surpriseReads: "With p = {p} the surprise is -log p = {loss}.",
 
     lossTitle: "All {steps} losses",
-    lossPlain: "A name can be easy or hard, so the dots jump like waves. The smooth line is the " +
-        "tide: it falls. Click any step to open it everywhere on this page.",
+    lossPlain: "A name can be easy or hard, so the thin line jumps like waves. The smooth line " +
+        "is the tide: it falls. The dashed line is blind guessing: who gives each of the {vocab} " +
+        "tokens the same chance is that surprised, log({vocab}) = {guess}, every time. Click any " +
+        "step to open it everywhere on this page.",
     lossTechnical: "The smooth line is the mean of the last {window} losses, computed in this " +
         "page. The dashed line is log({vocab}) = {guess}: the loss of somebody who gives all " +
         "{vocab} tokens the same probability, as an untrained model nearly does. {again}",
@@ -85,20 +88,22 @@ export const text4 = {
     lifeStep: "Step {step}, number by number",
     lifeLines: [
         ["grad", "g", "the gradient, from `backward()`"],
-        ["m", "m", "{beta1} m + (1 \u2212 {beta1}) g"],
-        ["v", "v", "{beta2} v + (1 \u2212 {beta2}) g\u00b2"],
-        ["mHat", "m\u0302", "m / (1 \u2212 {beta1}^{step})"],
-        ["vHat", "v\u0302", "v / (1 \u2212 {beta2}^{step})"],
+        ["m", "m", "running mean of g: {beta1} m + (1 \u2212 {beta1}) g"],
+        ["v", "v", "running mean of g\u00b2: {beta2} v + (1 \u2212 {beta2}) g\u00b2"],
+        ["mHat", "m\u0302", "m, corrected: m / (1 \u2212 {beta1}^{step})"],
+        ["vHat", "v\u0302", "v, corrected: v / (1 \u2212 {beta2}^{step})"],
         ["lr", "lr", "{lr} (1 \u2212 {before} / {steps})"],
         ["change", "change", "\u2212 lr m\u0302 / (\u221av\u0302 + {eps})"],
-        ["before", "before", "the weight that step {step} used"],
-        ["after", "after", "before + change"],
+        ["before", "weight before", "the weight that step {step} used"],
+        ["after", "weight after", "weight before + change"],
     ],
 
     movedTitle: "What moved most in step {step}",
     movedPlain: "The loudest corrections of the step. Pick one to see its life above.",
-    movedTechnical: "Adam's steps are at most about lr large, here {lr}, whatever the gradient. " +
-        "So the list tells rather who had the steadiest gradients than who had the largest.",
+    movedTechnical: "Adam divides a gradient's running mean by its usual size, so a step is " +
+        "about as large as the learning rate, here {lr}, however large the gradients are. It is " +
+        "sometimes more, when a gradient suddenly grows or keeps its sign after small ones: `m` " +
+        "forgets faster than `v`.",
     movedHeads: ["weight", "gradient", "before", "after", "change"],
 
     questionAsk: "Which letter of {document} surprised the model most in step {step}?",

@@ -5,8 +5,10 @@ export const text5 = {
         "letter as the next input.",
 
     heatTitle: "Temperature",
-    heatPlain: "Temperature is how adventurous the model may be. At 0 it orders the same dish " +
-        "every evening. At 1 it follows its taste. At 3 it points at the menu with closed eyes.",
+    heatPlain: "For each letter the model has a score, its logit; softmax makes probabilities of " +
+        "the scores. Temperature is how adventurous the model may be. At 0 it orders the same " +
+        "dish every evening. At 1 it follows its taste. At 3 it points at the menu with closed " +
+        "eyes.",
     heatTechnical: "`softmax(logits / T)`: the ratio of two probabilities is raised to the power " +
         "1/T. Towards 0 the likeliest takes all, towards infinity all are equal. T = 1 is what " +
         "the loss has trained; below it the model writes likelier texts than those it has read.",
@@ -45,14 +47,16 @@ export const text5 = {
     drawNone: "This run drew no documents.",
 
     ownTitle: "What this run wrote",
-    ownPlain: "Nobody told the model any of these. It is too small to keep the documents; it " +
-        "keeps what is usual about them.",
+    ownPlain: "The model put these together letter by letter. It is too small to keep the " +
+        "documents; it keeps what is usual about them. So a name that it invents may be a real " +
+        "one, which stands in the data file as well.",
+    ownFound: "{found} of these {count} also stand in the data file, as far as this page holds it.",
     ownTechnical: "Marked: texts that are, letter by letter, among the {held} different " +
-        "documents which this page holds (of {all} in the file). \u201cNot read\u201d are those " +
-        "that no step used: the model found them by itself. Temperature {own}, at most {block} " +
+        "documents which this page holds (of {all} in the file). Those that \u201cno step " +
+        "read\u201d the model found by itself. Temperature {own}, at most {block} " +
         "letters.",
-    ownRead: "was read in training",
-    ownUnread: "is in the file, not read",
+    ownRead: "also in the data file, read in training",
+    ownUnread: "also in the data file, but no step read it",
     ownEmpty: "(empty)",
 
     questionAsk: "At position {number} of {sample} came {letter}. Had the random number been " +

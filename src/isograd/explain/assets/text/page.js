@@ -6,6 +6,8 @@ export const pageText = {
     heroLead: "A small language model read {documents} {data} and learned to write its own. " +
         "This page replays that training here, in your browser, and opens every number it made.",
     heroWeights: "All {n} numbers that it learned, a pixel each",
+    heroParts: "`wte` and `wpe` turn a letter and its place into numbers; `lm_head` turns " +
+        "numbers back into a score for each letter. Act 3 shows the others.",
     fieldGo: "Go to weight",
     fieldNone: "There is no such weight. Write a matrix, a row (a number, or a letter for wte " +
         "and lm_head) and a column: wte[4][0], or wte e 0.",
@@ -20,6 +22,8 @@ export const pageText = {
     inspectorEmpty: "This link leads to a number that this run does not have.",
     drawing: "Lay the probabilities of all letters end to end. The random number says where on " +
         "that line the pin lands.",
+    stretches: "Each draw, times the total (1, but for rounding), falls into its letter's " +
+        "stretch. The stretch is as long as the letter is probable.",
     greedy: "Nothing is drawn: the largest logit wins.",
     movedDown: "In step {step} it moved by {change}: down, because its gradients were positive " +
         "on average, lately: they said that a larger weight means a larger loss. Their running " +
@@ -56,6 +60,7 @@ export const pageText = {
         "here is read as text; nothing in it is executed.",
     compareOrder: "Compared in this order: the model's size, its letters, the drawn weights; " +
         "then step by step the documents, the loss, the weights after it; at last the samples.",
+    compareSmooth: "Each point is the mean of the last {window} losses, as in act 4.",
     compareBuilt: "the run that --compare built in",
     compareOther: "Recorded: ",
     consoleTitle: "In the console",
