@@ -880,16 +880,16 @@ def test_a_terminal_shows_a_live_bar_and_then_the_names(data):
 
 
 def test_a_bar_that_goes_on_smooths_the_losses_before(capsys):
-    from isograd.commands.history import MovingAverage
+    from isograd.commands.history import moving_averages
     from isograd.commands.progress import LiveProgress
 
-    average, losses = MovingAverage(), [3.0, 2.5, 2.0]
+    losses = [3.0, 2.5, 2.0]
     done = losses[:2]
     with LiveProgress(4, done) as progress:
         done.append(losses[2])
         progress.show()
     (task,) = progress.bar.tasks
-    assert task.fields["smoothed"] == [average.add(loss) for loss in losses][-1]
+    assert task.fields["smoothed"] == list(moving_averages(losses))[-1]
     assert "step 3/4" in capsys.readouterr().out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -75,11 +75,8 @@ class LiveProgress(Progress):
         super().__init__(steps, losses)
         from rich import progress
 
-        from .history import MovingAverage
-
-        self.smoothed = MovingAverage()
-        for loss in losses:
-            self.smoothed.add(loss)
+        self.smoothed: float | None = None
+        self.take_in(losses)
         self.bar = progress.Progress(
             progress.TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
             progress.BarColumn(),
@@ -92,6 +89,12 @@ class LiveProgress(Progress):
         self.task = self.bar.add_task(
             "train", total=steps, completed=self.shown, loss=0.0, smoothed=0.0, rate=""
         )
+
+    def take_in(self, losses: Iterable[float]) -> None:
+        from .history import moving_averages
+
+        for average in moving_averages(losses, self.smoothed):
+            self.smoothed = average
 
     def __enter__(self) -> Progress:
         self.before, self.start = self.shown, perf_counter()
@@ -109,14 +112,13 @@ class LiveProgress(Progress):
         end = len(self.losses)
         if self.shown == end:
             return
-        for loss in islice(self.losses, self.shown, end):
-            smoothed = self.smoothed.add(loss)
+        self.take_in(islice(self.losses, self.shown, end))
         self.shown = end
         self.bar.update(
             self.task,
             completed=end,
-            loss=loss,
-            smoothed=smoothed,
+            loss=self.losses[end - 1],
+            smoothed=self.smoothed,
             rate=rate(end - self.before, perf_counter() - self.start),
             refresh=True,
         )
