@@ -8,7 +8,6 @@ modules import so, is known; a package's modules are found by their dotted names
 from __future__ import annotations
 
 import ast
-import importlib.abc
 import importlib.machinery
 import os
 import sys
@@ -81,7 +80,7 @@ def modules_beside(tree: ast.Module, folder: str) -> list[Beside]:
 Fill = Callable[[dict[str, object]], None]
 
 
-class Finder(importlib.abc.MetaPathFinder):
+class Finder:
     """Finds the changed modules where Python finds the plain ones."""
 
     def __init__(self, codes: dict[str, tuple[str, types.CodeType]], fill: Fill) -> None:
