@@ -25,12 +25,12 @@ export const pageText = {
     stretches: "Each draw, times the total (1, but for rounding), falls into its letter's " +
         "stretch. The stretch is as long as the letter is probable.",
     greedy: "Nothing is drawn: the largest logit wins.",
-    movedDown: "In step {step} it moved by {change}: down, because its gradients were positive " +
-        "on average, lately: they said that a larger weight means a larger loss. Their running " +
-        "mean, corrected, is {mean}.",
-    movedUp: "In step {step} it moved by {change}: up, because its gradients were negative " +
-        "on average, lately: they said that a larger weight means a smaller loss. Their running " +
-        "mean, corrected, is {mean}.",
+    movedDown: "In step {step} it moved by {change}: down, because the running mean of its " +
+        "gradients, corrected, is above 0 with this step's: {mean}. A positive gradient says " +
+        "that a larger weight means a larger loss.",
+    movedUp: "In step {step} it moved by {change}: up, because the running mean of its " +
+        "gradients, corrected, is below 0 with this step's: {mean}. A negative gradient says " +
+        "that a larger weight means a smaller loss.",
     stayed: "In step {step} it stayed where it was.",
     exception: "Made on another machine, a few results of `exp`, `log` and `**` may differ in " +
         "their last bit. This run recorded where its own library rounds differently from the " +
