@@ -19,6 +19,7 @@ async function read(stream) {
 
 async function run(browser, job) {
     const page = await browser.newPage();
+    page.setDefaultTimeout(120_000);
     const complaints = [], requests = [];
     page.on("console", (message) => {
         if (message.type() === "error" || message.type() === "warn") {
@@ -44,6 +45,8 @@ const browser = await puppeteer.launch({
     browser: kind,
     executablePath,
     headless: true,
+    timeout: 120_000, // a busy machine starts a browser slowly
+    protocolTimeout: 300_000,
     // A container's root user has no sandbox to give.
     args: kind === "chrome" ? ["--no-sandbox"] : [],
 });

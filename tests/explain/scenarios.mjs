@@ -6,7 +6,7 @@ const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** Waits until the page stands: "true", or "failed" and the sentence that it shows. */
 export async function opened(page) {
-    await page.waitForFunction(() => document.documentElement.dataset.ready, {timeout: 30_000});
+    await page.waitForFunction(() => document.documentElement.dataset.ready, {timeout: 60_000});
     return page.evaluate(() => ({
         ready: document.documentElement.dataset.ready,
         says: document.querySelector("[role=alert]")?.textContent || "",
