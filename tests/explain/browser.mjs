@@ -30,6 +30,7 @@ async function run(browser, job) {
     page.on("request", (request) => requests.push(request.url().slice(0, 200)));
     const outcome = {console: complaints, requests};
     try {
+        await page.bringToFront();
         await page.setViewport({width: job.width || 1280, height: job.height || 900});
         await page.goto(pathToFileURL(job.page).href + (job.fragment || ""));
         outcome.answer = await scenarios[job.scenario](page, job.args || {});

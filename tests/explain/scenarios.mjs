@@ -6,7 +6,9 @@ const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** Waits until the page stands: "true", or "failed" and the sentence that it shows. */
 export async function opened(page) {
-    await page.waitForFunction(() => document.documentElement.dataset.ready, {timeout: 60_000});
+    // By the clock: Firefox may give a busy machine's page no frame to draw.
+    await page.waitForFunction(() => document.documentElement.dataset.ready,
+        {timeout: 100_000, polling: 100});
     return page.evaluate(() => ({
         ready: document.documentElement.dataset.ready,
         says: document.querySelector("[role=alert]")?.textContent || "",
@@ -131,7 +133,7 @@ export async function reloaded(page) {
         await page.waitForFunction(() => {
             const panel = document.getElementById("inspector");
             return !panel.hidden && !panel.querySelector("[aria-busy=true]");
-        });
+        }, {polling: 100});
         return page.evaluate(() => [location.hash, document.getElementById("inspector").innerText]);
     };
     const before = await look();
@@ -171,7 +173,7 @@ async function inspected(page, ref) {
         const panel = document.getElementById("inspector");
         return location.hash.includes(`at=${at}`) && panel.contains(document.activeElement) &&
             panel.querySelector("#inspected") && !panel.querySelector("[aria-busy=true]");
-    }, {timeout: 5000}, ref);
+    }, {timeout: 30_000, polling: 50}, ref);
     return page.evaluate(() => document.getElementById("inspected").textContent);
 }
 
@@ -185,11 +187,12 @@ export async function keyboard(page) {
     found.tabs.push(await pressUntil(page, "Tab", "#inspector [data-ref^='weight/']", 20));
     await page.keyboard.press("Enter");
     found.weight = await inspected(page, "weight/");
-    await page.waitForSelector("#inspector .history [role=slider]", {timeout: 5000});
+    await page.waitForSelector("#inspector .history [role=slider]", {timeout: 30_000});
     found.tabs.push(await pressUntil(page, "Tab", "#inspector .history [role=slider]", 40));
     await page.keyboard.press("ArrowLeft");
     await page.keyboard.press("Enter");
-    await page.waitForFunction(() => location.hash.includes("step=999"), {timeout: 5000});
+    await page.waitForFunction(() => location.hash.includes("step=999"),
+        {timeout: 30_000, polling: 50});
     found.history = await inspected(page, "weight/999/");
     for (const ref of ["weight/", "loss/"]) {
         await pressUntil(page, "Tab", "#inspector [aria-label='Back in the inspector']", 30);
