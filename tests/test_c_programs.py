@@ -18,23 +18,42 @@ BARE = ["test_numerics", "test_gpt", "test_pace"]  # which need nothing put befo
 WITH_LIBM = ["test_numerics", "test_gpt"]
 
 
-def check_program(name, folder, *more, sanitizers="address,undefined"):
-    """Compiles tests/c/`name`.c, its rooms and `more` with the sanitizers, and runs it."""
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Compiles a C file with some options, once for all programs; returns the object file."""
+    folder, done = tmp_path_factory.mktemp("objects"), {}
+
+    def compile(source, *options):
+        key = source, *options
+        if key not in done:
+            done[key] = folder / f"{len(done)}.o"
+            run_compiler("-c", source, "-o", done[key], *options)
+        return done[key]
+
+    return compile
+
+
+def run_compiler(*arguments):
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         pytest.skip("no C compiler")
-    program = folder / name
-    sources = [ROOT / "tests" / "c" / f"{name}.c"]
-    for room in ROOMS[name]:
-        sources += sorted((ROOT / "csrc" / room).glob("*.c"))
-    command = [compiler, "-std=c11", "-O0", "-g", "-I", ROOT / "csrc", "-o", program]
-    command += ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
-    command += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
-    command += [*sources, *more, "-lm", "-pthread"]
-    build = subprocess.run(command, capture_output=True, text=True)
+    build = subprocess.run([compiler, *arguments], capture_output=True, text=True)
     if build.returncode and "sanitize" in build.stderr + build.stdout:
         pytest.skip("this compiler has no sanitizers")
     assert build.returncode == 0, build.stderr
+
+
+def check_program(name, folder, compiled, *more, sources=(), sanitizers="address,undefined"):
+    """Compiles tests/c/`name`.c, its rooms and `sources` with the sanitizers, and runs it."""
+    sources = [ROOT / "tests" / "c" / f"{name}.c", *sources]
+    for room in ROOMS[name]:
+        sources += sorted((ROOT / "csrc" / room).glob("*.c"))
+    options = ["-std=c11", "-O0", "-g", "-I", ROOT / "csrc", "-ffp-contract=off"]
+    options += ["-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
+    options += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", *more]
+    objects = [compiled(source, *options) for source in sources]
+    program = folder / name
+    run_compiler(*objects, "-o", program, f"-fsanitize={sanitizers}", "-lm", "-pthread")
     process = subprocess.run([program], capture_output=True, text=True)
     if "unexpected memory mapping" in process.stderr:
         pytest.skip("this system's layout of memory is not what the sanitizer expects")
@@ -43,23 +62,25 @@ def check_program(name, folder, *more, sanitizers="address,undefined"):
 
 @pytest.mark.once
 @pytest.mark.parametrize("name", BARE)
-def test_a_program_runs_clean(name, tmp_path):
-    check_program(name, tmp_path)
+def test_a_program_runs_clean(name, tmp_path, compiled):
+    check_program(name, tmp_path, compiled)
 
 
 @pytest.mark.once
-def test_threads_do_not_race(tmp_path):
-    check_program("test_gpt", tmp_path, "-O1", sanitizers="thread")
+def test_threads_do_not_race(tmp_path, compiled):
+    check_program("test_gpt", tmp_path, compiled, "-O1", sanitizers="thread")
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("name", WITH_LIBM)
-def test_with_an_unknown_libm_its_word_is_final(name, tmp_path):
+def test_with_an_unknown_libm_its_word_is_final(name, tmp_path, compiled):
     odd = ROOT / "tests" / "c" / "odd_libm"
-    check_program(name, tmp_path, "-DKNOWN_LIBM=0", "-include", f"{odd}.h", odd.with_suffix(".c"))
+    options = "-DKNOWN_LIBM=0", "-include", f"{odd}.h"
+    check_program(name, tmp_path, compiled, *options, sources=[odd.with_suffix(".c")])
 
 
 @pytest.mark.once
-def test_each_request_for_memory_or_a_thread_fails_once(tmp_path):
+def test_each_request_for_memory_or_a_thread_fails_once(tmp_path, compiled):
     scarce = ROOT / "tests" / "c" / "scarce_memory"
-    check_program("test_memory", tmp_path, "-include", f"{scarce}.h", scarce.with_suffix(".c"))
+    sources = [scarce.with_suffix(".c")]
+    check_program("test_memory", tmp_path, compiled, "-include", f"{scarce}.h", sources=sources)

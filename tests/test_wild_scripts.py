@@ -48,6 +48,7 @@ def test_a_wild_script(tmp_path, wild):
     assert re.search(r"class \w+: compiled", ours[1]), ours[1]
 
 
+@pytest.mark.measured
 @pytest.mark.once
 @pytest.mark.undisturbed
 @pytest.mark.parametrize("wild", wild_scripts.WILD, ids=lambda wild: wild.name)
