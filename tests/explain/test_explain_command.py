@@ -252,7 +252,7 @@ def test_documents_given_as_a_list_need_not_be_the_users_last():
     ["options", "most", "sentence"],
     [
         ({"steps": 10_000}, 6e6, "every 400 steps and computes the others again: a run of this"),
-        ({"n_embd": 64, "steps": 600}, 6e6, "size has room for 2 such places."),
+        ({"n_embd": 64, "steps": 1000}, 6e6, "size has room for 2 such places."),
         ({"n_embd": 96, "steps": 20}, 8e6, "at the end, and computes all other steps again."),
     ],
     ids=["long", "wide", "wider"],
