@@ -272,7 +272,7 @@ Weights *network_weights(Network *net) {
 /* ---- calling ---- */
 
 PyObject *network_call(PyObject *of, PyObject *x) {
-    Network *net;
+    Network *net = NULL; /* which only GCC fears to read */
     int status = network_read(of, &net);
     if (status == REFUSED)
         Py_RETURN_NOTIMPLEMENTED;
