@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What _native.pyx calls of csrc/gpt and csrc/numerics, as their headers declare it."""
+"""What _native.pyx calls in C, as the headers declare it."""
 
 from libc.stdint cimport int32_t
 
@@ -86,3 +86,6 @@ cdef extern from "numerics/vector_unit.h":
     const char *vector_unit_init()
     VectorUnit chosen_unit "vector_unit"()
     int vector_unit_set(VectorUnit unit)
+
+cdef extern from "Python.h":
+    int check_signals "PyErr_CheckSignals"() noexcept

@@ -17,7 +17,6 @@ from itertools import islice
 from .checks import check_documents, check_sizes, check_tokens
 from .reference.checks import check_adam
 
-
 cdef const char *complaint = vector_unit_init()
 if complaint != NULL:
     raise ImportError(complaint.decode())
@@ -58,8 +57,6 @@ cdef int raise_error(GptError error) except -1:
     raise ValueError("Total of weights must be finite")
 
 
-cdef extern from "Python.h":
-    int check_signals "PyErr_CheckSignals"() noexcept
 cdef int is_interrupted() noexcept with gil:
     """Whether a signal handler has raised something, which then is still to be raised here."""
     return check_signals() < 0

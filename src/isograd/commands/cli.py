@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NoReturn
 
 import click
@@ -80,6 +80,38 @@ def tier_option(command: Any) -> Any:
     return click.option("--tier", default=DEFAULT_TIER, show_default=True, type=kind)(command)
 
 
+def several(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A decorator that gives a command these options, in this order."""
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
+# What a run's numbers depend on: the commands that train share it.
+schedule_options = several(
+    click.option("--data", type=path, help="UTF-8 text, a document a line [default: the names]"),
+    click.option("--steps", default=1000, show_default=True, help="training steps, a batch each"),
+    click.option("--batch-size", default=1, show_default=True, help="documents in a step"),
+    click.option("--seed", default=42, show_default=True, help="of the random number generator"),
+)
+model_options = several(
+    click.option("--n-layer", default=1, show_default=True, help="transformer layers"),
+    click.option("--n-embd", default=16, show_default=True, help="features"),
+    click.option("--n-head", default=4, show_default=True, help="attention heads"),
+    click.option("--block-size", default=16, show_default=True, help="positions at most"),
+    click.option("--lr", default=0.01, show_default=True, help="learning rate at the first step"),
+    click.option("--temperature", default=0.5, show_default=True, help="of sampling; 0 is greedy"),
+    click.option("--samples", default=20, show_default=True, help="documents to invent at the end"),
+)
+
+
+def given(context: click.Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Those of the parameters that stand on the command line."""
+    return {
+        name: value
+        for name, value in parameters.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
 @cli.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("--why", is_flag=True, help="say on standard error what is compiled and what not")
 @click.option("--explain", "why", is_flag=True, hidden=True)
@@ -100,19 +132,10 @@ def run_command(
 
 
 @cli.command("train")
-@click.option("--data", type=path, help="UTF-8 text, a document a line [default: the names]")
-@click.option("--steps", default=1000, show_default=True, help="training steps, a batch each")
-@click.option("--batch-size", default=1, show_default=True, help="documents in a step")
-@click.option("--seed", default=42, show_default=True, help="of the random number generator")
+@schedule_options
 @tier_option
 @click.option("--threads", default=1, show_default=True, type=threads, help="at most, or auto")
-@click.option("--n-layer", default=1, show_default=True, help="transformer layers")
-@click.option("--n-embd", default=16, show_default=True, help="features")
-@click.option("--n-head", default=4, show_default=True, help="attention heads")
-@click.option("--block-size", default=16, show_default=True, help="positions at most")
-@click.option("--lr", default=0.01, show_default=True, help="learning rate at the first step")
-@click.option("--temperature", default=0.5, show_default=True, help="of sampling; 0 is greedy")
-@click.option("--samples", default=20, show_default=True, help="documents to invent at the end")
+@model_options
 @click.option("--checkpoint", type=path, help="new safetensors file to keep the run in")
 @click.option("--checkpoint-every", default=100, show_default=True, help="steps between writes")
 @click.option("--resume", type=path, help="go on from a checkpoint, with its options")
@@ -131,12 +154,7 @@ def train_command(context: click.Context, /, **parameters: Any) -> None:
     from .outputs import Files
     from .train import set_up, train_to_the_end
 
-    given = [
-        name
-        for name in parameters
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-    options, resumed = train_options(parameters, given)
+    options, resumed = train_options(parameters, given(context, parameters))
     run = set_up(options, resumed)
     files = Files(options, run)
     print(f"num docs: {len(run.docs)}")
@@ -150,17 +168,8 @@ def train_command(context: click.Context, /, **parameters: Any) -> None:
 @cli.command("explain")
 @click.argument("checkpoint", type=path, required=False)
 @click.option("--output", "-o", type=path, default="run.html", show_default=True, help="the page")
-@click.option("--data", type=path, help="UTF-8 text, a document a line [default: the names]")
-@click.option("--steps", default=1000, show_default=True, help="training steps, a batch each")
-@click.option("--batch-size", default=1, show_default=True, help="documents in a step")
-@click.option("--seed", default=42, show_default=True, help="of the random number generator")
-@click.option("--n-layer", default=1, show_default=True, help="transformer layers")
-@click.option("--n-embd", default=16, show_default=True, help="features")
-@click.option("--n-head", default=4, show_default=True, help="attention heads")
-@click.option("--block-size", default=16, show_default=True, help="positions at most")
-@click.option("--lr", default=0.01, show_default=True, help="learning rate at the first step")
-@click.option("--temperature", default=0.5, show_default=True, help="of sampling; 0 is greedy")
-@click.option("--samples", default=20, show_default=True, help="documents to invent at the end")
+@schedule_options
+@model_options
 @click.option("--compare", type=path, help="another page, whose run is compared with this one")
 @click.option("--withhold-documents", is_flag=True, help="leave out those that no step used")
 @click.option("--times", is_flag=True, help="measure what a step takes on each tier")
@@ -175,12 +184,7 @@ def explain_command(context: click.Context, /, **parameters: Any) -> None:
     """
     from .explain import make_page
 
-    given = {
-        name: value
-        for name, value in parameters.items()
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
-    make_page(**{"output": parameters["output"], **given})
+    make_page(**{"output": parameters["output"], **given(context, parameters)})
 
 
 @cli.command("sample")
