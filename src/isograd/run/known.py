@@ -19,7 +19,7 @@ from .meaning import Meaning
 from .normal_form import OURS, Scopes, Vocabulary
 from .patterns import Pattern
 from .scopes import Names
-from .variants import variants, with_arguments_swapped
+from .variants import mirrored, variants, with_arguments_swapped
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,16 @@ def backward_of(
         return None
     traits = ["float seed"] if type(parts.seed) is float else []
     order = Meaning(parts.order, vocabulary, all_scopes)
-    if is_known(order, orders("order")):
+    if is_known(order, orders()):
         return traits
-    return [*traits, "mirrored"] if is_known(order, orders("mirrored_order")) else None
+    return [*traits, "mirrored"] if is_known(order, orders(is_mirrored=True)) else None
 
 
 @cache
-def orders(name: str) -> list[Known]:
-    """All ways of writing the walk."""
-    ways = variants(definitions(programs())[name], equal_expressions())
+def orders(is_mirrored: bool = False) -> list[Known]:
+    """All ways of writing the walk; or that from the last child to the first."""
+    written = definitions(programs())["order"]
+    ways = variants(mirrored(written) if is_mirrored else written, equal_expressions())
     for way in ways:
         way.body = [*way.body, *ast.parse("return order").body]
     return list(map(Known, ways))

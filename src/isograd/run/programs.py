@@ -78,7 +78,7 @@ def order(self):
     visit(self)
 
 
-# The same post-order with a stack: the first child is on top.
+# The same post-order with a stack: the first child is on top. variants.py adds the mirror images.
 def order(self):
     order = []
     met = set()
@@ -156,52 +156,6 @@ def order(self):
         elif child not in met:
             met.add(child)
             stack.append((child, iter(child._children)))
-
-
-# From the last child to the first, as stacks that get children as they come do.
-def mirrored_order(self):
-    order = []
-    met = set()
-    stack = [(self, False)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in met:
-            met.add(node)
-            stack.append((node, True))
-            for child in node._children:
-                stack.append((child, False))
-
-
-def mirrored_order(self):
-    order = []
-    met = set()
-    stack = [(self, False)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in met:
-            met.add(node)
-            stack.append((node, True))
-            for child in node._children:
-                if child not in met:
-                    stack.append((child, False))
-
-
-def mirrored_order(self):
-    order = []
-    met = set()
-
-    def visit(node):
-        if node not in met:
-            met.add(node)
-            for child in reversed(node._children):
-                visit(child)
-            order.append(node)
-
-    visit(self)
 
 
 def hand_on(self, order):

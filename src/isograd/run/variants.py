@@ -21,6 +21,33 @@ def with_arguments_swapped(function: ast.FunctionDef) -> ast.FunctionDef:
     return twin
 
 
+def mirrored(ways: list[ast.FunctionDef]) -> list[ast.FunctionDef]:
+    """Of `ways` to walk over the children, those that a loop makes, from the last child on.
+
+    Stacks that get children as they come do so.
+    """
+    fitting = [way for way in ways if any(map(turned, ast.walk(way)))]
+    return [Apply(turned).visit(copied(way)) for way in fitting]
+
+
+def turned(node: ast.AST) -> ast.AST | None:
+    """A loop over all `_children`, the other way round."""
+    match node:
+        case ast.For(iter=ast.Attribute(attr="_children") as children):
+            other: ast.expr = ast.Call(ast.Name("reversed", ast.Load()), [children], [])
+        case ast.For(
+            iter=ast.Call(
+                func=ast.Name(id="reversed"), args=[ast.Attribute(attr="_children") as other]
+            )
+        ):
+            pass
+        case _:
+            return None
+    twin = copy(node)
+    twin.iter = ast.copy_location(other, node.iter)
+    return ast.fix_missing_locations(twin)
+
+
 def variants(
     ways: list[ast.FunctionDef], equal: Iterable[tuple[ast.expr, ast.expr]]
 ) -> list[ast.FunctionDef]:
