@@ -29,6 +29,10 @@ def answer():
     return json.loads(run_node("pictures.mjs", given=json.dumps(question).encode()))
 
 
+# The map is found by iteration and has no twin in Python to equal in bits: what is expected comes
+# from geometry, and the page says that it computes the map itself.
+
+
 def test_the_axes_are_those_in_which_the_rows_differ_most(answer):
     for axis, expected in zip(answer["axes"], (FIRST, SECOND)):
         assert axis == pytest.approx(expected, abs=1e-9)
