@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "backward.h"
+#include "dispatch.h"
 #include "edges.h"
 #include "graph.h"
 #include "operation.h"
@@ -38,33 +39,12 @@ static int value_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     return node_initialise((Node *)self, data, children, local_grads);
 }
 
-static PyObject *new_from_tuple(PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames) {
-    PyObject *tuple = PyTuple_New(n_args), *dict = kwnames ? PyDict_New() : NULL;
-    PyObject *self = NULL;
-    if (tuple == NULL || (kwnames && dict == NULL))
-        goto done;
-    for (Py_ssize_t i = 0; i < n_args; i++) {
-        Py_INCREF(args[i]);
-        PyTuple_SET_ITEM(tuple, i, args[i]);
-    }
-    for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
-        if (PyDict_SetItem(dict, PyTuple_GET_ITEM(kwnames, i), args[n_args + i]) < 0)
-            goto done;
-    self = value_new(&Value_Type, tuple, dict);
-    if (self && value_init(self, tuple, dict) < 0)
-        Py_CLEAR(self);
-done:
-    Py_XDECREF(tuple);
-    Py_XDECREF(dict);
-    return self;
-}
-
 /* Value(...) itself; subclasses come through value_new and their `__init__`. */
 static PyObject *value_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *args, size_t nargsf,
                                   PyObject *kwnames) {
     Py_ssize_t n_args = PyVectorcall_NARGS(nargsf);
     if (kwnames || n_args < 1 || n_args > 3)
-        return new_from_tuple(args, n_args, kwnames);
+        return new_by_tuple(&Value_Type, args, n_args, kwnames);
     Node *n = (Node *)value_leaf(an_int(0));
     if (n &&
         node_initialise(n, args[0], n_args > 1 ? args[1] : NULL, n_args > 2 ? args[2] : NULL) < 0)

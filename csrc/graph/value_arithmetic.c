@@ -7,6 +7,7 @@
  */
 #include "value_arithmetic.h"
 
+#include "dispatch.h"
 #include "graph.h"
 #include "numerics/compiler.h"
 #include "operators.h"
@@ -50,10 +51,7 @@ static PyObject *slot_multiply(PyObject *a, PyObject *b) {
 static PyObject *slot_negative(PyObject *a) {
     if (Value_CheckExact(a))
         return value_mul_const((Node *)a, an_int(-1));
-    PyObject *factor = number_as_object(an_int(-1));
-    PyObject *product = factor ? PyNumber_Multiply(a, factor) : NULL;
-    Py_XDECREF(factor);
-    return product;
+    return dispatched_negative(a);
 }
 
 static PyObject *slot_power(PyObject *a, PyObject *exponent, PyObject *modulus) {
@@ -69,17 +67,7 @@ static PyObject *slot_power(PyObject *a, PyObject *exponent, PyObject *modulus) 
 static PyObject *reciprocal(PyObject *a) {
     if (Value_CheckExact(a))
         return value_pow((Node *)a, an_int(-1));
-    PyObject *exponent = number_as_object(an_int(-1));
-    PyObject *power = exponent ? PyNumber_Power(a, exponent, Py_None) : NULL;
-    Py_XDECREF(exponent);
-    return power;
-}
-
-/* `combine(a, b)`, taking over the reference to b, which may be NULL with an exception set. */
-static PyObject *combine_new(PyObject *a, PyObject *b, binaryfunc combine) {
-    PyObject *result = b ? combine(a, b) : NULL;
-    Py_XDECREF(b);
-    return result;
+    return dispatched_reciprocal(a);
 }
 
 /* 1 and *out filled by `prepare` from the number `b`; 0 if `b` is none; -1 with an exception set.

@@ -5,6 +5,7 @@
  */
 #include "scalar_arithmetic.h"
 
+#include "graph/dispatch.h"
 #include "operations.h"
 
 typedef Scalar *(*Operation)(Scalar *, Scalar *);
@@ -43,10 +44,7 @@ static PyObject *slot_multiply(PyObject *a, PyObject *b) {
 static PyObject *slot_negative(PyObject *a) {
     if (Scalar_CheckExact(a))
         return with_constant((Scalar *)a, an_int(-1), operation_mul);
-    PyObject *factor = PyLong_FromLong(-1);
-    PyObject *product = factor ? PyNumber_Multiply(a, factor) : NULL;
-    Py_XDECREF(factor);
-    return product;
+    return dispatched_negative(a);
 }
 
 static PyObject *slot_power(PyObject *a, PyObject *exponent, PyObject *modulus) {
@@ -58,20 +56,6 @@ static PyObject *slot_power(PyObject *a, PyObject *exponent, PyObject *modulus) 
         return NULL;
     }
     return number_from(exponent, &n) < 0 ? NULL : (PyObject *)operation_pow((Scalar *)a, n);
-}
-
-static PyObject *reciprocal(PyObject *a) {
-    PyObject *exponent = PyLong_FromLong(-1);
-    PyObject *power = exponent ? PyNumber_Power(a, exponent, Py_None) : NULL;
-    Py_XDECREF(exponent);
-    return power;
-}
-
-/* combine(a, b), taking over the reference to b, which may be NULL with an exception set. */
-static PyObject *combine_new(PyObject *a, PyObject *b, binaryfunc combine) {
-    PyObject *result = b ? combine(a, b) : NULL;
-    Py_XDECREF(b);
-    return result;
 }
 
 static PyObject *slot_subtract(PyObject *a, PyObject *b) {
@@ -86,7 +70,7 @@ static PyObject *slot_subtract(PyObject *a, PyObject *b) {
 
 static PyObject *slot_divide(PyObject *a, PyObject *b) {
     if (!Scalar_Check(a) || Scalar_Check(b))
-        return combine_new(a, reciprocal(b), PyNumber_Multiply);
+        return combine_new(a, dispatched_reciprocal(b), PyNumber_Multiply);
     Number c, inverse;
     int found = number_from(b, &c);
     if (found == 0)

@@ -1,6 +1,7 @@
 /* Life and methods of micrograd's Value, and the type that brings its parts together. */
 #include "scalar_type.h"
 
+#include "graph/dispatch.h"
 #include "operations.h"
 #include "scalar_arithmetic.h"
 #include "scalar_attributes.h"
@@ -51,34 +52,13 @@ static int scalar_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     return 0;
 }
 
-static PyObject *new_from_tuple(PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames) {
-    PyObject *tuple = PyTuple_New(n_args), *dict = kwnames ? PyDict_New() : NULL;
-    PyObject *self = NULL;
-    if (tuple == NULL || (kwnames && dict == NULL))
-        goto done;
-    for (Py_ssize_t i = 0; i < n_args; i++) {
-        Py_INCREF(args[i]);
-        PyTuple_SET_ITEM(tuple, i, args[i]);
-    }
-    for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
-        if (PyDict_SetItem(dict, PyTuple_GET_ITEM(kwnames, i), args[n_args + i]) < 0)
-            goto done;
-    self = scalar_tp_new(&Scalar_Type, tuple, dict);
-    if (self && scalar_init(self, tuple, dict) < 0)
-        Py_CLEAR(self);
-done:
-    Py_XDECREF(tuple);
-    Py_XDECREF(dict);
-    return self;
-}
-
 /* Value(...) itself; subclasses come through tp_new and their `__init__`. */
 static PyObject *scalar_vectorcall(PyObject *Py_UNUSED(type), PyObject *const *args, size_t nargsf,
                                    PyObject *kwnames) {
     Py_ssize_t n_args = PyVectorcall_NARGS(nargsf);
     Number number;
     if (kwnames || n_args != 1)
-        return new_from_tuple(args, n_args, kwnames);
+        return new_by_tuple(&Scalar_Type, args, n_args, kwnames);
     if (number_required(args[0], &number) < 0)
         return NULL;
     return (PyObject *)scalar_new(LEAF, number, NULL, NULL);
