@@ -54,8 +54,14 @@ class NativeGPT:
         cautious: bool = ...,
         losses: list[float],
     ) -> int: ...
-    def decoder(self, calls: Calls | None = None) -> Decoder: ...
-    def sample(self, bos: int, random: Callable[[], float], temperature: float) -> list[int]: ...
+    def decoder(self) -> Decoder: ...
+    def sample(
+        self,
+        bos: int,
+        random: Callable[[], float],
+        temperature: float,
+        calls: Calls | None = None,
+    ) -> list[int]: ...
 
 FUNCTIONS: dict[str, int]
 

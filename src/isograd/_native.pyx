@@ -368,20 +368,18 @@ cdef class NativeGPT:
             raise RuntimeError("this model is being used by another thread")
         self.busy = True
 
-    def decoder(self, calls=None):
-        """A Decoder at the beginning of a document. It uses the weights as each call finds them.
+    def decoder(self):
+        """A Decoder at the beginning of a document. It uses the weights as each call finds them."""
+        return Decoder(self)
 
-        Notes its calls of libm in `calls`, if given: those that a graph would need for backward(),
-        too, but none whose argument is a size or the temperature.
-        """
-        return Decoder(self, calls)
-
-    def sample(self, size_t bos, random, double temperature):
+    def sample(self, size_t bos, random, double temperature, Calls calls=None):
         """Draw tokens, with numbers from `random()`, until `bos` comes or block_size is reached.
 
         The tokens are those of reference.sample_tokens; temperature 0 takes the likeliest ones.
+        Notes the calls of libm in `calls`, if given: those that a graph would need for backward(),
+        too, but none whose argument is a size or the temperature.
         """
-        cdef Decoder decoder = Decoder(self)
+        cdef Decoder decoder = Decoder(self, calls)
         cdef size_t token = bos
         tokens = []
         while decoder.d.T < self.g.s.block_size:

@@ -226,14 +226,7 @@ class NativeEngine:
         return losses[0]
 
     def sample(self, bos: int, rng: Random) -> list[int]:
-        decoder, token, tokens = self.native.decoder(self.calls), bos, []
-        for _ in range(self.options.block_size):
-            decoder.append(token)
-            token = decoder.draw(rng.random, self.options.temperature)
-            if token == bos:
-                break
-            tokens.append(token)
-        return tokens
+        return self.native.sample(bos, rng.random, self.options.temperature, self.calls)
 
 
 class ReferenceEngine:
@@ -268,8 +261,7 @@ Engine: TypeAlias = NativeEngine | ReferenceEngine
 
 def start(calls: Any, config: GPTConfig, options: Options, rng: Random, tier: str) -> GPT:
     """The model before its first step, with the calls that made its weights noted."""
-    n = sum(n_out * n_in for _, n_out, n_in in reference.weight_shapes(config))
-    pure.note_draws(calls, rng, n)
+    pure.note_draws(calls, rng, count_weights(config))
     temperature = options.temperature if options.samples else None
     pure.note_constants(calls, config.n_embd, config.n_head, temperature)
     return GPT(config, rng=rng, tier=tier)
