@@ -204,6 +204,97 @@ BATCH = [
     ("(1 / count)", "(1 / len(parts))"),
 ]
 
+NO_SLOTS = ('    __slots__ = ("data", "grad", "_children", "_local_grads")  # less memory\n', "")
+AFTER = "n_layer, n_embd, n_head, block = 1"
+BASE = """class Operators:
+    \"\"\"What follows from sums, products and powers.\"\"\"
+
+    def __neg__(self): return self * -1
+    def __radd__(self, other): return self + other
+    def __sub__(self, other): return self + (-other)
+    def __rsub__(self, other): return other + (-self)
+    def __rmul__(self, other): return self * other
+    def __truediv__(self, other): return self * other**-1
+    def __rtruediv__(self, other): return other * self**-1
+    def item(self): return self.data
+
+
+class Value(Operators):"""
+DERIVED_OPERATORS = FLAT[FLAT.index("    def __neg__") : FLAT.index("    def backward(self)")]
+TANH = """def bend(self):
+    t = math.tanh(self.data)
+    return Value(t, (self,), (1 - t**2,))
+
+
+Value.tanh = bend
+Value.square = lambda self: self * self
+LIMIT = 3
+
+
+"""
+ALIASES = """Value.__radd__ = Value.__add__
+Value.__rmul__ = lambda self, other: self * other
+
+
+"""
+MADE = """def begin(self, data, children=(), local_grads=()):
+    self.data, self.grad = data, 0
+    self._children, self._local_grads = children, local_grads
+
+
+def plus(self, other):
+    other = other if isinstance(other, Value) else Value(other)
+    return Value(self.data + other.data, (self, other), (1, 1))
+
+
+def times(self, other):
+    other = other if isinstance(other, Value) else Value(other)
+    return Value(self.data * other.data, (self, other), (other.data, self.data))
+
+
+def back(self):
+    path, met = [], set()
+
+    def go(node):
+        if node not in met:
+            met.add(node)
+            for below in node._children:
+                go(below)
+            path.append(node)
+
+    go(self)
+    self.grad = 1
+    for node in reversed(path):
+        for below, slope in zip(node._children, node._local_grads):
+            below.grad += slope * node.grad
+
+
+Value = type("Value", (), {
+    "__slots__": ("data", "grad", "_children", "_local_grads"),
+    "__init__": begin,
+    "__add__": plus,
+    "__mul__": times,
+    "__pow__": lambda self, k: Value(self.data**k, (self,), (k * self.data ** (k - 1),)),
+    "log": lambda self: Value(math.log(self.data), (self,), (1 / self.data,)),
+    "exp": lambda self: Value(math.exp(self.data), (self,), (math.exp(self.data),)),
+    "relu": lambda self: Value(max(0, self.data), (self,), (float(self.data > 0),)),
+    "__neg__": lambda self: self * -1,
+    "__radd__": lambda self, other: self + other,
+    "__sub__": lambda self, other: self + (-other),
+    "__rsub__": lambda self, other: other + (-self),
+    "__rmul__": lambda self, other: self * other,
+    "__truediv__": lambda self, other: self * other**-1,
+    "__rtruediv__": lambda self, other: other * self**-1,
+    "backward": back,
+})
+
+
+"""
+CLASS = FLAT[FLAT.index("class Value:") : FLAT.index(AFTER)]
+RADD = "    def __radd__(self, other): return self + other\n"
+RMUL = "    def __rmul__(self, other): return self * other\n"
+ASKED = "\nfor call in (lambda: x.tanh(1), lambda: x.square(1, 2), lambda: x.tanh().nothing):\n    x = Value(0.5)\n    try:\n        call()\n    except (TypeError, AttributeError) as error:\n        print(error)\n"
+
 
 def update(new: str, before: str = "") -> Changes:
     return [
@@ -271,6 +362,12 @@ WILD = [
     flat("other relu", 30, ("max(0, self.data), (self,), (float(self.data > 0),)", "self.data if self.data > 0 else 0.0, (self,), (1 if self.data > 0 else 0,)")),
     flat("an early return", 40, ("        if not isinstance(other, Value):\n            other = Value(other)\n        return Value(self.data + other.data", "        o = other if isinstance(other, Value) else Value(other)\n        other = o\n        return Value(self.data + o.data")),
     flat("named arguments", 40, ("(self, other), (other.data, self.data))", "children=(self, other), local_grads=[other.data, self.data])")),
+    # a class in pieces
+    flat("an empty base", 40, ("class Value:", "class Base:\n    pass\n\nclass Value(Base):"), NO_SLOTS),
+    flat("a base with the operators", 40, ("class Value:", BASE), (DERIVED_OPERATORS, ""), (BEFORE, "print(params[0].item())\n\ndef linear(")),
+    flat("a method assigned after the class", 30, (AFTER, TANH + AFTER), ("number.relu() for", "number.tanh() for"), (BEFORE, ASKED + "print(params[0].square().data)\n\ndef linear(")),
+    flat("operators assigned after the class", 40, (AFTER, ALIASES + AFTER), (RADD, ""), (RMUL, "")),
+    flat("a class made by type()", 40, (CLASS, MADE)),
     # backward
     flat("a stack with flags", 40, (RECURSION, STACK)),
     flat("a stack of iterators", 40, (RECURSION, ITERATORS)),
@@ -303,6 +400,69 @@ WILD = [
     moons("closures, direct division", 15, ("    def __truediv__(self, other):\n        return self * other**-1\n", "    def __truediv__(self, other):\n        other = other if isinstance(other, Value) else Value(other)\n        out = Value(self.data / other.data, (self, other), '/')\n\n        def _backward():\n            self.grad += (1 / other.data) * out.grad\n            other.grad += (-self.data / other.data**2) * out.grad\n\n        out._backward = _backward\n        return out\n")),
 ]  # fmt: skip
 SETS = moons("a set", 15, ("tuple(_children)", "set(_children)"), options=("--any-order",))
+
+BASES = [
+    "    def __len__(self): return 3",
+    "    def __init_subclass__(cls): cls.exp = lambda self: self",
+    "    def __new__(cls, *args): return object.__new__(cls)",
+    "    made = 0\n    def count(self): type(self).made += 1",
+    "    __slots__ = ('data',)",
+    "    def relu(self): return self * 3",
+    "    def __getattr__(self, name): return 1",
+    "    @property\n    def _children(self): return ()",
+    "    def half(self):\n        self._children = ()\n        return self",
+]
+SEEN = [
+    "print(isinstance(params[0], Base), issubclass(Value, Base))",
+    "print(Value.__mro__)",
+    "print(Base)",
+    "Base.exp = lambda self: self",
+    "print(isinstance(Base(), Value))",
+]
+LATER = [
+    ALIASES.replace("Value.__add__", "Value.__sub__"),
+    ALIASES.replace("Value.__add__", "Value.nothing"),
+    ALIASES + "Value.relu = lambda self: self\n",
+    ALIASES + "Value.relu = Value.exp\n",
+    "print((lambda: [hasattr(Value(1), n) for n in ('__radd__',)])())\n" + ALIASES,
+    "try:\n    print(1 + Value(2))\nexcept TypeError as error:\n    print(error)\n" + ALIASES,
+    "def late(x=Value(2)): return x\ntry:\n    late() + 1\n    1 + late()\nexcept TypeError as error:\n    print(error)\n" + ALIASES,
+    "class Early:\n    try:\n        x = 1 + Value(2)\n    except TypeError as error:\n        print(error)\n" + ALIASES,
+    "if steps > 1:\n    " + ALIASES,
+    ALIASES + "del Value.__radd__\n",
+    ALIASES + "Value.__slots__ = ('data',)\nValue.count = 3\n",
+    ALIASES + "Value.__eq__ = lambda self, other: self is other\n",
+    ALIASES.replace("self * other", "self * other * 1.0"),
+]
+BENT = [
+    TANH.replace("1 - t**2", "1 - t"),
+    TANH + "print(bend(Value(0.5)).data)\n",
+    TANH + "old = bend\nValue.tanh = lambda self: old(self) * 2\n",
+    TANH.replace("def bend", "@lambda f: (lambda self: f(self) * 2)\ndef bend"),
+    TANH + "def bend(self): return self\n",
+    TANH + "Value.tanh = lambda self: self\n",
+    TANH.replace("return Value(t, (self,)", "return Value(t, (Value(0.5),)"),
+    TANH.replace("return Value(", "self.data += 0\n    self._local_grads = ()\n    return Value("),
+    TANH.replace("bend", "Value").replace("Value.tanh = Value\n", "Value.tanh = lambda self: self\n"),
+    TANH.replace("Value.tanh = bend", "setattr(Value, 'tanh', bend)"),
+    "\n".join("    " * bool(line) + line for line in ("def attach():\n" + TANH).splitlines())[4:] + "\nattach()\n",
+    TANH.replace("def bend(self):", "def bend(self, *rest):"),
+]
+OF_TYPE = [
+    ('type("Value"', 'type("Number"'),
+    ('"Value", ()', '"Value", (list,)'),
+    ('"Value", ()', '"Value", (object,)'),
+    ('"log": lambda', '"__len__": lambda self: 3, "log": lambda'),
+    ('"log": lambda', '**{"exp": lambda self: self}, "log": lambda'),
+    ('"log": lambda', '"exp": lambda self: self, "log": lambda'),
+    ('"__add__": plus', '"__add__": times'),
+    ('"__add__": plus', '"__add__": staticmethod(plus)'),
+    ("def plus(self, other):\n", "def plus(self, other):\n    other = other * 1\n"),
+    ("Value = type(", "Value = Number = type("),
+    ("Value = type(", "print(plus.__name__)\nValue = type("),
+    ("def back(self):", "type = lambda *a: Value2\nclass Value2: pass\ndef back(self):"),
+    ("(self.data + other.data", "(self.data + other.data + 0 * len(self._children)"),
+]
 
 # What must be left alone, or print the same: (script, change).
 TWINS = [
@@ -357,6 +517,15 @@ TWINS = [
             (FLAT, (RECURSION, STACK.replace("reversed(node._children)", "node._children[:]"))),
             (FLAT, (RECURSION, STACK.replace("met.add(node)", "met.add(node); met.discard(self)"))),
             (FLAT, (RECURSION, STACK.replace("path.append(node)", "path.insert(0, node)"))),
+            # pieces of a class that something else sees, or sees before it is complete
+            *[(FLAT.replace(NO_SLOTS[0], ""), ("class Value:", f"class Base:\n{body}\n\nclass Value(Base):")) for body in BASES],
+            *[(FLAT.replace(NO_SLOTS[0], "").replace("class Value:", "class Base:\n    pass\n\nclass Value(Base):"), (BEFORE, f"{line}\n\ndef linear(")) for line in SEEN],
+            (FLAT, ("class Value:", "class Base:\n    def exp(self): return self * 2\n\nclass Value(Base):")),
+            (FLAT, ("class Value:", BASE)),
+            (FLAT.replace("class Value:", "class Base:\n    def __eq__(self, other): return self is other\n    def __hash__(self): return id(self)\n\nclass Value(Base):"), (METHODS, "    def __eq__(self, other): return self is other\n" + METHODS)),
+            *[(FLAT.replace(RADD, "").replace(RMUL, ""), (AFTER, lines + AFTER)) for lines in LATER],
+            *[(FLAT.replace("number.relu() for", "number.tanh() for"), (AFTER, lines + AFTER)) for lines in BENT],
+            *[(FLAT.replace(CLASS, MADE), change) for change in OF_TYPE],
         ]
     )
 ]  # fmt: skip

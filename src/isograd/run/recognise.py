@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import os
 
+from .assembly import Assembled, assembled_classes, classes_of_one_piece
 from .beside import modules_beside
 from .expressions import look_at_expression
 from .facts import Facts
@@ -17,7 +18,7 @@ from .functions import is_backward, look_at_function
 from .loops import look_at_loop
 from .modules import modules_of
 from .plan import Adoption, Different, Finding, Plan, compiled, left_alone
-from .rewriting import decorate
+from .rewriting import call, decorate
 from .safety import another_class_has_operators, check_rest
 from .value_class import ScriptClass, has_sums, is_candidate, read_class
 
@@ -28,32 +29,32 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
     The plan's tree is `tree` itself, changed. Without the class nothing is.
     """
     modules = modules_beside(tree, folder)
-    trees = [*[module.tree for module in modules], tree]
-    found = [(node, place) for place in trees for node in classes_in(place)]
+    scripts = [Facts(place) for place in [*[module.tree for module in modules], tree]]
+    found = [(each, script) for script in scripts for each in classes_in(script, not modules)]
     if not found:
         why = "there is no class with a backward() at the top level"
         return Plan(tree, [left_alone(tree, "class Value", why)])
-    (node, home), *others = found
-    scripts = [Facts(place) for place in trees]
+    (assembled, home), *others = found
+    node = assembled.node
     forks = any(map(may_fork, scripts))
     names = {module.name for module in modules}
     try:
         for other, _ in others:
-            raise Different(f"line {other.lineno} has a backward(), too")
-        klass = read_class(node, scripts[trees.index(home)], any_order)
+            raise Different(f"line {other.node.lineno} has a backward(), too")
+        klass = read_class(assembled, home, any_order)
         for script in scripts:
-            take_backward_functions(script, klass)
+            take_backward_functions(script, klass, assembled)
             check_rest(script, klass, folder, names)
     except Different as difference:
         why = f"{difference}; without it nothing else can be compiled"
         return Plan(tree, [left_alone(node, f"class {node.name}", why)], forks=forks)
-    decorate(node, "class")
+    replace_class(assembled, home.tree)
     if klass.reads_edges:
         klass.absent.append("real leaves")
     findings: list[Finding] = []
     files = [*[os.path.basename(module.file) for module in modules], ""]
     for script, file in zip(scripts, files):
-        own = look_at_class(klass) if script.tree is home else []
+        own = look_at_class(klass) if script is home else []
         own = sorted([*own, *look_at_rest(script, klass)], key=lambda finding: finding.line)
         for finding in own:
             finding.file = file
@@ -61,11 +62,27 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
     return Plan(tree, findings, adoption_of(klass), klass.loops, modules, forks)
 
 
-def classes_in(tree: ast.Module) -> list[ast.ClassDef]:
-    """Those that may be the class: with sums and products if there are such."""
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    candidates = list(filter(is_candidate, classes))
-    return list(filter(has_sums, candidates)) or candidates
+def classes_in(script: Facts, is_alone: bool) -> list[Assembled]:
+    """Those that may be the class: with sums and products if there are such.
+
+    Where modules might import parts of it, it must stand in one piece.
+    """
+    classes = assembled_classes(script) if is_alone else classes_of_one_piece(script)
+    candidates = [each for each in classes if is_candidate(each.node)]
+    return [each for each in candidates if has_sums(each.node)] or candidates
+
+
+def replace_class(assembled: Assembled, tree: ast.Module) -> None:
+    """Puts ours in its place as soon as it is complete."""
+    last = assembled.last
+    if last is None:
+        decorate(assembled.written, "class")
+        return
+    name = assembled.node.name
+    made = call("class", [ast.Name(name, ast.Load())], ast.copy_location(ast.Pass(), last))
+    after = ast.Assign([ast.Name(name, ast.Store())], made)
+    ast.fix_missing_locations(ast.copy_location(after, last))
+    tree.body.insert(tree.body.index(last) + 1, after)
 
 
 def look_at_class(klass: ScriptClass) -> list[Finding]:
@@ -93,10 +110,12 @@ def may_fork(script: Facts) -> bool:
     return False
 
 
-def take_backward_functions(script: Facts, klass: ScriptClass) -> None:
+def take_backward_functions(script: Facts, klass: ScriptClass, assembled: Assembled) -> None:
     """Functions of the module that are backward(), which ours replaces."""
     for node in script.tree.body:
-        if isinstance(node, ast.FunctionDef) and is_backward(node, script, klass):
+        if not isinstance(node, ast.FunctionDef) or node in assembled.functions:
+            continue
+        if is_backward(node, script, klass):
             klass.core.append(node)
             klass.backwards.add(node)
 

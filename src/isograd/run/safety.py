@@ -13,6 +13,7 @@ from collections.abc import Collection
 
 from .._core import unary_methods
 from .arrays import Arrays
+from .assembly import GENERIC
 from .facts import Facts, name_of
 from .modules import ARRAYS, TREACHEROUS, VIEWERS, hazard_of_import, may_use, modules_of
 from .plan import Different
@@ -26,10 +27,6 @@ RELIED_ON = frozenset(
 OPAQUE = frozenset(
     "exec eval globals locals vars compile __import__ setattr delattr dir breakpoint super object "
     "memoryview __builtins__ __loader__ __spec__ RecursionError help".split()
-)
-# What types are written with.
-GENERIC = frozenset(
-    "list tuple dict set List Tuple Dict Set Sequence Iterable Optional Union Callable Any".split()
 )
 # Names of a module's own.
 DUNDERS = frozenset(
@@ -52,7 +49,7 @@ def check_rest(
     `beside` are modules in the script's folder that are checked as well.
     """
     check_bindings(script, klass, beside)
-    replaced = {part for statement in klass.core for part in ast.walk(statement)}
+    replaced = {part for statement in klass.core for part in ast.walk(statement)} | klass.frame
     hazards = Hazards(script, klass, folder, beside)
     for node in script.nodes:
         if node not in replaced:
@@ -100,13 +97,11 @@ def lines_of_imports(script: Facts, beside: Collection[str]) -> set[int]:
 
 def another_class_has_operators(script: Facts, klass: ScriptClass) -> bool:
     """Whether to read or add may do anything, as objects other than Values may be read or added."""
-    first, last = klass.node.lineno, klass.node.end_lineno or 0
-    if klass.node not in script.parents:
-        first, last = 1, 0
+    pieces = [piece for piece in klass.pieces if piece in script.parents]
     return any(
         name.startswith("__") and name not in QUIET and scope.kind == "class"
         for name, scope, line in script.bindings
-        if not first <= line <= last
+        if not any(piece.lineno <= line <= (piece.end_lineno or 0) for piece in pieces)
     )
 
 
@@ -219,7 +214,7 @@ class Hazards:
     def is_member(self, node: ast.Name) -> bool:
         """Whether a statement of the class gives itself a method of that name."""
         above = self.parents[self.parents[node]]
-        return above is self.klass.node and not isinstance(node.ctx, ast.Load)
+        return above in self.klass.pieces and not isinstance(node.ctx, ast.Load)
 
     def is_of_arrays(self, name: str) -> bool:
         return self.modules.get(name) in ARRAYS or name in self.from_arrays
@@ -241,7 +236,7 @@ class Hazards:
         """Whether it stands in another class than ours."""
         while not isinstance(node, (ast.ClassDef, ast.Module)):
             node = self.parents[node]
-        return isinstance(node, ast.ClassDef) and node is not self.klass.node
+        return isinstance(node, ast.ClassDef) and node not in self.klass.pieces
 
     def is_namespace(self, name: ast.Name) -> bool:
         """Whether it is what argparse made, and nothing else."""
@@ -406,7 +401,7 @@ class Hazards:
         parameters = [*method.args.posonlyargs, *method.args.args]
         return (
             isinstance(around, ast.ClassDef)
-            and around is not self.klass.node
+            and around not in self.klass.pieces
             and [arg.arg for arg in parameters[:1]] == [node.id]
             and not any(rebinds(part, node.id) for part in ast.walk(method))
             and not method.decorator_list

@@ -51,9 +51,10 @@ def adopt(original: Any, adoption: Adoption | None, say: SayWhy) -> type:
     assert adoption
     variables = original.__init__.__globals__
     replay = Replay(original, variables, adoption.shape.data, adoption.shape.grad)
-    methods = {name: original.__dict__[name] for name in adoption.extra}
+    members = members_of(original)
+    methods = {name: members[name] for name in adoption.extra}
     for name, kernel in adoption.kernels.items():
-        method = original.__dict__[name]
+        method = members[name]
         fallback = Replayed(name, replay, method) if adoption.shape.closure else method
         defaults = method.__defaults__ or ()
         parts = (fallback, kernel.code, kernel.constants, kernel.layout, defaults)
@@ -65,6 +66,12 @@ def adopt(original: Any, adoption: Adoption | None, say: SayWhy) -> type:
     _core.adopt_class(original.__name__, adoption.absent, methods, replay, say)
     variables[name_of_ours("members")] = _core.hand_over_members()
     return _core.Value
+
+
+def members_of(original: type) -> dict[str, Any]:
+    """What it has itself or from bases of the script's."""
+    classes = original.__mro__[:-1]  # all but object
+    return {name: member for each in reversed(classes) for name, member in each.__dict__.items()}
 
 
 class Replayed:
@@ -134,7 +141,7 @@ class Replay:
         """The script's class again, whose methods mean it by its name, among the `variables`."""
         body = {
             name: copied(member, variables) if isinstance(member, types.FunctionType) else member
-            for name, member in self.original.__dict__.items()
+            for name, member in members_of(self.original).items()
             if not isinstance(member, (types.MemberDescriptorType, types.GetSetDescriptorType))
         }
         own_class = type(self.original.__name__, (), body)

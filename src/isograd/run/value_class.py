@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from .._core import unary_methods
 from . import known
 from .arithmetic import Unknown
+from .assembly import Assembled
 from .derive import Deriver, kind_of_wrapper
 from .facts import Facts, name_of, without_docstring
 from .kernels import Kernel, compile_kernel, is_ours
@@ -50,6 +51,8 @@ class ScriptClass:
     """A class in whose place ours can stand."""
 
     node: ast.ClassDef
+    pieces: list[ast.ClassDef]  # the definitions of the script that make it up
+    frame: set[ast.AST]  # what else puts it together
     shape: Shape
     vocabulary: Vocabulary
     core: list[ast.stmt] = field(default_factory=list)  # what ours replaces
@@ -108,8 +111,9 @@ def has_sums(node: ast.ClassDef) -> bool:
     return {"__add__", "__mul__"} <= names_in(node)
 
 
-def read_class(node: ast.ClassDef, script: Facts, any_order: bool = False) -> ScriptClass:
+def read_class(assembled: Assembled, script: Facts, any_order: bool = False) -> ScriptClass:
     """What ours must know to take the place of the class; raises Different if it cannot."""
+    node = assembled.node
     if [base for base in node.bases if name_of(base) != "object"] or node.keywords:
         raise Different("it has bases or keywords")
     if getattr(node, "type_params", None):
@@ -125,7 +129,8 @@ def read_class(node: ast.ClassDef, script: Facts, any_order: bool = False) -> Sc
             "it keeps its children in a set, whose order depends on memory addresses, so plain "
             "Python itself promises no bits; --any-order takes the order of insertion"
         )
-    klass = ScriptClass(node, shape, Vocabulary(node.name, tuple(shape.parameters), shape.edges))
+    vocabulary = Vocabulary(node.name, tuple(shape.parameters), shape.edges)
+    klass = ScriptClass(node, assembled.pieces, assembled.frame, shape, vocabulary)
     check_names(shape, members)
     klass.core += [*members.assignments, members.methods["__init__"]]
     Comparison(klass, members, script).compare()
