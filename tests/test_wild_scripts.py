@@ -75,10 +75,11 @@ def test_a_twin_of_another_meaning(tmp_path, wild):
         assert ours[1].endswith("plain python can\n") and len(ours[1].splitlines()) == 1
 
 
-def test_a_set_of_children(tmp_path):
-    """Plain Python's order is that of addresses, ours that of insertion: that of a tuple."""
-    wild = wild_scripts.SETS
-    twin = wild._replace(source=wild.source.replace("set(_children)", "tuple(_children)"))
+@pytest.mark.parametrize("wild", wild_scripts.SETS, ids=lambda wild: wild.name)
+def test_a_set_of_children(tmp_path, wild):
+    """Plain Python's order is that of addresses, ours that of insertion: that of a dict."""
+    twin = changed(wild.source, "set(_children)", "tuple(dict.fromkeys(_children))")
+    twin = wild._replace(source=twin)
     plain = timed(written(tmp_path, twin), "4", cwd=tmp_path)
     script = written(tmp_path, wild)
     ours = timed("-m", "isograd", "run", *wild.options, script, "4", cwd=tmp_path)

@@ -95,6 +95,7 @@ DIRECT = """    def __truediv__(self, other):
             self.data / other.data, (self, other), (1 / other.data, -self.data / other.data**2)
         )
 """
+DIVISION = ("    def __truediv__(self, other):\n        return self * other**-1\n", "    def __truediv__(self, other):\n        other = other if isinstance(other, Value) else Value(other)\n        out = Value(self.data / other.data, (self, other), '/')\n\n        def _backward():\n            self.grad += (1 / other.data) * out.grad\n            other.grad += (-self.data / other.data**2) * out.grad\n\n        out._backward = _backward\n        return out\n")
 GELU = """    def gelu(self):
         x = self.data
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
@@ -205,6 +206,37 @@ BATCH = [
 ]
 
 NO_SLOTS = ('    __slots__ = ("data", "grad", "_children", "_local_grads")  # less memory\n', "")
+TRACE = """
+def trace(root):
+    nodes, edges = [], []
+
+    def build(v):
+        if v not in nodes:
+            nodes.append(v)
+            for child in v._prev:
+                edges.append((child, v))
+                build(child)
+
+    build(root)
+    return nodes, edges
+
+
+e = 2 - d**2.0 / (b**3 + 1).relu() + (b * 0.5) ** -1
+e.label = "e"
+e.backward()
+nodes, edges = trace(e)
+for v in nodes:
+    print(repr(v._op), v.label, v.data, v.grad, len(v._prev), [x._op for x in v._prev])
+print(len(edges), a in e._prev, [below is b for below in (a + b)._prev])
+stack = [e]
+while stack:
+    v = stack.pop()
+    print(v._op, end=" ")
+    stack.extend(v._prev)
+a._op = "mine"
+print((a + a)._op, a._op, Value(1)._op, Value(1, (), "given")._op, sum([a, b])._op)
+print()
+"""
 AFTER = "n_layer, n_embd, n_head, block = 1"
 BASE = """class Operators:
     \"\"\"What follows from sums, products and powers.\"\"\"
@@ -397,9 +429,15 @@ WILD = [
     moons("closures, floats", 15, ("self.grad = 0\n", "self.grad = 0.0\n"), ("self.grad = 1\n", "self.grad = 1.0\n"), ("self.data = data", "self.data = float(data)")),
     moons("closures, own tanh", 15, ("t = math.tanh(self.data)", "x = self.data\n        t = (math.exp(2 * x) - 1) / (math.exp(2 * x) + 1)"), ("return act.relu()", "return act.tanh()")),
     moons("closures, a parameter by name", 15, ("    def tanh(self):", "    def leaky(self, slope=0.01):\n        out = Value(self.data if self.data > 0 else slope * self.data, (self,), 'leaky')\n\n        def _backward():\n            self.grad += (1 if self.data > 0 else slope) * out.grad\n\n        out._backward = _backward\n        return out\n\n    def tanh(self):"), ("return act.relu()", "return act.leaky(slope=0.1)")),
-    moons("closures, direct division", 15, ("    def __truediv__(self, other):\n        return self * other**-1\n", "    def __truediv__(self, other):\n        other = other if isinstance(other, Value) else Value(other)\n        out = Value(self.data / other.data, (self, other), '/')\n\n        def _backward():\n            self.grad += (1 / other.data) * out.grad\n            other.grad += (-self.data / other.data**2) * out.grad\n\n        out._backward = _backward\n        return out\n")),
+    moons("closures, a graph is printed", 15, ("print(a, b, c, d", TRACE + "print(a, b, c, d")),
+    moons("closures, a graph is printed, quotients", 15, ("print(a, b, c, d", TRACE + "print(a, b, c, d"), DIVISION, ("tuple(_children)", "list(_children)")),
+    moons("closures, direct division", 15, DIVISION),
 ]  # fmt: skip
-SETS = moons("a set", 15, ("tuple(_children)", "set(_children)"), options=("--any-order",))
+ANY_ORDER = ("--any-order",)
+SETS = [
+    moons("a set", 15, ("tuple(_children)", "set(_children)"), options=ANY_ORDER),
+    moons("a set that is read", 15, ("tuple(_children)", "set(_children)"), ("print(a, b, c, d", TRACE + "print(a, b, c, d"), options=ANY_ORDER),
+]
 
 BASES = [
     "    def __len__(self): return 3",
@@ -464,6 +502,46 @@ OF_TYPE = [
     ("(self.data + other.data", "(self.data + other.data + 0 * len(self._children)"),
 ]
 
+SIGNS = [
+    ('"**{k}"', '"**{k:.1f}"'),
+    ('"**{k}"', '"**{k!r}"'),
+    ('f"**{k}"', '"**"'),
+    ('f"**{k}"', 'f"{k}**{k}"'),
+    ('f"**{k}"', 'f"{self.data}**{k}"'),
+    ('    def __pow__(self, k):\n', '    def __pow__(self, k):\n        k = float(k)\n'),
+    ('(self,), "tanh")', "(self,), str(t))"),
+    ('(self,), "tanh")', "(self,), f'tanh{1}')"),
+    ('(self,), "tanh")', "(self,), None)"),
+    ('(self,), "tanh")', "(self,))"),
+    ('(self,), "tanh")', "(self,), _op='t', label='T')"),
+    ('(self,), "tanh")', "(self,), label='T')"),
+    ('out = Value(t, (self,), "tanh")', 'out = Value(t, (self,))\n        out._op = "th"'),
+    ('out = Value(t, (self,), "tanh")', 'out = Value(t, (self,))\n        out._op += "th"'),
+    ('_op=""', '_op="leaf"'),
+    ('_op=""', "_op=None"),
+    ("self._op = _op", "self._op = _op or 'leaf'"),
+    ("self._op = _op", "self._op = str(_op)"),
+    ("def __repr__(self):", "def twice(self):\n        out = self + self\n        out._op = 'twice'\n        return out\n\n    def __repr__(self):"),
+    ("def __repr__(self):\n", "def __repr__(self):\n        return f'{self._op}:{self.label}'\n\n    def text(self):\n"),
+    ("e.label =", "e._op = 3\ne.label ="),
+    ("e.label =", "e._op += '!'\ne.label ="),
+    ("e.label =", "print((a**True)._op, (a**2)._op, (a**-0.0)._op, (a**0)._op, (a**1e30)._op)\ne.label ="),
+    ("e.label =", "print((a**2)._op, (a**2.0)._op, (a**-1)._op, (1 / a)._op, (1 - a)._op, (-a)._op)\ne.label ="),
+    ("e.label =", "print(len((a + a)._prev), [(x is a, x._op) for x in (a * 3)._prev])\ne.label ="),
+    ("e.label =", "below = e._prev\nprint(len(below))\ne.label ="),
+    ("e.label =", "print(a._prev or 1, e._prev and 2, not a._prev, 1 if a._prev else 2)\ne.label ="),
+    ("e.label =", "print(type(e._prev))\ne.label ="),
+    ("e.label =", "print(e._prev == (), e._prev + ())\ne.label ="),
+    ("e.label =", "print(list(e._prev), tuple(a._prev), len(set(e._prev)))\ne.label ="),
+    ("e.label =", "e._prev = ()\ne.label ="),
+    ("e.label =", "x = 3 * a\nx.backward()\nprint([(y.data, y.grad) for y in x._prev])\ne.label ="),
+    ("e.label =", "x = 3 * a\nx._prev[1].data = 4.0\nx.backward()\nprint(a.grad)\ne.label ="),
+    ("e.label =", "print(getattr(e, '_op'), hasattr(e, '_op'))\ne.label ="),
+    ("e.label =", "print([*map(lambda v: v._op, e._prev)])\ne.label ="),
+    ("e.label =", "class Box:\n    def extend(self, x): print(type(x))\nBox().extend(e._prev)\ne.label ="),
+    ("e.label =", "import copy\nprint(copy.copy(a)._op, copy.deepcopy(b).label)\ne.label ="),
+]
+
 # What must be left alone, or print the same: (script, change).
 TWINS = [
     Wild(f"twin {i}", changed(source, [change]), 0, 3)
@@ -526,6 +604,8 @@ TWINS = [
             *[(FLAT.replace(RADD, "").replace(RMUL, ""), (AFTER, lines + AFTER)) for lines in LATER],
             *[(FLAT.replace("number.relu() for", "number.tanh() for"), (AFTER, lines + AFTER)) for lines in BENT],
             *[(FLAT.replace(CLASS, MADE), change) for change in OF_TYPE],
+            # signs and children that are read
+            *[(MOONS.replace("print(a, b, c, d", TRACE + "print(a, b, c, d"), change) for change in SIGNS],
         ]
     )
 ]  # fmt: skip

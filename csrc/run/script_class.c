@@ -266,6 +266,7 @@ static void read_traits(PyObject *absent) {
                              .float_seed = is_absent(absent, "float seed"),
                              .float_ones = is_absent(absent, "float ones"),
                              .real_leaves = is_absent(absent, "real leaves"),
+                             .signs = is_absent(absent, "signs"),
                              .mirrored = is_absent(absent, "mirrored"),
                              .closures = is_absent(absent, "closures")};
     Traits none = {0};

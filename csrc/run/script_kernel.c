@@ -7,6 +7,7 @@
 #include "graph/graph.h"
 #include "graph/operators.h"
 #include "script_program.h"
+#include "script_signs.h"
 #include "script_traits.h"
 
 enum { MAX_CHILDREN = 2 };
@@ -16,7 +17,7 @@ typedef struct {
     vectorcallfunc call;
     PyObject *method, *code, *constants, *defaults; /* owned; defaults is a tuple */
     Program program;
-    int n_children, n_numbers, data;
+    int n_children, n_numbers, data, sign;
     int local[MAX_CHILDREN];
     Number registers[MAX_REGISTERS];
 } Kernel;
@@ -123,6 +124,7 @@ static PyObject *compute(Kernel *k, PyObject *const *args, Py_ssize_t n_args) {
         k->registers[i] = node_data(child[i]);
     if (program_run(&k->program, k->registers) == 1 && (n = make_node(k, child)) != NULL) {
         script_touch_up(n);
+        script_sign(n, SIGNS_OF_KERNELS + (uintptr_t)k->sign);
         script_note_operand(n);
     }
     Py_XDECREF((PyObject *)child[1]);
@@ -188,7 +190,7 @@ static PyTypeObject Kernel_Type = {
 /* Whether the parts fit together. */
 static int is_sound(const Kernel *k) {
     int sound = PyTuple_Check(k->defaults) && (k->n_children == 1 || k->n_children == 2) &&
-                k->n_numbers >= 0 && k->data >= 0 && k->data < MAX_REGISTERS;
+                k->n_numbers >= 0 && k->sign > 0 && k->data >= 0 && k->data < MAX_REGISTERS;
     for (int i = 0; i < MAX_CHILDREN; i++)
         sound = sound && k->local[i] >= 0 && k->local[i] < MAX_REGISTERS;
     return sound;
@@ -200,9 +202,9 @@ PyObject *script_kernel(PyObject *parts) {
         PyErr_SetString(PyExc_ValueError, "a kernel is made of a tuple");
         return NULL;
     }
-    if (!PyArg_ParseTuple(parts, "OOO(iii(ii))O", &read.method, &read.code, &read.constants,
+    if (!PyArg_ParseTuple(parts, "OOO(iii(ii))Oi", &read.method, &read.code, &read.constants,
                           &read.n_children, &read.n_numbers, &read.data, &read.local[0],
-                          &read.local[1], &read.defaults) ||
+                          &read.local[1], &read.defaults, &read.sign) ||
         PyType_Ready(&Kernel_Type) < 0)
         return NULL;
     if (!is_sound(&read)) {

@@ -10,6 +10,7 @@
 
 #include "graph/operators.h"
 #include "script_members.h"
+#include "script_signs.h"
 #include "script_stop.h"
 #include "script_traits.h"
 
@@ -212,6 +213,14 @@ static PyObject *divide(PyObject *a, PyObject *b) {
     return result;
 }
 
+/* True and False are no exponents to write into a text as numbers. */
+static void sign_power(Node *n, PyObject *exponent) {
+    Number k = {0.0, 0};
+    if (PyBool_Check(exponent) || number_from(exponent, &k) != 1)
+        script_stop_saying("raises to a truth value, of which the compiled class keeps no sign");
+    script_sign_power(n, k);
+}
+
 static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {
     PyObject *own = Value_CheckExact(a) ? operators.own[POW_OP] : operators.own_reflected[POW_OP];
     if (UNLIKELY(own != NULL) && modulus == Py_None)
@@ -221,6 +230,8 @@ static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus) {
         PyObject *result = operators.number.nb_power(a, b, modulus);
         if (LIKELY(script_is_final(result))) {
             script_keep_ints();
+            if (script_traits.signs && result)
+                sign_power((Node *)result, b);
             return script_is_special ? touched_up(result) : result;
         }
         Py_XDECREF(result);

@@ -19,6 +19,7 @@ typedef struct {
     int float_ones;  /* its sum's local gradients are 1.0 */
     int real_leaves; /* numbers among the operands become nodes at once: the script looks at them */
     int mirrored;    /* its backward() visits the last child first */
+    int signs;       /* the script reads which operation made a node */
     int closures;    /* derivatives are read from the operands while backward() runs */
 } Traits;
 

@@ -227,6 +227,9 @@ cdef extern from "run/script_functions.h":
     object script_add(object a, object b)
     object script_relu(object a)
 
+cdef extern from "run/script_signs.h":
+    object script_made_by(object node)
+
 cdef extern from "run/script_stop.h":
     void script_keep_ints()
     void script_stop(object held)
@@ -258,6 +261,11 @@ def adopt_class(str name, tuple absent, dict methods, replay, say):
 def stop_script(held):
     """End the process at once: the adopted class would hold the number `held`."""
     script_stop(held)
+
+
+def made_by(value):
+    """Which method of the script's class made it, and the exponent if that was a power."""
+    return script_made_by(value)
 
 
 def hand_over_members():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import _core
@@ -50,6 +50,42 @@ class Kept:
         _core.stop_script(Sentence(f"deletes .{self.name}, which the compiled class cannot"))
 
 
+class Sign(Kept):
+    """One that operations write a text into: which, the node tells by how it was made."""
+
+    def __init__(
+        self,
+        name: str,
+        class_name: str,
+        default: tuple[Any, ...],
+        texts: Mapping[str | int, tuple[str | None, ...]],
+    ) -> None:
+        super().__init__(name, class_name, default)
+        self.texts = texts
+
+    def __get__(self, node: Any, kind: Any = None) -> Any:
+        if node is None or id(node) in self.table:
+            return super().__get__(node, kind)
+        made, number = _core.made_by(node)
+        parts = self.texts.get(made)
+        if parts is None:
+            return super().__get__(node, kind)
+        return "".join(str(number) if part is None else part for part in parts)
+
+
+class Distinct:
+    """The children that a set would keep, in the order of insertion."""
+
+    def __init__(self, children: Callable[[Any], tuple[Any, ...]]) -> None:
+        self.children = children
+
+    def __get__(self, node: Any, kind: Any = None) -> Any:
+        return self if node is None else tuple(dict.fromkeys(self.children(node)))
+
+    def __set__(self, node: Any, value: Any) -> None:
+        raise AssertionError("no script assigns children")
+
+
 class Dropped:
     """An attribute that nothing reads."""
 
@@ -78,8 +114,22 @@ def attributes(original: Any, adoption: Adoption) -> dict[str, Any]:
             default = (defaults[parameter],)
         elif value is not None and parameter is None:
             default = (ast.literal_eval(value),)
-        found[name] = Kept(name, original.__name__, default)
+        texts = texts_of(adoption, name)
+        made = (name, original.__name__, default)
+        found[name] = Sign(*made, texts) if texts else Kept(*made)
+    if adoption.shape.is_set:
+        found[adoption.shape.children] = Distinct(_core.Value.__dict__["_children"].__get__)
     return found
+
+
+def texts_of(adoption: Adoption, name: str) -> dict[str | int, tuple[str | None, ...]]:
+    """The texts of one attribute by what made_by() gives; empty if no operation writes any."""
+    found = {method: texts[name] for method, texts in adoption.texts.items() if name in texts}
+    order = list(adoption.kernels)
+    return {
+        order.index(method) + 1 if method in adoption.kernels else method: parts
+        for method, parts in found.items()
+    }
 
 
 def defaults_of(original: Any) -> dict[str, Any]:

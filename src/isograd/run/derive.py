@@ -20,6 +20,9 @@ from .facts import name_of, without_docstring
 from .shape import Shape, is_construction
 
 OUT_GRAD: Expression = ("grad of the result",)
+# What an operation writes into an attribute: the parts of a text, where None is its first number.
+# Empty for what is no text, or another one each time.
+Text = tuple[str | None, ...]
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Made:
     data: Expression
     children: list[int] = field(default_factory=list)
     locals: list[Expression] | None = None  # None while the closure is not known
+    texts: dict[str, Text] = field(default_factory=dict)  # of further attributes, such as `_op`
 
 
 @dataclass
@@ -94,7 +98,8 @@ class Deriver:
             raise Unknown(method, "makes a result of other children")
         numbers = others[n_children - 1 :]
         placed = Placed(numbers)
-        made = Made(placed(made.data), made.children, [placed(local) for local in made.locals])
+        local_grads = [placed(local) for local in made.locals]
+        made = Made(placed(made.data), made.children, local_grads, made.texts)
         return Derived(in_order(made, method), n_children, len(numbers), self.is_wrapped)
 
     # ---- statements ----
@@ -221,6 +226,7 @@ class Deriver:
         if made is None:
             raise Unknown(place)
         if attribute in self.shape.extras and isinstance(value, (ast.Constant, ast.JoinedStr)):
+            made.texts[attribute] = self.text(value)
             return
         if attribute == self.shape.locals and made.locals is None:
             made.locals = self.numbers(value, made)
@@ -272,9 +278,28 @@ class Deriver:
                 made.children = self.values(value)
             elif role == "locals":
                 made.locals = self.numbers(value, made)
-            elif role != "data" and not isinstance(value, (ast.Constant, ast.JoinedStr)):
-                raise Unknown(value)
+            elif role != "data":
+                if not isinstance(value, (ast.Constant, ast.JoinedStr)):
+                    raise Unknown(value)
+                for attribute, source in self.shape.extras.items():
+                    if name_of(source) == parameter:
+                        made.texts[attribute] = self.text(value)
         return made
+
+    def text(self, node: ast.Constant | ast.JoinedStr) -> Text:
+        """`"+"`, or `f"**{k}"` where k is the number that the method is given."""
+        parts: list[str | None] = []
+        for part in [node] if isinstance(node, ast.Constant) else node.values:
+            match part:
+                case ast.Constant(value=str(text)):
+                    parts.append(text)
+                case ast.FormattedValue(
+                    value=ast.Name(id=name), conversion=-1, format_spec=None
+                ) if name == self.parameters[0] and self.names[name] == ("either", name):
+                    parts.append(None)
+                case _:
+                    return ()
+        return tuple(parts)
 
     def values(self, node: ast.expr) -> list[int]:
         parts = getattr(node, "elts", None)

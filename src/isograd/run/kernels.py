@@ -25,6 +25,10 @@ class Kernel:
     constants: tuple[object, ...]
     layout: tuple[int, int, int, tuple[int, int]]
 
+    @property
+    def n_children(self) -> int:
+        return self.layout[0]
+
 
 def math(name: str) -> Expression:
     return ("math", name, X)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .beside import Beside
+    from .derive import Text
     from .kernels import Kernel
     from .shape import Shape
 
@@ -52,6 +53,7 @@ class Adoption:
     kernels: dict[str, Kernel]
     shape: Shape
     kept: dict[str, str]  # further attributes: "read" or "dropped"
+    texts: dict[str, dict[str, Text]]  # what operations write into them, by method
 
 
 @dataclass

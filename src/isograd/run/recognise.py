@@ -50,7 +50,7 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
         return Plan(tree, [left_alone(node, f"class {node.name}", why)], forks=forks)
     replace_class(assembled, home.tree)
     if klass.reads_edges:
-        klass.absent.append("real leaves")
+        klass.absent += ["real leaves", *(["signs"] if klass.read & {*klass.givers} else [])]
     findings: list[Finding] = []
     files = [*[os.path.basename(module.file) for module in modules], ""]
     for script, file in zip(scripts, files):
@@ -126,7 +126,12 @@ def adoption_of(klass: ScriptClass) -> Adoption:
     names = {*klass.shape.extras, *(klass.stored if has_dict else ())}
     kept = {name: "read" if name in klass.read else "dropped" for name in sorted(names)}
     return Adoption(
-        tuple(dict.fromkeys(klass.absent)), tuple(klass.extra), klass.kernels, klass.shape, kept
+        tuple(dict.fromkeys(klass.absent)),
+        tuple(klass.extra),
+        klass.kernels,
+        klass.shape,
+        kept,
+        klass.texts,
     )
 
 

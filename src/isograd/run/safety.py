@@ -37,6 +37,8 @@ QUIET = frozenset(
     "__init__ __call__ __repr__ __str__ __slots__ __post_init__ __iter__ __next__ __contains__ "
     "__enter__ __exit__ __del__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__".split()
 )
+# Functions that see no more of a sequence than what is in it.
+LOOKS = frozenset("len zip enumerate reversed iter sum any all list tuple set".split())
 WORD = re.compile(r"\w+")
 FIELD = re.compile(r"\{[^{}]*?\.([\w.]*)")  # what a format shows of something
 
@@ -61,8 +63,10 @@ def check_rest(
 
 def check_extras(script: Facts, klass: ScriptClass) -> None:
     """Raises Different where the script reads what its operations write into a node."""
-    for name in sorted(klass.read & klass.given):
-        raise Different(f"something reads .{name}, which its operations set; ours does not")
+    for name in sorted(klass.read & {*klass.givers}):
+        if not klass.keeps_text(name):
+            raise Different(f"something reads .{name}, which its operations set; ours does not")
+        klass.reads_edges = True
     for name in sorted(klass.stored & {*klass.extra, *klass.kernels}):
         raise Different(f"something sets .{name}, which the class has for all its objects")
     ends = any(isinstance(n, ast.FunctionDef) and n.name == "__del__" for n in script.nodes)
@@ -119,7 +123,7 @@ class Hazards:
         shape = klass.shape
         own = {shape.children, shape.locals, shape.closure} - {""}
         self.edges = {*own, "_children", "_local_grads"}
-        self.readable = set() if shape.closure else own & {shape.children, shape.locals}
+        self.readable = own & {shape.children, shape.locals}
         self.hidden = {
             ours
             for ours in ("data", "grad")
@@ -354,16 +358,31 @@ class Hazards:
         """Whether edges are only gone through there, as one goes through any sequence."""
         if not isinstance(node.ctx, ast.Load):
             return False
+        is_set = self.klass.shape.is_set
         match self.parents[node]:
-            case ast.Call(func=ast.Name(id=name)):
-                return name in ("len", "zip", "enumerate", "reversed", "iter", "sum", "any", "all")
-            case ast.For() | ast.comprehension() | ast.If() | ast.While() | ast.UnaryOp():
+            case ast.Call(func=ast.Name(id=name) as function):
+                is_builtin = self.script.scopes[function].owner(name) is None
+                return is_builtin and name in LOOKS and not (is_set and name == "reversed")
+            case ast.Call(func=ast.Attribute(attr=("extend" | "update") as name), args=[_]):
+                return not any(name == bound for bound, _, _ in self.script.bindings)
+            case ast.For() | ast.comprehension():
                 return True
+            case ast.UnaryOp(op=ast.Not()):
+                return True
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[edges]):
+                return edges is node
             case ast.Subscript(slice=index):
-                return not isinstance(index, ast.Slice)
-            case ast.BoolOp() | ast.IfExp(test=ast.Attribute()):
-                return True
+                return not isinstance(index, ast.Slice) and not is_set
+            case ast.BoolOp() | ast.IfExp() | ast.If() | ast.While():
+                return self.is_asked(node)
         return False
+
+    def is_asked(self, node: ast.expr) -> bool:
+        """Whether only its truth counts."""
+        above = self.parents[node]
+        if isinstance(above, ast.BoolOp):
+            return self.is_asked(above)
+        return getattr(above, "test", None) is node or isinstance(above, ast.UnaryOp)
 
     def is_bare_call(self, node: ast.Attribute) -> bool:
         match self.parents[node]:
@@ -431,6 +450,8 @@ class Hazards:
             return ""  # which raises, as it does for the script's own class
         for parameter, arg in given.items():
             if self.klass.shape.roles.get(parameter) not in ("children", "locals"):
+                continue
+            if isinstance(arg, ast.Tuple) and not arg.elts:
                 continue
             if self.klass.shape.closure:
                 return f"{makes} with children"

@@ -53,11 +53,11 @@ def adopt(original: Any, adoption: Adoption | None, say: SayWhy) -> type:
     replay = Replay(original, variables, adoption.shape.data, adoption.shape.grad)
     members = members_of(original)
     methods = {name: members[name] for name in adoption.extra}
-    for name, kernel in adoption.kernels.items():
+    for sign, (name, kernel) in enumerate(adoption.kernels.items(), 1):
         method = members[name]
         fallback = Replayed(name, replay, method) if adoption.shape.closure else method
         defaults = method.__defaults__ or ()
-        parts = (fallback, kernel.code, kernel.constants, kernel.layout, defaults)
+        parts = (fallback, kernel.code, kernel.constants, kernel.layout, defaults, sign)
         methods[name] = _core.compiled_function(parts, "kernel")
         if isinstance(fallback, Replayed):
             fallback.kernel = methods[name]

@@ -14,7 +14,7 @@ from .._core import unary_methods
 from . import known
 from .arithmetic import Unknown
 from .assembly import Assembled
-from .derive import Deriver, kind_of_wrapper
+from .derive import Deriver, Text, kind_of_wrapper
 from .facts import Facts, name_of, without_docstring
 from .kernels import Kernel, compile_kernel, is_ours
 from .math_names import MathNames
@@ -61,10 +61,12 @@ class ScriptClass:
     kernels: dict[str, Kernel] = field(default_factory=dict)  # what programs compute
     read: set[str] = field(default_factory=set)  # attributes that the script reads
     stored: set[str] = field(default_factory=set)  # attributes that it assigns, of any object
-    given: set[str] = field(default_factory=set)  # further attributes that its operations set
+    givers: dict[str, set[str]] = field(default_factory=dict)  # further attributes that its
+    # operations set, and which do
     backwards: set[ast.AST] = field(default_factory=set)  # functions of the module that are its own
     loops: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)  # what turns.py makes
     reads_edges: bool = False  # in code of its own
+    texts: dict[str, dict[str, Text]] = field(default_factory=dict)  # by method, then attribute
     lines: dict[str, int] = field(default_factory=dict)  # where an own method differs from ours
 
     @property
@@ -81,6 +83,21 @@ class ScriptClass:
         # Where sums have 1.0 as derivatives, an int's gradient is a float: a fused sum's is not.
         ints = "float ones" in self.absent and not (shape.float_grad or shape.float_data)
         return ours and not (own or ints or self.reads_edges or shape.closure)
+
+    def keeps_text(self, attribute: str) -> bool:
+        """Whether each operation writes one text of its own into it, so that a node tells it."""
+        if "float ones" in self.absent:  # whose sums look like products
+            return False
+        for name, texts in self.texts.items():
+            kernel = self.kernels.get(name)
+            of_two = kernel is not None and kernel.n_children == 2
+            parts = texts.get(attribute, ("",))
+            if not parts or (None in parts and (kernel or name != "__pow__")):
+                return False
+            if of_two and not self.shape.closure:  # these look like products
+                return False
+        own = {*self.extra} & {*self.givers.get(attribute, ())}
+        return not own
 
     def has_as_we_know_it(self, method: str) -> bool:
         return not (method in self.absent or method in self.extra or method in self.kernels)
@@ -134,7 +151,7 @@ def read_class(assembled: Assembled, script: Facts, any_order: bool = False) -> 
     check_names(shape, members)
     klass.core += [*members.assignments, members.methods["__init__"]]
     Comparison(klass, members, script).compare()
-    klass.given = given_by_operations(klass)
+    klass.givers = given_by_operations(klass)
     check_slots(klass, members)
     add_traits(klass)
     return klass
@@ -164,12 +181,14 @@ def check_slots(klass: ScriptClass, members: Members) -> None:
             klass.shape.extras[name] = ast.Name("unset", ast.Load())
 
 
-def given_by_operations(klass: ScriptClass) -> set[str]:
+def given_by_operations(klass: ScriptClass) -> dict[str, set[str]]:
     """The further attributes that methods set: by a parameter of the constructor, or directly."""
     shape = klass.shape
-    found = set()
+    givers: dict[str, set[str]] = {}
     for method in klass.node.body:
-        if getattr(method, "name", "") == "__init__":
+        found: set[str] = set()
+        owner = getattr(method, "name", "") or name_of(getattr(method, "targets", [None])[0])
+        if owner == "__init__":
             continue
         for node in ast.walk(method):
             if isinstance(node, ast.Call) and is_construction(node, shape.name):
@@ -179,7 +198,9 @@ def given_by_operations(klass: ScriptClass) -> set[str]:
                 }
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 found |= {node.attr} & {*shape.extras}
-    return found
+        for name in found:
+            givers.setdefault(name, set()).add(owner)
+    return givers
 
 
 def add_traits(klass: ScriptClass) -> None:
@@ -315,6 +336,7 @@ class Comparison:
             same, has_float_ones = is_ours(name, derived, shape)
             if same and not (has_float_ones and shape.closure):
                 self.has_float_ones |= has_float_ones
+                self.klass.texts[name] = derived.made.texts
                 return self.take(name, method)
             kernel = compile_kernel(derived, bool(shape.closure))
         except Unknown as unknown:
@@ -323,6 +345,7 @@ class Comparison:
             return self.leave(name, method, unknown.line)
         self.check_own(name, method)
         self.klass.kernels[name] = kernel
+        self.klass.texts[name] = derived.made.texts
         self.klass.core.append(method)
 
     def makes_nodes_with_closures(self, method: ast.FunctionDef) -> bool:
