@@ -206,6 +206,27 @@ BATCH = [
 ]
 
 NO_SLOTS = ('    __slots__ = ("data", "grad", "_children", "_local_grads")  # less memory\n', "")
+FUSED = """    @staticmethod
+    def fused(scores, target):
+        top = max(score.data for score in scores)
+        powers = [math.exp(score.data - top) for score in scores]
+        whole = sum(powers)
+        grads = [power / whole for power in powers]
+        grads[target] -= 1.0
+        return Value(-math.log(powers[target] / whole), tuple(scores), grads)
+
+"""
+FUSED_LOSS: Changes = [
+    ("    def backward(self):", FUSED + "    def backward(self):"),
+    ("probs = softmax(gpt(tokens[place], place, keys, values))\n        parts.append(-probs[tokens[place + 1]].log())", "scores = gpt(tokens[place], place, keys, values)\n        parts.append(Value.fused(scores, tokens[place + 1]))"),
+    ("speed, keep1", "kept = []\nspeed, keep1"),
+]
+LECTURE: Changes = [
+    ("self.grad += out.grad", "self.grad += 1.0 * out.grad"),
+    ("other.grad += out.grad", "other.grad += 1.0 * out.grad"),
+    ("self.grad = 0\n", "self.grad = 0.0\n"),
+    ("self.grad = 1\n", "self.grad = 1.0\n"),
+]
 TRACE = """
 def trace(root):
     nodes, edges = [], []
@@ -413,6 +434,7 @@ WILD = [
     flat("two layers", 40, ("n_layer, n_embd, n_head, block = 1", "n_layer, n_embd, n_head, block = 2")),
     flat("batches", 40, *BATCH),
     flat("top-k", 40, ("weights=[p.data for p in probs]", "weights=[p.data if p.data >= sorted([q.data for q in probs])[-3] else 0.0 for p in probs]")),
+    flat("a fused loss", 30, *FUSED_LOSS),
     flat("LoRA", 15, ("    return linear(x, state[\"head\"])", "    low = linear(x, adapter_a)\n    return [a + 0.5 * b for a, b in zip(linear(x, state[\"head\"]), linear(low, adapter_b))]"), ("params = [p for", "adapter_a, adapter_b = table(2, n_embd), table(vocab, 2)\nparams = [p for")),
     # loops
     flat("SGD", 40, *update(SGD)),
@@ -429,6 +451,8 @@ WILD = [
     moons("closures, floats", 15, ("self.grad = 0\n", "self.grad = 0.0\n"), ("self.grad = 1\n", "self.grad = 1.0\n"), ("self.data = data", "self.data = float(data)")),
     moons("closures, own tanh", 15, ("t = math.tanh(self.data)", "x = self.data\n        t = (math.exp(2 * x) - 1) / (math.exp(2 * x) + 1)"), ("return act.relu()", "return act.tanh()")),
     moons("closures, a parameter by name", 15, ("    def tanh(self):", "    def leaky(self, slope=0.01):\n        out = Value(self.data if self.data > 0 else slope * self.data, (self,), 'leaky')\n\n        def _backward():\n            self.grad += (1 if self.data > 0 else slope) * out.grad\n\n        out._backward = _backward\n        return out\n\n    def tanh(self):"), ("return act.relu()", "return act.leaky(slope=0.1)")),
+    moons("closures, times 1.0", 15, *LECTURE),
+    moons("closures, methods read from the class", 15, ("return act.relu()", "return self.bend(act)"), ("self.bends = bends", "self.bends = bends\n        self.bend = Value.relu if n > 2 else Value.tanh")),
     moons("closures, a graph is printed", 15, ("print(a, b, c, d", TRACE + "print(a, b, c, d")),
     moons("closures, a graph is printed, quotients", 15, ("print(a, b, c, d", TRACE + "print(a, b, c, d"), DIVISION, ("tuple(_children)", "list(_children)")),
     moons("closures, direct division", 15, DIVISION),
@@ -502,6 +526,15 @@ OF_TYPE = [
     ("(self.data + other.data", "(self.data + other.data + 0 * len(self._children)"),
 ]
 
+LECTURES = [
+    ("self.grad = 1.0\n", "self.grad = 1\n"),
+    ("self.grad = 0.0\n", "self.grad = 0\n"),
+    ("self.grad += 1.0 * out.grad", "self.grad += 1 * out.grad"),
+    ("self.grad += 1.0 * out.grad", "self.grad += 2.0 * out.grad"),
+    ("d.backward()\n", "for x in (a, b, c, d): x.grad = 0\nd.backward()\n"),
+    ("d.backward()\n", "for x in (a, b, c, d): x.grad = 0\n(a + b).backward()\nb.backward()\n"),
+    ("d.backward()\n", "d.grad = 5\nc.grad = 3\nd.backward()\nc.backward()\n"),
+]
 SIGNS = [
     ('"**{k}"', '"**{k:.1f}"'),
     ('"**{k}"', '"**{k!r}"'),
@@ -540,6 +573,36 @@ SIGNS = [
     ("e.label =", "print([*map(lambda v: v._op, e._prev)])\ne.label ="),
     ("e.label =", "class Box:\n    def extend(self, x): print(type(x))\nBox().extend(e._prev)\ne.label ="),
     ("e.label =", "import copy\nprint(copy.copy(a)._op, copy.deepcopy(b).label)\ne.label ="),
+]
+
+MENTIONS = [
+    "print(Value.relu is Value.relu, Value.relu.__name__, Value.tanh.__name__)",
+    "print(Value.relu(a), Value.relu(self=b), Value.tanh(self=b), [*map(Value.tanh, [a, b])])",
+    "try:\n    Value.relu()\nexcept TypeError as error:\n    print(error)",
+    "try:\n    Value.relu(a, b)\nexcept TypeError as error:\n    print(error)",
+    "try:\n    Value.relu(3.0)\nexcept AttributeError as error:\n    print(error)",
+    "try:\n    Value.tanh(3.0)\nexcept AttributeError as error:\n    print(error)",
+    "try:\n    Value.exp(a)\nexcept AttributeError as error:\n    print(error)",
+    "class Number: data = 3.0\nprint(Value.relu(Number()))",
+    "Value.backward(d)\nprint(a)",
+    "Value.relu = Value.tanh",
+    "f = Value.__add__\nprint(f(a, b))",
+    "print(getattr(Value, 'relu')(a))",
+    "print(Value.relu == Value.relu, callable(Value.relu), Value.relu.__doc__, Value.relu.__qualname__)",
+]
+FUSING = [
+    ("grads[target] -= 1.0", "grads[target] -= 2.0"),
+    ("tuple(scores), grads)", "scores, grads)"),
+    ("tuple(scores), grads)", "tuple(scores), kept)"),
+    ("tuple(scores), grads)", "list(reversed(scores)), grads)"),
+    ("tuple(scores), grads)", "tuple(scores) + (), [*grads])"),
+    ("        return Value(", "        again = grads\n        again[0] = 3.0\n        return Value("),
+    ("        return Value(", "        made = Value("),
+    ("        return Value(", "        kept.append(grads)\n        return Value("),
+    ("        return Value(", "        for i in range(1): grads[0] *= 2\n        return Value("),
+    ("    def fused(", "    def tuple(self): return ()\n    def fused("),
+    ("    def fused(", "    def again(self, grads=[]): return Value(1, (), grads)\n    def fused("),
+    ("        grads[target] -= 1.0\n        return Value(-math.log(powers[target] / whole), tuple(scores), grads)\n", "        try:\n            return Value(-math.log(powers[target] / whole), tuple(scores), grads)\n        finally:\n            grads[target] -= 1.0\n"),
 ]
 
 # What must be left alone, or print the same: (script, change).
@@ -604,6 +667,9 @@ TWINS = [
             *[(FLAT.replace(RADD, "").replace(RMUL, ""), (AFTER, lines + AFTER)) for lines in LATER],
             *[(FLAT.replace("number.relu() for", "number.tanh() for"), (AFTER, lines + AFTER)) for lines in BENT],
             *[(FLAT.replace(CLASS, MADE), change) for change in OF_TYPE],
+            *[(changed(FLAT, FUSED_LOSS), change) for change in FUSING],
+            *[(MOONS, ("d.backward()\n", f"d.backward()\n{lines}\n")) for lines in MENTIONS],
+            *[(changed(MOONS, LECTURE), change) for change in LECTURES],
             # signs and children that are read
             *[(MOONS.replace("print(a, b, c, d", TRACE + "print(a, b, c, d"), change) for change in SIGNS],
         ]

@@ -10,15 +10,16 @@ from __future__ import annotations
 import ast
 import os
 
+from .._core import unary_methods
 from .assembly import Assembled, assembled_classes, classes_of_one_piece
 from .beside import modules_beside
 from .expressions import look_at_expression
-from .facts import Facts
+from .facts import Facts, name_of
 from .functions import is_backward, look_at_function
 from .loops import look_at_loop
 from .modules import modules_of
 from .plan import Adoption, Different, Finding, Plan, compiled, left_alone
-from .rewriting import call, decorate
+from .rewriting import call, decorate, name_of_ours
 from .safety import another_class_has_operators, check_rest
 from .value_class import ScriptClass, has_sums, is_candidate, read_class
 
@@ -135,6 +136,12 @@ def adoption_of(klass: ScriptClass) -> Adoption:
     )
 
 
+def replace_method(node: ast.Attribute, klass: ScriptClass) -> None:
+    """Puts what can be called as the script's function in the place of `Value.relu`."""
+    if node.attr in unary_methods and klass.has_as_we_know_it(node.attr):
+        node.attr = name_of_ours(f"method {node.attr}")
+
+
 def look_at_rest(script: Facts, klass: ScriptClass) -> list[Finding]:
     """Replaces functions and loops, then expressions in what of the script is still run."""
     findings: list[Finding] = []
@@ -150,6 +157,8 @@ def look_at_rest(script: Facts, klass: ScriptClass) -> list[Finding]:
                 not_run.append(node)
         elif isinstance(node, ast.For):
             finding = look_at_loop(node, script, klass)
+        elif isinstance(node, ast.Attribute) and name_of(node.value) == klass.name:
+            replace_method(node, klass)
         findings += filter(None, [finding])
     if another_class_has_operators(script, klass) or not klass.may_be_fused:
         return findings

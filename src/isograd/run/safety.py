@@ -262,7 +262,7 @@ class Hazards:
             case ast.Tuple(), ast.Call(func=function):
                 return name_of(function) == "isinstance"
         if isinstance(parent, ast.Attribute) and isinstance(parent.ctx, ast.Load):
-            return parent.attr in self.klass.extra  # a method of its own
+            return parent.attr in self.klass.mentionable
         if isinstance(parent, ast.Compare):
             return all(map(self.is_type_or_class, [parent.left, *parent.comparators]))
         if self.is_alias(node):
@@ -319,7 +319,8 @@ class Hazards:
                 return self.of_store(node)
             case ast.Del():
                 return f"deletes .{name}"
-        if name in self.methods and not module and not self.is_bare_call(node):
+        of_class = name_of(node.value) == self.klass.name
+        if name in self.methods and not (module or of_class or self.is_bare_call(node)):
             return f"uses .{name} other than as .{name}()"
         return ""
 
@@ -455,11 +456,63 @@ class Hazards:
                 continue
             if self.klass.shape.closure:
                 return f"{makes} with children"
-            starred = any(isinstance(part, ast.Starred) for part in ast.walk(arg))
-            comprehended = isinstance(arg, ast.ListComp)
-            if not (isinstance(arg, (ast.Tuple, ast.List)) or comprehended) or starred:
+            if not self.is_fresh(arg, node):
                 return f"{makes} whose edges are not written out"
         return ""
+
+    def is_fresh(self, edges: ast.expr, node: ast.Call) -> bool:
+        """Whether it is a tuple or list that nothing can change once the node is made."""
+        match edges:
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                return not any(isinstance(part, ast.Starred) for part in parts)
+            case ast.ListComp():
+                return True
+            case ast.Call(func=ast.Name(id="tuple" | "list") as function, args=[_], keywords=[]):
+                return self.script.scopes[function].owner(function.id) is None
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return self.is_fresh(left, node) and self.is_fresh(right, node)
+            case ast.Name():
+                return self.is_last_use(edges, node)
+        return False
+
+    def is_last_use(self, name: ast.Name, node: ast.Call) -> bool:
+        """Whether a function returns the node, and its variable is a fresh list that it filled."""
+        above = self.parents[node]
+        if not isinstance(above, ast.Return) or self.is_in_try(above):
+            return False
+        uses = self.script.uses(name)
+        stores = [use for use in uses if isinstance(use.ctx, ast.Store)]
+        values = [getattr(self.parents[use], "value", None) for use in stores]
+        if self.script.scopes[name].kind != "function" or len(stores) != 1 or not values[0]:
+            return False
+        seen = [use for use in uses if use is not name and use not in stores]
+        return (
+            not isinstance(values[0], ast.Name)
+            and isinstance(self.parents[stores[0]], (ast.Assign, ast.AnnAssign))
+            and self.is_fresh(values[0], node)
+            and all(self.script.scopes[use] is self.script.scopes[name] for use in uses)
+            and all(map(self.is_filling, seen))
+        )
+
+    def is_in_try(self, node: ast.AST) -> bool:
+        while not isinstance(node, (ast.FunctionDef, ast.Module)):
+            node = self.parents[node]
+            if isinstance(node, ast.Try):
+                return True
+        return False
+
+    def is_filling(self, use: ast.Name) -> bool:
+        """`x[i]`, `x.append(..)`, `len(x)`: nothing that keeps the list."""
+        match self.parents[use]:
+            case ast.Subscript(value=value, slice=index):
+                return value is use and not isinstance(index, ast.Slice)
+            case ast.Attribute(attr="append" | "extend" | "insert") as method:
+                return self.is_statement(method)
+            case ast.Call(func=ast.Name(id=name)):
+                return name in ("len", "sum", "max", "min", "enumerate", "zip")
+            case ast.For() | ast.comprehension() as loop:
+                return loop.iter is use
+        return False
 
     def of_type(self, node: ast.Call) -> str:
         if len(node.args) != 1 or node.keywords:

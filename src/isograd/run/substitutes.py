@@ -61,6 +61,9 @@ def adopt(original: Any, adoption: Adoption | None, say: SayWhy) -> type:
         methods[name] = _core.compiled_function(parts, "kernel")
         if isinstance(fallback, Replayed):
             fallback.kernel = methods[name]
+    for name in _core.unary_methods:
+        if isinstance(members.get(name), types.FunctionType):
+            methods[name_of_ours(f"method {name}")] = Method(name, members[name], replay)
     methods |= attributes(original, adoption) | guards(original, adoption)
     methods["isograd construct"] = constructor(original, adoption)
     _core.adopt_class(original.__name__, adoption.absent, methods, replay, say)
@@ -80,14 +83,37 @@ class Replayed:
     def __init__(self, name: str, replay: Replay, method: types.FunctionType) -> None:
         self.name = name
         self.replay = replay
+        self.method = method
         self.names = method.__code__.co_varnames[: method.__code__.co_argcount]
         self.kernel: Callable[..., Any] | None = None
 
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
+    def __call__(self, /, *args: Any, **keywords: Any) -> Any:
         named = self.names[len(args) : len(args) + len(keywords)]
         if keywords and self.kernel and {*named} == {*keywords}:
             return self.kernel(*args, *[keywords[name] for name in named])
         raise self.replay(self.name, args, keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.method, name)
+
+
+class Method:
+    """A method of ours, read from the class, as the function that the script has there."""
+
+    def __init__(self, name: str, original: types.FunctionType, replay: Replay) -> None:
+        self.name = name
+        self.original = original
+        self.replay = replay
+
+    def __call__(self, /, *args: Any, **keywords: Any) -> Any:
+        operands = [*args, *keywords.values()]
+        named = {*keywords} <= {*self.original.__code__.co_varnames[:1]}
+        if len(operands) == 1 and named and type(operands[0]) is _core.Value:
+            return getattr(operands[0], self.name)()
+        raise self.replay(self.name, args, keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
 
 
 class Backward:
@@ -96,7 +122,7 @@ class Backward:
     def __init__(self, original: Callable[[Any], None]) -> None:
         self.original = original
 
-    def __call__(self, *args: Any, **keywords: Any) -> None:
+    def __call__(self, /, *args: Any, **keywords: Any) -> None:
         compiled = getattr(_core.Value, name_of_ours("backward"), None)
         if compiled and len(args) == 1 and not keywords and type(args[0]) is _core.Value:
             return compiled(args[0])  # type: ignore[no-any-return]

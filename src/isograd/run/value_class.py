@@ -99,6 +99,13 @@ class ScriptClass:
         own = {*self.extra} & {*self.givers.get(attribute, ())}
         return not own
 
+    @property
+    def mentionable(self) -> set[str]:
+        """Methods that the script may read from the class, to call them later."""
+        ours = {name for name in unary_methods if self.has_as_we_know_it(name)}
+        own = {name for name in self.kernels if not name.startswith("__")}
+        return {*self.extra} | own | ours
+
     def has_as_we_know_it(self, method: str) -> bool:
         return not (method in self.absent or method in self.extra or method in self.kernels)
 
@@ -287,6 +294,7 @@ class Comparison:
         }
         self.ours: set[str] = {"__init__"}
         self.has_float_ones = False
+        self.backward = self.read_backward()
 
     def compare(self) -> None:
         """Fills in core, kernels, extra and absent."""
@@ -334,8 +342,8 @@ class Comparison:
                 shape, method, self.math.function, self.is_builtin, self.wrappers
             ).derive()
             same, has_float_ones = is_ours(name, derived, shape)
-            if same and not (has_float_ones and shape.closure):
-                self.has_float_ones |= has_float_ones
+            if same and (not has_float_ones or not shape.closure or self.has_float_gradients):
+                self.has_float_ones |= has_float_ones and not shape.closure
                 self.klass.texts[name] = derived.made.texts
                 return self.take(name, method)
             kernel = compile_kernel(derived, bool(shape.closure))
@@ -381,10 +389,27 @@ class Comparison:
             self.check_own(name, self.members.methods[method])
             self.klass.extra.append(name)
 
+    def read_backward(self) -> list[str] | None:
+        """The traits of its backward(), if it has one that we know."""
+        method = self.members.methods.get("backward")
+        if method is None:
+            return None
+        has_closures = bool(self.klass.shape.closure)
+        return known.backward_of(
+            method, self.klass.vocabulary, self.script.scopes, has_closures
+        )
+
+    @property
+    def has_float_gradients(self) -> bool:
+        """Whether closures multiply with floats alone, so that 1.0 and 1 give the same.
+
+        The root's gradient is a float, and what a result gets is a product with such a one.
+        """
+        return "float seed" in (self.backward or [])
+
     def compare_backward(self, method: ast.FunctionDef) -> None:
         has_closures = bool(self.klass.shape.closure)
-        scopes = self.script.scopes
-        found = known.backward_of(method, self.klass.vocabulary, scopes, has_closures)
+        found = self.backward
         if found is None and has_closures:
             raise Different(f"its backward() in line {method.lineno} is none that we know")
         if found is None:
