@@ -88,6 +88,42 @@ FREE = """def backward(root):
 
 
 """
+SORT = """def sort(root):
+    order, seen, stack = [], set(), [(root, 0)]
+    seen.add(root)
+    while stack:
+        node, i = stack.pop()
+        if i < len(node._children):
+            stack.append((node, i + 1))
+            child = node._children[i]
+            if child not in seen:
+                seen.add(child)
+                stack.append((child, 0))
+        else:
+            order.append(node)
+    return order
+
+
+"""
+TOP = """        node, i = stack[-1]
+        if i < len(node._children):
+            stack[-1] = (node, i + 1)
+            child = node._children[i]
+            if child not in seen:
+                seen.add(child)
+                stack.append((child, 0))
+        else:
+            order.append(stack.pop()[0])
+"""
+SPLIT = SORT + """def backward(root):
+    path = sort(root)
+    root.grad = 1
+    for node in reversed(path):
+        for below, slope in zip(node._children, node._local_grads):
+            below.grad += slope * node.grad
+
+
+"""
 METHOD = FLAT[FLAT.index("    def backward(self)") : FLAT.index("n_layer, n_embd")]
 DIRECT = """    def __truediv__(self, other):
         other = other if isinstance(other, Value) else Value(other)
@@ -426,6 +462,8 @@ WILD = [
     flat("a stack of iterators", 40, (RECURSION, ITERATORS)),
     flat("the last child first", 15, (RECURSION, STACK.replace("reversed(node._children)", "node._children"))),
     flat("a free function", 40, (METHOD, FREE), ("loss.backward()", "backward(loss)")),
+    flat("a free function with a helper", 40, (METHOD, SPLIT), ("loss.backward()", "backward(loss)")),
+    flat("a method with a helper", 40, (RECURSION, "        path = sort(self)\n"), (AFTER, SORT + AFTER)),
     flat("reverse()", 40, ("        self.grad = 1\n        for node in reversed(path):", "        path.reverse()\n        self.grad = 1\n        for node in path:")),
     # operations of one's own, and models
     flat("GELU", 30, (METHODS, GELU + METHODS), ("number.relu() for", "number.gelu() for"), ("x = rmsnorm(x)\n    for layer", "x = [n.leaky() for n in rmsnorm(x)]\n    for layer")),
@@ -534,6 +572,27 @@ LECTURES = [
     ("d.backward()\n", "for x in (a, b, c, d): x.grad = 0\nd.backward()\n"),
     ("d.backward()\n", "for x in (a, b, c, d): x.grad = 0\n(a + b).backward()\nb.backward()\n"),
     ("d.backward()\n", "d.grad = 5\nc.grad = 3\nd.backward()\nc.backward()\n"),
+]
+HELPERS = [
+    ("def sort(root):\n", "def sort(root):\n    if root.data > 1e9:\n        return []\n"),
+    ("    return order\n", "    return order[:-1]\n"),
+    ("    return order\n", "    return seen\n"),
+    ("def sort(root):\n", "def sort(root):\n    root = root\n"),
+    ("def sort(root):\n", "def sort(root, stack=None):\n"),
+    ("def sort(root):\n", "@lambda f: lambda root: f(root)[1:] or f(root)\ndef sort(root):\n"),
+    ("def backward(root):\n", "def backward(root):\n    order = []\n"),
+    ("def backward(root):\n", "sorted_ = sort\ndef sort(root):\n    return sorted_(root)[::-1]\n\ndef backward(root):\n"),
+    ("path = sort(root)", "path = sort(root); path = sort(root)"),
+    ("path = sort(root)", "path = sort(root + 0)"),
+    ("reversed(path)", "reversed(sort(root))"),
+    ("reversed(path)", "path"),
+    ("    root.grad = 1\n", "    root.grad = 1\n    root = path[0]\n"),
+    ("seen.add(root)", "seen.add(child) if stack[1:] else None"),
+    ("    seen.add(root)\n", ""),
+    ("stack.append((node, i + 1))\n            child", "child"),
+    (SORT[SORT.index("        node, i") : SORT.index("    return")], TOP),
+    (SORT[SORT.index("        node, i") : SORT.index("    return")], TOP.replace("order.append(stack.pop()[0])", "stack.pop()\n            order.append(node)")),
+    ("if child not in seen:\n                seen.add(child)", "seen.add(child)\n            if child not in order:"),
 ]
 SIGNS = [
     ('"**{k}"', '"**{k:.1f}"'),
@@ -670,6 +729,7 @@ TWINS = [
             *[(changed(FLAT, FUSED_LOSS), change) for change in FUSING],
             *[(MOONS, ("d.backward()\n", f"d.backward()\n{lines}\n")) for lines in MENTIONS],
             *[(changed(MOONS, LECTURE), change) for change in LECTURES],
+            *[(changed(FLAT, [(METHOD, SPLIT), ("loss.backward()", "backward(loss)")]), change) for change in HELPERS],
             # signs and children that are read
             *[(MOONS.replace("print(a, b, c, d", TRACE + "print(a, b, c, d"), change) for change in SIGNS],
         ]

@@ -37,19 +37,22 @@ def parts_of(method: ast.FunctionDef, vocabulary: Vocabulary, scopes: Scopes) ->
         return None
     body.remove(seeds[0])
     loop = reversing(body)
-    name = name_of_list(loop)
-    if loop is None or not name:
+    listed = list_of(loop)
+    if loop is None or listed is None:
         return None
-    ends = ast.Return(ast.Name(name, ast.Load()))
+    name = listed.id
+    result = ast.Name(name, ast.Load())
+    ends = ast.Return(result)
     order = ast.FunctionDef("order", method.args, [*prepared(body[:-1]), ends], [])
     args = ast.arguments([], [ast.arg(me), ast.arg(name)], None, [], [], None, [])
     hand_on = ast.FunctionDef("hand_on", args, [loop], [])
-    new: dict[ast.AST, Scope] = {}
     inner = scopes[loop.target]
+    new: dict[ast.AST, Scope] = dict.fromkeys([result, args.args[1]], scopes[listed])
     for function in (order, hand_on):
         for part in ast.walk(function):
-            if part not in scopes:
+            if part not in scopes and part not in new:
                 new[part] = inner
+            if not hasattr(part, "lineno"):
                 ast.copy_location(part, method)
         new[function] = scopes[method]
     seed = seeds[0]
@@ -57,14 +60,12 @@ def parts_of(method: ast.FunctionDef, vocabulary: Vocabulary, scopes: Scopes) ->
     return Parts(order, hand_on, seed.value.value, new)
 
 
-def name_of_list(loop: ast.For | None) -> str:
+def list_of(loop: ast.For | None) -> ast.Name | None:
     """What a loop runs over backwards, where it is a name."""
     match loop:
-        case ast.For(
-            iter=ast.Call(args=[ast.Name(id=name)]) | ast.Subscript(value=ast.Name(id=name))
-        ):
+        case ast.For(iter=ast.Call(args=[ast.Name() as name]) | ast.Subscript(value=ast.Name() as name)):
             return name
-    return ""
+    return None
 
 
 def is_seed(statement: ast.stmt, me: str, vocabulary: Vocabulary) -> bool:
@@ -102,7 +103,32 @@ def prepared(body: list[ast.stmt]) -> list[ast.stmt]:
     n = 0
     while n < len(body) and is_preparation(body[n]):
         n += 1
-    return sorted(body[:n], key=kind) + body[n:]
+    first = sorted(body[:n], key=kind)
+    if n < len(body) and fill(first, body[n]):
+        n += 1
+    return first + body[n:]
+
+
+def fill(prepared: list[ast.stmt], statement: ast.stmt) -> bool:
+    """Makes `met = {root}` of `met = set()`, where the statement is `met.add(root)`."""
+    match statement:
+        case ast.Expr(
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="add"),
+                args=[ast.Name() as root],
+                keywords=[],
+            )
+        ):
+            pass
+        case _:
+            return False
+    for i, made in enumerate(prepared):
+        match made:
+            case ast.Assign(targets=[ast.Name(id=target)], value=ast.Call()) if target == name:
+                filled = ast.copy_location(ast.Set([root]), made.value)
+                prepared[i] = ast.copy_location(ast.Assign(made.targets, filled), made)
+                return True
+    return False
 
 
 def kind(statement: ast.stmt) -> int:

@@ -9,6 +9,7 @@ import ast
 
 from . import known
 from .facts import Facts
+from .helpers import is_called_once, with_helper
 from .meaning import Meaning
 from .plan import Finding, compiled, left_alone
 from .rewriting import decorate
@@ -30,9 +31,12 @@ def is_backward(node: ast.FunctionDef, script: Facts, klass: ScriptClass) -> boo
     if [binding for binding in script.bindings if binding.name == node.name][1:]:
         return False
     has_closures = bool(klass.shape.closure)
-    traits = known.backward_of(node, klass.vocabulary, script.scopes, has_closures)
+    whole, helper = with_helper(node, script)
+    traits = known.backward_of(whole, klass.vocabulary, script.scopes, has_closures)
     if traits is None:
         return False
+    if helper and is_called_once(helper, script):
+        klass.core.append(helper)
     own = {"float seed", "mirrored"} & {*klass.absent}
     if "backward" in klass.absent and not klass.backwards:
         klass.absent += traits

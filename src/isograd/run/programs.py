@@ -130,6 +130,56 @@ def order(self):
 def order(self):
     order = []
     met = {self}
+    stack = [(self, 0)]
+    while stack:
+        node, i = stack.pop()
+        if i < len(node._children):
+            stack.append((node, i + 1))
+            child = node._children[i]
+            if child not in met:
+                met.add(child)
+                stack.append((child, 0))
+        else:
+            order.append(node)
+
+
+def order(self):
+    order = []
+    met = {self}
+    stack = [(self, 0)]
+    while stack:
+        node, i = stack[-1]
+        if i < len(node._children):
+            stack[-1] = (node, i + 1)
+            child = node._children[i]
+            if child not in met:
+                met.add(child)
+                stack.append((child, 0))
+        else:
+            order.append(node)
+            stack.pop()
+
+
+def order(self):
+    order = []
+    met = {self}
+    stack = [(self, 0)]
+    while stack:
+        node, i = stack[-1]
+        if i < len(node._children):
+            stack[-1] = (node, i + 1)
+            child = node._children[i]
+            if child not in met:
+                met.add(child)
+                stack.append((child, 0))
+        else:
+            stack.pop()
+            order.append(node)
+
+
+def order(self):
+    order = []
+    met = {self}
     stack = [(self, iter(self._children))]
     while stack:
         node, children = stack[-1]

@@ -16,6 +16,7 @@ from .arithmetic import Unknown
 from .assembly import Assembled
 from .derive import Deriver, Text, kind_of_wrapper
 from .facts import Facts, name_of, without_docstring
+from .helpers import is_called_once, with_helper
 from .kernels import Kernel, compile_kernel, is_ours
 from .math_names import MathNames
 from .meaning import Meaning
@@ -294,6 +295,7 @@ class Comparison:
         }
         self.ours: set[str] = {"__init__"}
         self.has_float_ones = False
+        self.helper: ast.FunctionDef | None = None  # that backward() leaves the walk to
         self.backward = self.read_backward()
 
     def compare(self) -> None:
@@ -395,9 +397,8 @@ class Comparison:
         if method is None:
             return None
         has_closures = bool(self.klass.shape.closure)
-        return known.backward_of(
-            method, self.klass.vocabulary, self.script.scopes, has_closures
-        )
+        whole, self.helper = with_helper(method, self.script)
+        return known.backward_of(whole, self.klass.vocabulary, self.script.scopes, has_closures)
 
     @property
     def has_float_gradients(self) -> bool:
@@ -418,6 +419,8 @@ class Comparison:
             return
         self.klass.absent += found
         self.take("backward", method)
+        if self.helper and is_called_once(self.helper, self.script):
+            self.klass.core.append(self.helper)
 
     def take(self, name: str, method: ast.FunctionDef) -> None:
         self.ours.add(name)
