@@ -231,7 +231,7 @@ def test_a_class_that_is_left_alone(tmp_path, changes, why):
         ("print(type(os.getcwdb()).__name__)", "uses os.getcwdb"),
         ("del Value(1).data", "deletes .data"),
         ("print(Value(*[1]).data)", "makes a Value with a starred argument"),
-        ("print(Value(1, tuple(docs[:0])).data)", "makes a Value whose edges are not written out"),
+        ("print(Value(1, docs[:0]).data)", "makes a Value whose edges are not written out"),
         ("print(type('T', (), {})().__doc__)", "uses __doc__"),
         ("print(type('T', (), {}) is int)", "makes a class with type()"),
         ("print(type(1))", "shows a type"),

@@ -1,8 +1,8 @@
 """The class of a script that is not written in one piece: bases, methods from outside, type().
 
-Such a class is read as if its methods stood in it. Nothing is moved: the script's own statements put
-it together, and ours takes its place once they are done. Until then only statements run that cannot
-make a Value, so that no program sees the class half done.
+Such a class is read as if its methods stood in it. Nothing is moved: the script's own statements
+put it together, and ours takes its place once they are done. Until then only statements run that
+cannot make a Value, so that no program sees the class half done.
 """
 
 from __future__ import annotations
@@ -101,18 +101,16 @@ class Assembly:
         assert isinstance(place, ast.ClassDef)
         pieces, body = [place], list(place.body)
         bases = [base for base in place.bases if name_of(base) != "object"]
-        if bases and not place.keywords:
+        if bases and not (place.keywords or getattr(place, "type_params", None)):
             found = self.with_bases(place, bases)
             if found is not None:
                 (pieces, body), bases = found, []
         later = self.assigned_later(place.name)
-        if len(pieces) == 1 and not later:
+        if (len(pieces) == 1 and not later) or getattr(place, "type_params", None):
             return Assembled(place, pieces)
         node = ast.ClassDef(
             place.name, bases, place.keywords, body + later, [*place.decorator_list]
         )
-        if getattr(place, "type_params", None):
-            node.type_params = place.type_params
         return Assembled(self.placed(node), pieces, self.functions, self.statements, self.slots)
 
     def placed(self, node: ast.ClassDef) -> ast.ClassDef:
@@ -156,9 +154,7 @@ class Assembly:
                         break
         return members
 
-    def member(
-        self, name: str, value: ast.expr, place: ast.stmt, owner: str
-    ) -> ast.stmt | None:
+    def member(self, name: str, value: ast.expr, place: ast.stmt, owner: str) -> ast.stmt | None:
         """A member as a statement of the class; None if it is none that can be one."""
         match value:
             case ast.Lambda():

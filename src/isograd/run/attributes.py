@@ -58,7 +58,7 @@ class Sign(Kept):
         name: str,
         class_name: str,
         default: tuple[Any, ...],
-        texts: Mapping[str | int, tuple[str | None, ...]],
+        texts: Mapping[str | int | None, tuple[str | None, ...]],
     ) -> None:
         super().__init__(name, class_name, default)
         self.texts = texts
@@ -122,7 +122,7 @@ def attributes(original: Any, adoption: Adoption) -> dict[str, Any]:
     return found
 
 
-def texts_of(adoption: Adoption, name: str) -> dict[str | int, tuple[str | None, ...]]:
+def texts_of(adoption: Adoption, name: str) -> dict[str | int | None, tuple[str | None, ...]]:
     """The texts of one attribute by what made_by() gives; empty if no operation writes any."""
     found = {method: texts[name] for method, texts in adoption.texts.items() if name in texts}
     order = list(adoption.kernels)

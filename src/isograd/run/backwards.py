@@ -63,7 +63,9 @@ def parts_of(method: ast.FunctionDef, vocabulary: Vocabulary, scopes: Scopes) ->
 def list_of(loop: ast.For | None) -> ast.Name | None:
     """What a loop runs over backwards, where it is a name."""
     match loop:
-        case ast.For(iter=ast.Call(args=[ast.Name() as name]) | ast.Subscript(value=ast.Name() as name)):
+        case ast.For(
+            iter=ast.Call(args=[ast.Name() as name]) | ast.Subscript(value=ast.Name() as name)
+        ):
             return name
     return None
 

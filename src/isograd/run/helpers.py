@@ -1,7 +1,7 @@
 """A backward() that leaves the walk to another function: the two as one.
 
-`order = sort(root)` stands for the body of sort(), whose parameter is then the root. The names of the
-two cannot be mixed up, as each keeps the scope that it had.
+`order = sort(root)` stands for the body of sort(), whose parameter is then the root. The names of
+the two cannot be mixed up, as each keeps the scope that it had.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .facts import Facts, copied, name_of, without_docstring
 def with_helper(
     function: ast.FunctionDef, script: Facts
 ) -> tuple[ast.FunctionDef, ast.FunctionDef | None]:
-    """`function` with the body of the one that it calls, and that one; as it is if there is none."""
+    """`function` with the body of the one that it calls, and that one; or itself and None."""
     me = function.args.args[0].arg if function.args.args else ""
     for i, statement in enumerate(function.body):
         call = call_in(statement)
@@ -74,7 +74,9 @@ def helper_of(call: ast.Call, me: str, script: Facts) -> ast.FunctionDef | None:
     if not plain or len(args.args) != 1 or helper.decorator_list:
         return None
     inside = script.scopes[args.args[0]]
-    returns = [n for n in ast.walk(helper) if isinstance(n, ast.Return) and script.scopes[n] is inside]
+    returns = [
+        n for n in ast.walk(helper) if isinstance(n, ast.Return) and script.scopes[n] is inside
+    ]
     ends = body_of(helper)[-1]
     named = isinstance(ends, ast.Return) and isinstance(ends.value, ast.Name)
     names = [n for n in ast.walk(helper) if isinstance(n, ast.Name) and n.id == args.args[0].arg]
@@ -100,9 +102,7 @@ def copy(part: ast.stmt, script: Facts) -> ast.stmt:
     return twin
 
 
-def renamed(
-    part: ast.stmt, helper: ast.FunctionDef, root: ast.expr, script: Facts
-) -> ast.stmt:
+def renamed(part: ast.stmt, helper: ast.FunctionDef, root: ast.expr, script: Facts) -> ast.stmt:
     """A copy of a statement of the helper, where the root stands for its parameter."""
     assert isinstance(root, ast.Name)
     twin: ast.stmt = Named(helper.args.args[0].arg, root, script, helper).visit(copy(part, script))

@@ -80,7 +80,8 @@ def replace_class(assembled: Assembled, tree: ast.Module) -> None:
         decorate(assembled.written, "class")
         return
     name = assembled.node.name
-    made = call("class", [ast.Name(name, ast.Load())], ast.copy_location(ast.Pass(), last))
+    complete = ast.copy_location(ast.Name(name, ast.Load()), last)
+    made = call("class", [complete], complete)
     after = ast.Assign([ast.Name(name, ast.Store())], made)
     ast.fix_missing_locations(ast.copy_location(after, last))
     tree.body.insert(tree.body.index(last) + 1, after)

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from .._core import unary_methods
 from .arrays import Arrays
 from .assembly import GENERIC
+from .edge_uses import is_fresh, is_look, is_statement
 from .facts import Facts, name_of
 from .modules import ARRAYS, TREACHEROUS, VIEWERS, hazard_of_import, may_use, modules_of
 from .plan import Different
@@ -37,8 +38,6 @@ QUIET = frozenset(
     "__init__ __call__ __repr__ __str__ __slots__ __post_init__ __iter__ __next__ __contains__ "
     "__enter__ __exit__ __del__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__".split()
 )
-# Functions that see no more of a sequence than what is in it.
-LOOKS = frozenset("len zip enumerate reversed iter sum any all list tuple set".split())
 WORD = re.compile(r"\w+")
 FIELD = re.compile(r"\{[^{}]*?\.([\w.]*)")  # what a format shows of something
 
@@ -296,7 +295,7 @@ class Hazards:
         module = self.modules.get(name_of(node.value))
         if module in VIEWERS or module in ARRAYS:
             return "" if isinstance(node.ctx, ast.Load) else f"sets .{name}"
-        if name in self.readable and self.is_look(node):
+        if name in self.readable and is_look(node, self.script, self.klass.shape.is_set):
             self.klass.reads_edges = True
             return ""
         own = self.is_own(node)
@@ -312,7 +311,7 @@ class Hazards:
             return f"uses {name}"
         if module and not may_use(module, name):
             return f"uses {module}.{name}"
-        if module == "gc" and name == "collect" and not self.is_statement(node):
+        if module == "gc" and name == "collect" and not is_statement(node, self.script):
             return "uses what gc.collect() found"
         match node.ctx:
             case ast.Store():
@@ -323,10 +322,6 @@ class Hazards:
         if name in self.methods and not (module or of_class or self.is_bare_call(node)):
             return f"uses .{name} other than as .{name}()"
         return ""
-
-    def is_statement(self, node: ast.Attribute) -> bool:
-        call = self.parents[node]
-        return isinstance(call, ast.Call) and isinstance(self.parents[call], ast.Expr)
 
     def is_own(self, node: ast.Attribute) -> bool:
         """Whether it is what an object of another class keeps for itself."""
@@ -354,36 +349,6 @@ class Hazards:
             isinstance(part, ast.Attribute) and name_of(part.value) == node.name
             for part in self.script.nodes
         )
-
-    def is_look(self, node: ast.Attribute) -> bool:
-        """Whether edges are only gone through there, as one goes through any sequence."""
-        if not isinstance(node.ctx, ast.Load):
-            return False
-        is_set = self.klass.shape.is_set
-        match self.parents[node]:
-            case ast.Call(func=ast.Name(id=name) as function):
-                is_builtin = self.script.scopes[function].owner(name) is None
-                return is_builtin and name in LOOKS and not (is_set and name == "reversed")
-            case ast.Call(func=ast.Attribute(attr=("extend" | "update") as name), args=[_]):
-                return not any(name == bound for bound, _, _ in self.script.bindings)
-            case ast.For() | ast.comprehension():
-                return True
-            case ast.UnaryOp(op=ast.Not()):
-                return True
-            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[edges]):
-                return edges is node
-            case ast.Subscript(slice=index):
-                return not isinstance(index, ast.Slice) and not is_set
-            case ast.BoolOp() | ast.IfExp() | ast.If() | ast.While():
-                return self.is_asked(node)
-        return False
-
-    def is_asked(self, node: ast.expr) -> bool:
-        """Whether only its truth counts."""
-        above = self.parents[node]
-        if isinstance(above, ast.BoolOp):
-            return self.is_asked(above)
-        return getattr(above, "test", None) is node or isinstance(above, ast.UnaryOp)
 
     def is_bare_call(self, node: ast.Attribute) -> bool:
         match self.parents[node]:
@@ -456,63 +421,9 @@ class Hazards:
                 continue
             if self.klass.shape.closure:
                 return f"{makes} with children"
-            if not self.is_fresh(arg, node):
+            if not is_fresh(arg, node, self.script):
                 return f"{makes} whose edges are not written out"
         return ""
-
-    def is_fresh(self, edges: ast.expr, node: ast.Call) -> bool:
-        """Whether it is a tuple or list that nothing can change once the node is made."""
-        match edges:
-            case ast.Tuple(elts=parts) | ast.List(elts=parts):
-                return not any(isinstance(part, ast.Starred) for part in parts)
-            case ast.ListComp():
-                return True
-            case ast.Call(func=ast.Name(id="tuple" | "list") as function, args=[_], keywords=[]):
-                return self.script.scopes[function].owner(function.id) is None
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self.is_fresh(left, node) and self.is_fresh(right, node)
-            case ast.Name():
-                return self.is_last_use(edges, node)
-        return False
-
-    def is_last_use(self, name: ast.Name, node: ast.Call) -> bool:
-        """Whether a function returns the node, and its variable is a fresh list that it filled."""
-        above = self.parents[node]
-        if not isinstance(above, ast.Return) or self.is_in_try(above):
-            return False
-        uses = self.script.uses(name)
-        stores = [use for use in uses if isinstance(use.ctx, ast.Store)]
-        values = [getattr(self.parents[use], "value", None) for use in stores]
-        if self.script.scopes[name].kind != "function" or len(stores) != 1 or not values[0]:
-            return False
-        seen = [use for use in uses if use is not name and use not in stores]
-        return (
-            not isinstance(values[0], ast.Name)
-            and isinstance(self.parents[stores[0]], (ast.Assign, ast.AnnAssign))
-            and self.is_fresh(values[0], node)
-            and all(self.script.scopes[use] is self.script.scopes[name] for use in uses)
-            and all(map(self.is_filling, seen))
-        )
-
-    def is_in_try(self, node: ast.AST) -> bool:
-        while not isinstance(node, (ast.FunctionDef, ast.Module)):
-            node = self.parents[node]
-            if isinstance(node, ast.Try):
-                return True
-        return False
-
-    def is_filling(self, use: ast.Name) -> bool:
-        """`x[i]`, `x.append(..)`, `len(x)`: nothing that keeps the list."""
-        match self.parents[use]:
-            case ast.Subscript(value=value, slice=index):
-                return value is use and not isinstance(index, ast.Slice)
-            case ast.Attribute(attr="append" | "extend" | "insert") as method:
-                return self.is_statement(method)
-            case ast.Call(func=ast.Name(id=name)):
-                return name in ("len", "sum", "max", "min", "enumerate", "zip")
-            case ast.For() | ast.comprehension() as loop:
-                return loop.iter is use
-        return False
 
     def of_type(self, node: ast.Call) -> str:
         if len(node.args) != 1 or node.keywords:
