@@ -231,6 +231,19 @@ def hand_on_by_closures(self, order):
         node._backward()
 
 
+# Where leaves keep None.
+def hand_on_by_closures(self, order):
+    for node in reversed(order):
+        if node._backward:
+            node._backward()
+
+
+def hand_on_by_closures(self, order):
+    for node in reversed(order):
+        if node._backward is not None:
+            node._backward()
+
+
 def equal_expressions(self, other, order, node, local_grad, i):
     """The second of each pair may stand for the first: to the bit it is the same."""
     return (
