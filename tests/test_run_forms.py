@@ -10,7 +10,11 @@ import pytest
 import wild_scripts
 
 import isograd
+from isograd import _core
 from isograd.run.remedies import remedy
+
+if isograd.backend == "c":
+    from isograd.run.attributes import Table
 
 pytestmark = pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension")
 
@@ -281,6 +285,37 @@ def test_a_line(tmp_path, klass, lines):
     plain = outcome("tried.py", cwd=tmp_path)
     if plain[0] == 0:  # otherwise plain Python has no such line
         assert "class Value: " in both(tmp_path, source + lines)[0]
+
+
+# ---- what is kept beside the nodes ----
+
+
+def test_labels_of_nodes_that_are_gone_are_forgotten():
+    table = Table()
+    kept = [_core.Value(i) for i in range(5)]
+    for node in kept:
+        table.put(node, "label", "kept")
+    for i in range(1000):
+        table.put(_core.Value(i) * 2, "label", i)
+        table.put(_core.Value(i), "index", i)
+    assert len(table.rows) < 100
+    assert all(table.row(node) == {"label": "kept"} for node in kept)
+
+
+def test_more_labels_than_there_is_room_for(tmp_path):
+    source = f"{changed(CLOSES)}v = [Value(i, label='x') for i in range(50)]\nprint(v[3].label)\n"
+    (tmp_path / "script.py").write_text(source)
+    code = "from isograd.run import attributes, Script\nattributes.MAX_KEPT = 20\n"
+    status, out, err = outcome("-c", f"{code}Script('script.py', ()).run()", cwd=tmp_path)
+    assert (status, out) == (2, b"")
+    assert "keeps .label of more nodes than there is room for" in err
+
+
+def test_only_a_value_was_made_by_a_method():
+    with pytest.raises(TypeError, match="only a Value was made by a method"):
+        _core.made_by(3)
+    assert _core.made_by(_core.Value(3)) == (None, None)
+    assert _core.made_by(_core.Value(3) + 1) == ("__add__", None)
 
 
 def test_every_reason_has_a_remedy():

@@ -1,7 +1,6 @@
 """What the compiled class has besides numbers and edges, as the script's class would have it.
 
-Attributes such as a label lie in a table beside the nodes, which keeps its nodes alive; one that
-nothing reads is dropped. Whoever would take a node apart (a copy, a pickle, sys.getsizeof) gets
+Attributes such as a label lie in a table beside the nodes; one that nothing reads is dropped. Whoever would take a node apart (a copy, a pickle, sys.getsizeof) gets
 what the script's class gives, or ends the run.
 """
 
@@ -17,34 +16,62 @@ from .plan import Adoption
 from .stop import Sentence
 
 MAX_KEPT = 1_000_000
+FEW = 16
 LIMIT = 2**53
+
+
+class Table:
+    """What is kept of each node. Nodes that nothing else refers to are let go now and then."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self.limit = FEW
+        alone = (_core.Value(0), self)
+        self.alone = sys.getrefcount(alone[0])
+
+    def row(self, node: Any) -> dict[str, Any]:
+        found = self.rows.get(id(node))
+        return found[1] if found else {}
+
+    def put(self, node: Any, name: str, value: Any) -> None:
+        if id(node) not in self.rows:
+            if len(self.rows) >= self.limit:
+                self.let_go()
+            if len(self.rows) >= MAX_KEPT:
+                _core.stop_script(Sentence(f"keeps .{name} of more nodes than there is room for"))
+            self.rows[id(node)] = (node, {})
+        self.rows[id(node)][1][name] = value
+
+    def let_go(self) -> None:
+        alone = [i for i, row in self.rows.items() if sys.getrefcount(row[0]) <= self.alone]
+        for i in alone:
+            del self.rows[i]
+        self.limit = max(FEW, 2 * len(self.rows))
 
 
 class Kept:
     """An attribute, in a table by node."""
 
-    def __init__(self, name: str, class_name: str, default: tuple[Any, ...]) -> None:
+    def __init__(self, name: str, class_name: str, default: tuple[Any, ...], table: Table) -> None:
         self.name = name
         self.class_name = class_name
         self.default = default  # its value, if it has one
-        self.table: dict[int, tuple[Any, Any]] = {}
+        self.table = table
 
     def __get__(self, node: Any, kind: Any = None) -> Any:
-        if node is None:
-            return self
-        found = self.table.get(id(node), (node, *self.default))
-        if len(found) == 1:
+        row = self.table.row(node)
+        if self.name in row:
+            return row[self.name]
+        if not self.default:
             raise AttributeError(
                 f"{self.class_name!r} object has no attribute {self.name!r}",
                 name=self.name,
                 obj=node,
             )
-        return found[1]
+        return self.default[0]
 
     def __set__(self, node: Any, value: Any) -> None:
-        if len(self.table) >= MAX_KEPT:
-            _core.stop_script(Sentence(f"keeps .{self.name} of more nodes than there is room for"))
-        self.table[id(node)] = (node, value)
+        self.table.put(node, self.name, value)
 
     def __delete__(self, node: Any) -> None:
         _core.stop_script(Sentence(f"deletes .{self.name}, which the compiled class cannot"))
@@ -58,13 +85,14 @@ class Sign(Kept):
         name: str,
         class_name: str,
         default: tuple[Any, ...],
+        table: Table,
         texts: Mapping[str | int | None, tuple[str | None, ...]],
     ) -> None:
-        super().__init__(name, class_name, default)
+        super().__init__(name, class_name, default, table)
         self.texts = texts
 
     def __get__(self, node: Any, kind: Any = None) -> Any:
-        if node is None or id(node) in self.table:
+        if self.name in self.table.row(node):
             return super().__get__(node, kind)
         made, number = _core.made_by(node)
         parts = self.texts.get(made)
@@ -80,7 +108,7 @@ class Distinct:
         self.children = children
 
     def __get__(self, node: Any, kind: Any = None) -> Any:
-        return self if node is None else tuple(dict.fromkeys(self.children(node)))
+        return tuple(dict.fromkeys(self.children(node)))
 
     def __set__(self, node: Any, value: Any) -> None:
         raise AssertionError("no script assigns children")
@@ -88,9 +116,6 @@ class Distinct:
 
 class Dropped:
     """An attribute that nothing reads."""
-
-    def __get__(self, node: Any, kind: Any = None) -> Any:
-        return self
 
     def __set__(self, node: Any, value: Any) -> None:
         pass
@@ -103,6 +128,7 @@ def attributes(original: Any, adoption: Adoption) -> dict[str, Any]:
     """Descriptors by name."""
     found: dict[str, Any] = {}
     defaults = defaults_of(original)
+    table = Table()
     for name, way in adoption.kept.items():
         if way == "dropped":
             found[name] = Dropped()
@@ -115,7 +141,7 @@ def attributes(original: Any, adoption: Adoption) -> dict[str, Any]:
         elif value is not None and parameter is None:
             default = (ast.literal_eval(value),)
         texts = texts_of(adoption, name)
-        made = (name, original.__name__, default)
+        made = (name, original.__name__, default, table)
         found[name] = Sign(*made, texts) if texts else Kept(*made)
     if adoption.shape.is_set:
         found[adoption.shape.children] = Distinct(_core.Value.__dict__["_children"].__get__)
