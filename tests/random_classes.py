@@ -102,7 +102,24 @@ class ClassWriter:
         body += [self.unary(name, *self.rng.choice(ways)) for name, ways in UNARY.items()]
         body += self.further()
         body.append(self.backward())
-        return "class C:\n" + indented("\n".join(body))
+        return self.in_pieces(body)
+
+    def in_pieces(self, body: list[str]) -> str:
+        """The class; some of its methods may stand in a base or be assigned after it."""
+        name = re.compile(r"def (\w+)")
+        others = [m for m in body if name.match(m) and self.some(0.4) and "__init__" not in m]
+        way = self.rng.choice(["whole"] * 3 + ["base", "assigned"])
+        if way == "whole" or not others:
+            return "class C:\n" + indented("\n".join(body))
+        rest = indented("\n".join(part for part in body if part not in others))
+        if way == "base":
+            return f"class B:\n{indented(chr(10).join(others))}\nclass C(B):\n{rest}"
+        later = []
+        for method in others:
+            called = name.findall(method)[0]
+            text = name.sub(f"def of_{called}", method, count=1)
+            later.append(f"{text}\nC.{called} = of_{called}")
+        return f"class C:\n{rest}\n" + "\n".join(later)
 
     def slots(self) -> str:
         names = [self.data, self.grad, self.children]

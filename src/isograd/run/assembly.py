@@ -150,7 +150,7 @@ class Assembly:
                     members.append(member)
                     self.statements.append(statement)
                 case _:
-                    if not is_inert(statement):
+                    if not is_inert(statement, body):
                         break
         return members
 
@@ -259,14 +259,15 @@ def names_of(statement: ast.stmt) -> list[str]:
 # ---- statements that cannot use the class ----
 
 
-def is_inert(statement: ast.stmt) -> bool:
+def is_inert(statement: ast.stmt, script: list[ast.stmt]) -> bool:
     """Whether it runs no code of the script: it defines a function, a constant or a class."""
     match statement:
         case ast.FunctionDef(decorator_list=[]):
             return all(map(is_inert_value, evaluated(statement)))
         case ast.ClassDef(decorator_list=[], keywords=[], bases=bases, body=body):
-            no_hooks = not {"__init_subclass__"} & {n for part in body for n in names_of(part)}
-            return no_hooks and all(map(is_inert, body)) and all(map(name_of, bases))
+            hooks = any("__init_subclass__" in names_of(part) for part in body)
+            inert = all(is_inert(part, script) for part in body)
+            return inert and not hooks and all(is_inert_base(base, script) for base in bases)
         case ast.Import(names=names):
             return {alias.name.split(".")[0] for alias in names} <= sys.stdlib_module_names
         case ast.ImportFrom(module=str(module), level=0):
@@ -276,6 +277,13 @@ def is_inert(statement: ast.stmt) -> bool:
         case ast.Pass():
             return True
     return is_text(statement)
+
+
+def is_inert_base(base: ast.expr, script: list[ast.stmt]) -> bool:
+    """Whether it is a class of the script that does nothing when it gets a subclass."""
+    name = name_of(base)
+    found = [part for part in script if isinstance(part, ast.ClassDef) and part.name == name]
+    return name == "object" or (bool(found) and all(is_inert(part, script) for part in found))
 
 
 def evaluated(function: ast.FunctionDef) -> list[ast.expr]:

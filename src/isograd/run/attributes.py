@@ -1,7 +1,8 @@
 """What the compiled class has besides numbers and edges, as the script's class would have it.
 
-Attributes such as a label lie in a table beside the nodes; one that nothing reads is dropped. Whoever would take a node apart (a copy, a pickle, sys.getsizeof) gets
-what the script's class gives, or ends the run.
+Attributes such as a label lie in a table beside the nodes; one that nothing reads is dropped.
+Whoever would take a node apart (a copy, a pickle, sys.getsizeof) gets what the script's class
+gives, or ends the run.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def look_at_rest(script: Facts, klass: ScriptClass) -> list[Finding]:
     core = {part for node in not_run for part in ast.walk(node)} - klass.backwards
     for node in script.nodes:
         finding = None
-        if node in core:
+        if node in core or node in klass.frame:
             continue
         if isinstance(node, ast.FunctionDef):
             finding = look_at_function(node, script, klass)

@@ -170,6 +170,8 @@ class Replay:
             for name, member in members_of(self.original).items()
             if not isinstance(member, (types.MemberDescriptorType, types.GetSetDescriptorType))
         }
+        if self.original.__dictoffset__:  # its base has no slots
+            body.pop("__slots__", None)
         own_class = type(self.original.__name__, (), body)
         own_class.__qualname__ = self.original.__qualname__
         variables[self.original.__name__] = own_class

@@ -242,6 +242,7 @@ def read_members(node: ast.ClassDef, script: Facts) -> Members:
                 add_method(members, name, as_definition(name, function, statement, script))
             case ast.Assign(targets=targets, value=ast.Name(id=method)):
                 for target in targets:
+                    check_new(members, name_of(target), statement)
                     members.aliases[name_of(target)] = method
                 members.assignments.append(statement)
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant()):
@@ -254,9 +255,14 @@ def read_members(node: ast.ClassDef, script: Facts) -> Members:
 
 
 def add_method(members: Members, name: str, method: ast.FunctionDef) -> None:
-    if name in members.methods:
-        raise Different(f"line {method.lineno} defines {name}() again")
+    check_new(members, name, method)
     members.methods[name] = method
+
+
+def check_new(members: Members, name: str, place: ast.stmt) -> None:
+    """Raises Different where the class has a method of that name already."""
+    if name in members.methods or name in members.aliases:
+        raise Different(f"line {place.lineno} defines {name}() again")
 
 
 def as_definition(
