@@ -17,8 +17,7 @@ class MathNames:
         self.is_there = False  # as `math`, before the line
         imported: dict[str, int] = {}
         for node in script.tree.body:
-            if getattr(node, "lineno", line) < line:
-                self.read(node, imported)
+            self.read(node, imported, getattr(node, "lineno", line) < line)
         bound: dict[str, int] = {}
         for name, scope, _ in script.bindings:
             if scope.kind == "module" or name in scope.elsewhere:
@@ -28,19 +27,22 @@ class MathNames:
         self.functions = {k: v for k, v in self.functions.items() if k not in again}
         self.is_there = "math" in self.modules
 
-    def read(self, node: ast.stmt, imported: dict[str, int]) -> None:
+    def read(self, node: ast.stmt, imported: dict[str, int], is_before: bool) -> None:
+        """Counts imports. One behind the line may say no more than what is known by then."""
         match node:
             case ast.Import(names=names):
                 for alias in names:
-                    if alias.name == "math":
-                        name = alias.asname or "math"
+                    name = alias.asname or "math"
+                    if alias.name == "math" and (is_before or name in self.modules):
                         self.modules.add(name)
                         imported[name] = imported.get(name, 0) + 1
             case ast.ImportFrom(module="math", names=names, level=0):
                 for alias in names:
                     name = alias.asname or alias.name
-                    self.functions[name] = alias.name
-                    imported[name] = imported.get(name, 0) + 1
+                    known = self.functions.get(name, alias.name if is_before else "")
+                    if known == alias.name:
+                        self.functions[name] = alias.name
+                        imported[name] = imported.get(name, 0) + 1
 
     def function(self, node: ast.expr) -> str:
         """The function's name in math; empty for anything else."""

@@ -276,7 +276,3 @@ def is_construction(node: ast.Call, class_name: str) -> bool:
         case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id="self")]):
             return True
     return False
-
-
-def is_name(node: object, name: str) -> bool:
-    return name_of(node) == name
