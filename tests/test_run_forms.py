@@ -154,9 +154,9 @@ CLASSES = [
     (KEEPS.replace(NO_SLOTS, ""), ("local_grads=()):", "local_grads=(), name=lambda: 'x'):\n        self.name = name")),
     (KEEPS, ("def __init__(self, data, children=(), local_grads=()):", "def __init__(self, data, children=(), local_grads=frozenset()):")),
     (KEEPS, ("def __init__(self, data, children=(), local_grads=()):", "def __init__(self, data, children=(), local_grads=(), scale=-1):")),
-    (KEEPS + wild_scripts.FREE, ("__slots__", "__slots__")),
-    (KEEPS + wild_scripts.SPLIT.replace("reversed(path)", "reversed(sort(root))").replace("    path = sort(root)\n", "") + "backward(Value(1) * 2)\n", ("__slots__", "__slots__")),
-    (KEEPS + wild_scripts.SPLIT.replace("reversed(path)", "sort(root)[::-1]").replace("    path = sort(root)\n", "") + "backward(Value(1) * 2)\n", ("__slots__", "__slots__")),
+    (KEEPS + wild_scripts.FREE + "propagate(Value(1) * 2)\n", ("def backward(root)", "def propagate(root)")),
+    (KEEPS + wild_scripts.SPLIT.replace("reversed(path)", "reversed(sort(root))").replace("    path = sort(root)\n", "") + "propagate(Value(1) * 2)\n", ("def backward(root)", "def propagate(root)")),
+    (KEEPS + wild_scripts.SPLIT.replace("reversed(path)", "sort(root)[::-1]").replace("    path = sort(root)\n", "") + "propagate(Value(1) * 2)\n", ("def backward(root)", "def propagate(root)")),
     (KEEPS, (wild_scripts.RECURSION, "        path = sort(self)\n"), ("class Value:", wild_scripts.SORT + "class Value:")),
     (CLOSES, ("lambda: None", "None"), ("            v._backward()", "            if v._backward:\n                v._backward()")),
     (CLOSES, ("lambda: None", "None"), ("            v._backward()", "            if v._backward is not None:\n                v._backward()")),
@@ -233,6 +233,7 @@ LOOPS = [
     "for p in W[2:]:\n    p.data -= 0.1 * p.grad",
     "for p in W:\n    p.data -= pow(0.1, 2) * p.grad",
     "for p in [*W, 3]:\n    if p == 3:\n        break\n    p.data -= p.grad",
+    "try:\n    for p in W:\n        p.data -= rate.nothing * p.grad\nexcept AttributeError as error:\n    print(error)",
     "P = W\nfor p in P:\n    p.data -= rate.size * p.grad",
     "for p in W:\n    p.data -= 10**400 * 0 + 0.1 * p.grad if False else 0.1 * p.grad",
     "k = 10**30\nfor p in W:\n    p.data -= p.grad / k",
@@ -334,6 +335,20 @@ def test_a_line(tmp_path, klass, lines):
     plain = outcome("tried.py", cwd=tmp_path)
     if plain[0] == 0:  # otherwise plain Python has no such line
         assert "class Value: " in both(tmp_path, source + lines)[0]
+
+
+def test_a_function_that_is_backward(tmp_path):
+    """Our own stands in its place, with its attributes, and asks it about what is no node."""
+    free = wild_scripts.FREE.replace("def backward(root)", "def propagate(root)")
+    asked = "print(propagate.__name__)\ntry:\n    propagate(3)\nexcept AttributeError as error:\n    print(error)\n"
+    said, _ = both(tmp_path, changed(KEEPS + free) + TRAINS + asked)
+    assert "compiled" in said
+
+
+def test_a_broken_module_beside_the_script(tmp_path):
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    source = "try:\n    from broken import f\nexcept SyntaxError:\n    print('no')\n"
+    assert "left alone" in both(tmp_path, source + changed(KEEPS) + TRAINS)[0]
 
 
 def test_slots_that_are_one_text():

@@ -32,7 +32,7 @@ def with_helper(
         body = [*function.body[:i], *walk, *rest]
         whole = ast.FunctionDef(function.name, function.args, body, function.decorator_list)
         ast.copy_location(whole, function)
-        script.scopes[whole] = script.scopes[function]
+        script.scopes[whole] = script.scopes[helper]  # the module's, around both
         return whole, helper
     return function, None
 
