@@ -28,8 +28,6 @@ static int same(Number a, Number b) {
 
 void script_sign_power(Node *n, Number exponent) {
     int i = 0;
-    if (!script_traits.signs)
-        return;
     while (i < exponents.n && !same(exponents.at[i], exponent))
         i++;
     if (i == MAX_EXPONENTS)

@@ -16,7 +16,7 @@ enum { SIGNS_OF_KERNELS = N_OPERATIONS, SIGNS_OF_EXPONENTS = 1 << 20 };
 /* Notes the number, if the script reads signs, in a node of one operand or of edges of its own. */
 void script_sign(Node *n, uintptr_t sign);
 
-/* The same for a power. Ends the run at more exponents than there is room for. */
+/* The same for a power, where the script reads signs. Ends the run at more exponents than there is room for. */
 void script_sign_power(Node *n, Number exponent);
 
 /* (method, exponent): the method's name, the number of a kernel, or None for a leaf and what the

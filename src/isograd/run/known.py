@@ -77,7 +77,7 @@ def orders(is_mirrored: bool = False) -> list[Known]:
 
 
 def with_result(way: ast.FunctionDef) -> ast.FunctionDef:
-    """A copy that returns the order; what programs.py has is read once more for the mirror images."""
+    """A copy that returns the order: the mirror images are made of the same definitions."""
     twin = copied(way)
     twin.body += ast.parse("return order").body
     return twin
