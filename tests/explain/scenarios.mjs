@@ -64,6 +64,21 @@ export async function numbers(page) {
     });
 }
 
+/** What the page computed by itself, as [formula, Python text, bits], once each. */
+export async function computed(page) {
+    await opened(page);
+    await seen(page);
+    return page.evaluate(() => {
+        const found = new Map();
+        for (const element of document.querySelectorAll("[data-ref=derived], [data-ref=typed]")) {
+            const {hex, formula} = element.dataset;
+            const text = element.python();
+            found.set(text, [formula, text, hex]);
+        }
+        return [...found.values()];
+    });
+}
+
 /** How many elements a selector finds, after everything has been seen. */
 export async function elements(page, {selector}) {
     await opened(page);

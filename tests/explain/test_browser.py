@@ -5,8 +5,10 @@ ISOGRAD_BROWSERS=required says that they must be there. The driver: `npm ci` in 
 """
 
 import base64
+import contextlib
 import hashlib
 import html
+import io
 import json
 import os
 import random
@@ -160,6 +162,13 @@ def test_damage_and_other_versions_are_one_sentence(pages, tmp_path):
         assert len(answer["says"]) > 20
 
 
+def printed(text):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(text, {})
+    return output.getvalue().strip()
+
+
 def truth_of(page, data=None):
     header, _ = payload_of(page)
     return Truth(header).load(data if data is not None else isograd.load_docs())
@@ -184,6 +193,15 @@ def test_no_number_is_invented(pages, name):
                         wrong.append((act, ref, shown, expected))
     assert wrong == []
     assert kinds.get("node", 0) > 100 and kinds.get("weight", 0) > 100 and kinds["loss"] > 0
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_what_the_page_computes_is_python_that_prints_the_same_bits(pages, name):
+    job = {"page": pages[name], "scenario": "computed", "fragment": "#step=17"}
+    (found,) = drive("chrome", [job])
+    assert len(found) > 40
+    for formula, text, expected in found:
+        assert formula and printed(text) == expected, (formula, text)
 
 
 def test_another_seed_is_another_page(pages, tmp_path):

@@ -3,6 +3,7 @@ import {heat} from "./charts.js";
 import {choice, derived, fillIn, h, num, segmented, table, voices} from "./kit.js";
 import {figure} from "./kit.js";
 import {live} from "./live.js";
+import {printed} from "./python.js";
 import {
     fill, letter, letterName, nodeRef, positionIn, positions, largestOf, readsAndPredicts, sentence,
     strip,
@@ -137,7 +138,8 @@ function scoreTable(context, picture, state) {
     const heads = text3.attentionHeaded.map((name) => fill(name, {dim}));
     return h("div", null,
         sentence(fill(text3.attentionSteps, {head, position: at, dim}),
-            {root: derived(root, `sqrt(${dim})`)}, {"class": "above"}),
+            {root: derived(root, `sqrt(${dim})`,
+                {python: () => printed(`math.sqrt(${dim})`)})}, {"class": "above"}),
         h("div", {"class": "query"}, h("span", null, `q of position ${at} `,
             letter(picture.tokens[at], run)),
         strip(q.data, (i) => nodeRef(step, q.ids[i]), limit, `q of position ${at}`)),

@@ -332,7 +332,8 @@ export function linePlot(options) {
             `, ${s.name || ""} ${shortDecimal(s.y[at.i])}`).join(""));
         replace(line, place, options.series.filter((s) => s.y.length > at.i).map((s) =>
             [" \u00b7 ", s.name ? s.name + " " : "",
-                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i)})
+                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i),
+                    python: s.python && (() => s.python(at.i))})
                     : shortDecimal(s.y[at.i])]));
         move();
     };

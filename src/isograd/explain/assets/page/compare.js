@@ -4,6 +4,7 @@ import {reprOf} from "../core/numbers.js";
 import {act, button, fillIn, h, num, rich, table, voices} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {lossWindow, runningMean} from "./pictures.js";
+import {literal, meanPython, printed} from "./python.js";
 import {askNow, run, set, state, subscribe} from "./state.js";
 import {pageText} from "../text/page.js";
 
@@ -76,7 +77,8 @@ function firstSentence(first, name) {
     }
     const isNumber = first.what === "weight" || first.what === "loss";
     const number = (value, ref) => isNumber ? num(value, ref, {text: written(value),
-        formula: `${pageText.compareOther}${placeText(first)}, of ${name}`})
+        formula: `${pageText.compareOther}${placeText(first)}, of ${name}`,
+        python: () => printed(literal(value))})
         : h("bdi", null, shortValue(value));
     return [h("p", {"class": "proof"}, first.step ? `They part in step ${first.step}.`
         : "They differ from the start."),
@@ -96,12 +98,13 @@ function lossesOfBoth(theirs, first) {
     const mean = (losses) => runningMean(losses, window);
     const formula = (whose) => (i) => `mean of the ${whose} losses of steps ${
         Math.max(1, i + 2 - window)} to ${i + 1}`;
+    const python = (losses) => (i) => meanPython(losses.subarray(Math.max(0, i + 1 - window), i + 1));
     const plot = linePlot({label: "Smoothed losses of both runs", xLabel: "step",
         yLabel: "loss", at: state.step - 1,
         series: [{name: "this run", y: mean(run.losses), ref: () => "derived",
-            formula: formula("run's"), "class": "line-0"},
+            formula: formula("run's"), python: python(run.losses), "class": "line-0"},
         {name: "other run", y: mean(theirs), ref: () => "derived",
-            formula: formula("other run's"), "class": "line-1"}],
+            formula: formula("other run's"), python: python(theirs), "class": "line-1"}],
         marks: first?.step ? [{x: first.step, label: "first difference"}] : [],
         onPick: (i) => set({step: Math.min(i + 1, run.options.steps)})});
     subscribe(() => plot.move(state.step - 1), ["step"]);

@@ -3,7 +3,9 @@ import {act, derived, figure, h, num, question, rich, shortDecimal, table, voice
 import {diagramMatrices} from "./diagram.js";
 import {flowFigure} from "./flow.js";
 import {countWeights} from "./loss.js";
+import {reprOf} from "../core/numbers.js";
 import {argmax, fill} from "./pictures.js";
+import {printed} from "./python.js";
 import {published, textEnd} from "../text/end.js";
 
 const GRAIN = 2e-5; // kilograms of a grain of rice
@@ -31,8 +33,8 @@ function sizeTable(run) {
         .map(([name, weights, paper, ...shape]) => [
             h("span", {"class": "model-name"}, name, paper ? h("small", null, paper) : null),
             h("span", {"class": "model-size"}, bigNumber(weights), sizeBar(weights)),
-            paper ? derived(weights / own, `${bigNumber(weights)} / ${own} = ` +
-                shortDecimal(weights / own), {text: manyTimes(weights / own)}) : "1",
+            paper ? derived(weights / own, `${weights} / ${own}`,
+                {text: manyTimes(weights / own)}) : "1",
             ...shape.map((n) => n.toLocaleString("en")),
         ]);
     return table(textEnd.sizeHeads, rows, {label: "sizes of models", "class": "sizes"});
@@ -65,7 +67,8 @@ function tierTable({times, options}) {
                 {text: duration(time)})),
             derived(time * options.steps, `${shortDecimal(time)} \u00b5s \u00d7 ` +
                 `${options.steps} = ${shortDecimal(time * options.steps)} \u00b5s`,
-            {text: duration(time * options.steps)}),
+            {text: duration(time * options.steps),
+                python: () => printed(`${reprOf(time)} * ${options.steps}`)}),
         ];
         return [h("code", null, tier), h("span", {"class": "how"}, compiled),
             ...times ? measured.length ? measured : ["\u2013", "\u2013"] : []];

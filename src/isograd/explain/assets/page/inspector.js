@@ -15,8 +15,8 @@ export function refOf(element) {
     const {ref, hex, formula} = element.dataset;
     panel.origin = panel.element?.contains(element) ? panel.origin : element;
     panel.asked = true;
-    const at = ref === "derived" || ref === "typed"
-        ? `${ref}/${hex}/${encodeURIComponent(formula || "")}` : ref;
+    const at = ref === "derived" || ref === "typed" ? [ref, hex, ...[formula || "", element.python?.() || ""]
+        .map(encodeURIComponent)].join("/") : ref;
     if (at === state.at) {
         takeFocus();
     }

@@ -1,6 +1,7 @@
 // What every act is made of: elements, numbers, figures, voices, controls, questions.
 // Text enters the page by textContent alone, so a document is never markup. Charts: charts.js.
 import {hexOf} from "../core/numbers.js";
+import {printed} from "./python.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -88,7 +89,8 @@ export function plainDecimal(value, digits = 4) {
 
 /**
  * A number of the run: a button that opens the inspector at `ref`.
- * options: {digits, text (instead of the decimal), label (for screen readers), formula, class}
+ * options: {digits, text (instead of the decimal), label (for screen readers), class}, and where the
+ * page computed it by itself, {formula, python}: see derived.
  */
 export function num(value, ref, options = {}) {
     const attributes = {
@@ -96,10 +98,20 @@ export function num(value, ref, options = {}) {
         "data-ref": ref, "data-hex": hexOf(value), "data-formula": options.formula,
         "aria-label": options.label,
     };
-    return h("button", attributes, options.text || shortDecimal(value, options.digits));
+    return computedBy(h("button", attributes, options.text || shortDecimal(value, options.digits)),
+        options);
 }
 
-/** A number computed from others, by a formula that the inspector shows: derived(x, "a / b"). */
+/** Keeps how a number was computed until somebody asks: element.python() is a text for Python. */
+export function computedBy(element, {formula, python}) {
+    element.python = python || (() => printed(formula));
+    return element;
+}
+
+/**
+ * A number computed from others. The inspector shows the formula, and Python that gives the same
+ * bits: the formula itself, derived(x, "3 / 4"), or what options.python() returns.
+ */
 export function derived(value, formula, options = {}) {
     return num(value, "derived", {...options, formula});
 }

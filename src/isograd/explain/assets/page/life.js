@@ -5,6 +5,7 @@ import {diagramMatrices} from "./diagram.js";
 import {live} from "./live.js";
 import {countWeights} from "./loss.js";
 import {fill, letterName, sentence, telling, weightName, weightRef} from "./pictures.js";
+import {literal, printed} from "./python.js";
 import {moveSentence} from "./views.js";
 import {text4} from "../text/act4.js";
 
@@ -67,6 +68,7 @@ function lifePlots(context, weight, history) {
         [text4.lifeChange, plot(text4.lifeChange, [{y: changes, ref: () => "derived",
             formula: (i) => `after \u2212 before = ${shortDecimal(history.after[i], 8)} \u2212 ` +
                 `${shortDecimal(history.before[i], 8)} = ${shortDecimal(changes[i])}`,
+            python: (i) => printed(`${literal(history.after[i])} - ${literal(history.before[i])}`),
             "class": "line-0"}], 170)],
         [text4.lifeRate, plot(text4.lifeRate, [{y: history.lr, ref: ref("lr"),
             "class": "line-2"}], 170)],

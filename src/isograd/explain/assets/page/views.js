@@ -8,6 +8,7 @@ import {
     momentPython, nodeNum, runPython, softmaxPython, weightPython,
 } from "./formulas.js";
 import {weightPlace} from "./field.js";
+import {literal, onlyComputes, printed} from "./python.js";
 import {goTo} from "./hero.js";
 import {ask, run, set, state} from "./state.js";
 import {pageText} from "../text/page.js";
@@ -54,17 +55,22 @@ async function localRefs(k, node) {
         ? `node/${k}/${part.from}/local/${parents.get(part.from).shift()}` : "derived");
 }
 
+function localNum({local}, ref) {
+    return num(local, ref, {formula: ref === "derived" ? "local gradient" : null,
+        python: () => printed(literal(local))});
+}
+
 /** The additions that made a gradient, in their order, each with what the sum was after it. */
 async function additions(k, node) {
     const locals = await localRefs(k, node);
     const sums = [];
     node.parts.reduce((sum, part, i) => (sums[i] = sum + part.value), 0);
     const items = folded(node.parts, (part, i) => h("li", null,
-        h("span", {"class": "term"}, i === 0 ? "" : "+ ", num(part.local, locals[i]),
+        h("span", {"class": "term"}, i === 0 ? "" : "+ ", localNum(part, locals[i]),
             " \u00d7 ", nodeNum(k, part.from, "grad", part.grad), " = ",
             num(part.value, `node/${k}/${node.id}/part/${i}`)),
-        h("span", {"class": "sum"}, "sum ", derived(sums[i], `${i === 0 ? "0" : reprOf(sums[i - 1])
-        } + ${reprOf(part.value)}`))), "contributions");
+        h("span", {"class": "sum"}, "sum ", derived(sums[i], `${i === 0 ? "0"
+            : literal(sums[i - 1])} + ${literal(part.value)}`))), "contributions");
     const equal = sameBits(sums[sums.length - 1] ?? node.grad, node.grad);
     return [items, h("p", {"class": "note"}, equal
         ? "Local gradient \u00d7 the gradient of where it was used. Added in this order, they " +
@@ -158,7 +164,7 @@ async function partView(k, node, base, j) {
     const locals = await localRefs(k, node);
     return {...base, value: part.value,
         kind: `Contribution ${j + 1} of ${node.parts.length} to a gradient, step ${k}`,
-        sections: [["How it was computed", h("p", {"class": "formula"}, num(part.local, locals[j]),
+        sections: [["How it was computed", h("p", {"class": "formula"}, localNum(part, locals[j]),
             " \u00d7 ", nodeNum(k, part.from, "grad", part.grad)), h("p", {"class": "note"},
             "local gradient \u00d7 the gradient of the node where it was used")],
         nodeLinks(k, node, "data", "grad")], python: gradPython({parts: [part]})};
@@ -334,7 +340,8 @@ function softmaxSections(logits, probabilities, token, temperature, ref) {
         ? h("p", null, "At temperature 0 the largest logit wins.")
         : [h("p", {"class": "formula"}, "exp(", num(logits[token], ref(token)), ` / ${
             reprOf(temperature)} \u2212 `, derived(top, `the largest logit / ${
-            reprOf(temperature)}`), ") / total"), h("p", {"class": "note"},
+            reprOf(temperature)}`, {python: () => printed(`${literal(logits.reduce((a, b) =>
+            Math.max(a, b)))} / ${reprOf(temperature)}`)}), ") / total"), h("p", {"class": "note"},
         `total: the same, summed over all ${logits.length} tokens`)]],
     ["Beside it", h("p", null, "logit ", num(logits[token], ref(token)), ", probability ",
         num(probabilities[token], ref(token).replace("logit", "probability")))]];
@@ -451,8 +458,8 @@ function headerView(path) {
             h("code", null, run.command))]], python: `print(float(${reprOf(value)}).hex())`};
 }
 
-function ownView(kind, hex, formula) {
-    const text = decodeURIComponent(formula || "");
+function ownView(kind, hex, ...said) {
+    const [text, python] = said.map((part) => decodeURIComponent(part || ""));
     if (text.startsWith(pageText.compareOther)) {
         return {kind: "A number of the other run", title: text.slice(pageText.compareOther.length),
             value: fromHex(hex), sections: [["Where it comes from", h("p", null,
@@ -461,7 +468,7 @@ function ownView(kind, hex, formula) {
     return {kind: kind === "typed" ? "Your own number" : "Computed on this page",
         title: kind === "typed" ? "You typed this, or it follows from it" : "A derived number",
         value: fromHex(hex), sections: [text ? ["How it was computed", h("p",
-            {"class": "formula"}, text)] : null]};
+            {"class": "formula"}, text)] : null], python: onlyComputes(python) ? python : ""};
 }
 
 /** What to show of the number at `ref`. */
@@ -477,7 +484,7 @@ export async function view(ref) {
     case "predict": return predictView(n(1), n(2), parts[3], parts[4], n(5));
     case "draw": return drawView(parts[1], n(2));
     case "header": return headerView(parts.slice(1).join("/"));
-    case "typed": case "derived": return ownView(parts[0], parts[1], parts[2]);
+    case "typed": case "derived": return ownView(parts[0], parts[1], parts[2], parts[3]);
     default: throw new Error(pageText.inspectorEmpty);
     }
 }
