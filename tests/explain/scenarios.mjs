@@ -70,6 +70,11 @@ export async function computed(page) {
     await seen(page);
     return page.evaluate(() => {
         const found = new Map();
+        for (const button of document.querySelectorAll("#act2 .button")) {
+            for (let i = 0; i < 3 && ["Next", "One step"].includes(button.textContent); i++) {
+                button.click();
+            }
+        }
         for (const element of document.querySelectorAll("[data-ref=derived], [data-ref=typed]")) {
             const {hex, formula} = element.dataset;
             const text = element.python();

@@ -56,6 +56,12 @@ function readout(container, items, describe) {
     return line;
 }
 
+/** How strong a colour is, from 0 to 1. Where all are above 0 it is the root, so that small ones show. */
+function strengthOf(value, limit, scale) {
+    const share = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
+    return scale === "sequential" ? Math.sqrt(share) : share;
+}
+
 function heatCell(options, r, c, limit) {
     const value = options.value(r, c);
     const ref = options.ref ? options.ref(r, c) : null;
@@ -68,8 +74,12 @@ function heatCell(options, r, c, limit) {
         "aria-label": (options.name ? options.name(r, c)
             : `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}`) + ": " +
             shortDecimal(value, options.numbers ? options.digits ?? 2 : 4),
-    }, options.numbers ? shortDecimal(value, options.digits ?? 2) : options.text?.(r, c));
-    const strength = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
+    }, options.text ? options.text(r, c)
+        : options.numbers ? shortDecimal(value, options.digits ?? 2) : null);
+    if (options.hint) {
+        cell.dataset.hint = options.hint(r, c);
+    }
+    const strength = strengthOf(value, limit, options.scale);
     cell.style.setProperty("--strength", (100 * strength).toFixed(1) + "%");
     if (options.marked?.(r, c)) {
         cell.classList.add("marked");
@@ -120,8 +130,8 @@ function heatGrid(options, limit, start, stop) {
 /**
  * A heat map. {rows, columns, value(r, c), ref(r, c) (null: hidden), rowLabels, columnLabels,
  * label, scale: "diverging"|"sequential", limit (the strongest colour), numbers (show them),
- * digits, pale (the colours of one with numbers), marked(r, c), name(r, c) and text(r, c): what a
- * cell is called, and what stands in it}
+ * digits, pale (the colours of one with numbers), marked(r, c), name(r, c), text(r, c) and
+ * hint(r, c): what a cell is called, and what stands in it always or under the pointer}
  */
 export function heat(options) {
     const limit = options.limit || largest(options);
@@ -154,12 +164,21 @@ function pager(start, stop, rows, most, draw) {
         turn(most));
 }
 
+const SAMPLES_OF_COLOURS = [0, 0.05, 0.25, 0.5, 1];
+
 function legend(options, limit) {
     const text = shortDecimal(limit, 2);
-    return h("p", {"class": "legend " + (options.scale || "diverging") +
-        (options.numbers || options.pale ? " pale" : ""), "aria-hidden": "true"},
-        h("span", null, options.scale === "sequential" ? "0" : "\u2212" + text),
-        h("i", {"class": "ramp"}), h("span", null, text));
+    const kind = options.numbers || options.pale ? " pale" : "";
+    if (options.scale === "sequential") {
+        return h("p", {"class": "legend" + kind, "aria-hidden": "true"},
+            SAMPLES_OF_COLOURS.map((share) => {
+                const sample = h("i", {"class": "cell plus"});
+                sample.style.setProperty("--strength", (100 * Math.sqrt(share)).toFixed(1) + "%");
+                return h("span", {"class": "sample"}, sample, plainDecimal(share * limit, 3));
+            }));
+    }
+    return h("p", {"class": "legend diverging" + kind, "aria-hidden": "true"},
+        h("span", null, "\u2212" + text), h("i", {"class": "ramp"}), h("span", null, text));
 }
 
 /**

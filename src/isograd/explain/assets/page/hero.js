@@ -92,11 +92,16 @@ export function contentsList(afterwards = () => {}, deep = false) {
         deep ? widgetLinks(id, afterwards) : null))));
 }
 
+/** Opens the first draw of sample i; the figure of act 5 shows the same sample then. */
+export function openSample(i) {
+    set({at: `sample/${i}/0/draw`, sample: `${i}.0`}, {push: true});
+}
+
 function sampleList() {
     const list = h("ul", {"class": "hero-samples", "aria-label": pageText.heroSamples},
         run.samples.slice(0, 12).map((text, i) => h("li", null, h("button", {type: "button",
             "class": "sample-name", dir: "auto",
-            onclick: () => set({at: `sample/${i}/0/draw`}, {push: true})},
+            onclick: () => openSample(i)},
         text.slice(0, 40) || "\u25cf"))));
     return list;
 }

@@ -1,7 +1,9 @@
 // What the inspector shows of each kind of number: view("weight/3/wte/0/1/grad") and so on.
 // A view is {kind, title, value, sections: [[title, ...content]], site, python, after}.
 import {fromHex, reprOf, sameBits} from "../core/numbers.js";
-import {button, derived, h, num, plainDecimal, replace, rich, table, tokenText} from "./kit.js";
+import {
+    button, derived, h, num, plainDecimal, replace, rich, segmented, table, tokenText,
+} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {
     dataFormula, dataPython, drawPython, gradPython, localPython, localRule, logitPython,
@@ -28,6 +30,36 @@ function folded(items, make, word) {
         more.remove();
     });
     return [list, more];
+}
+
+/**
+ * The contributions to a gradient, numbered in the order in which they were added, each with a bar;
+ * on request the largest first. make(part, i) -> what an item says.
+ */
+function contributions(parts, make, word) {
+    const most = parts.reduce((size, {value}) => Math.max(size, Math.abs(value)), 0);
+    const item = (i) => {
+        const {value} = parts[i];
+        const bar = h("i", {"class": value < 0 ? "minus" : "plus"});
+        bar.style.setProperty("--size", `${(100 * Math.abs(value) / (most || 1)).toFixed(1)}%`);
+        return h("li", null, h("span", {"class": "count"}, `${i + 1}.`), make(parts[i], i),
+            parts.length > 1 ? h("span", {"class": "share", "aria-hidden": "true"}, bar) : null);
+    };
+    const place = h("div", null);
+    const show = (order) => {
+        const all = parts.map((_, i) => i);
+        const size = (i) => Math.abs(parts[i].value);
+        replace(place, folded(order === "size" ? all.sort((a, b) => size(b) - size(a) || a - b) : all,
+            item, word));
+    };
+    show("added");
+    return [parts.length < 3 ? null : segmented({label: "Order", value: "added", onPick: show,
+        options: [["added", "As added"], ["size", "Largest first"]]}), place];
+}
+
+/** What the colours of contributions' bars mean, if there are any. */
+function colours(parts) {
+    return parts.length < 2 ? "" : " Bars: blue is below 0, orange above.";
 }
 
 function childrenTable(k, node) {
@@ -65,16 +97,17 @@ async function additions(k, node) {
     const locals = await localRefs(k, node);
     const sums = [];
     node.parts.reduce((sum, part, i) => (sums[i] = sum + part.value), 0);
-    const items = folded(node.parts, (part, i) => h("li", null,
-        h("span", {"class": "term"}, i === 0 ? "" : "+ ", localNum(part, locals[i]),
-            " \u00d7 ", nodeNum(k, part.from, "grad", part.grad), " = ",
+    const items = contributions(node.parts, (part, i) => [
+        h("span", {"class": "term"}, localNum(part, locals[i]), " \u00d7 ",
+            nodeNum(k, part.from, "grad", part.grad), " = ",
             num(part.value, `node/${k}/${node.id}/part/${i}`)),
         h("span", {"class": "sum"}, "sum ", derived(sums[i], `${i === 0 ? "0"
-            : literal(sums[i - 1])} + ${literal(part.value)}`))), "contributions");
+            : literal(sums[i - 1])} + ${literal(part.value)}`))], "contributions");
     const equal = sameBits(sums[sums.length - 1] ?? node.grad, node.grad);
     return [items, h("p", {"class": "note"}, equal
-        ? "Local gradient \u00d7 the gradient of where it was used. Added in this order, they " +
-          "give the gradient to the last bit." : "They do not add up to the gradient.")];
+        ? "Local gradient \u00d7 the gradient of where it was used. Added in the order of their " +
+          "numbers, they give the gradient to the last bit." + colours(node.parts)
+        : "They do not add up to the gradient.")];
 }
 
 /** What reads and predicts where `words` say a position: " (e -> l)"; nothing if they say none. */
@@ -99,12 +132,13 @@ async function uses(k, id, total) {
         const {what, operation} = parents[i] || {what: `node ${part.from}`, operation: ""};
         const said = !KINDS_OF_NODE[operation] || /product|sum/.test(what);
         const kind = said ? "" : `, ${KINDS_OF_NODE[operation]}`;
-        return h("li", null, h("span", {"class": "term"}, what.replace(/position \d+/, (at) =>
-            at + lettersAt(what, tokens)) + kind), num(part.value, `node/${k}/${id}/part/${i}`));
+        return [h("span", {"class": "term"}, what.replace(/position \d+/, (at) =>
+            at + lettersAt(what, tokens)) + kind), num(part.value, `node/${k}/${id}/part/${i}`)];
     };
     return [h("p", null, "It was used in these places, and each gave its share: how fast the " +
-        "loss grows through that use."), folded(node.parts, item, "uses"),
-    h("p", {"class": "note"}, "Added in this order: ", nodeNum(k, id, "grad", total), ".")];
+        "loss grows through that use."), contributions(node.parts, item, "uses"),
+    h("p", {"class": "note"}, "Added in the order of their numbers, they are ",
+        nodeNum(k, id, "grad", total), "." + colours(node.parts))];
 }
 
 /** The terms of a long sum, found by walking down its first children. */

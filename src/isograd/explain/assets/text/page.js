@@ -53,11 +53,21 @@ export const pageText = {
     compareTitle: "Compare two runs",
     compareLead: "Two runs, side by side, to the first number that differs.",
     comparePlain: "Change one thing, train again, and drop the new page here. You see which " +
-        "settings differ, how the losses run apart, and the very first number that was not the " +
-        "same: like finding the word where two copies of a letter begin to differ.",
+        "settings differ, then the very first number that was not the same, like the word where " +
+        "two copies of a letter begin to differ, and then how the losses run apart.",
     compareTechnical: "Both runs are replayed in step until weights, then losses, differ in a " +
         "bit. `isograd explain --compare other.html` builds the second run in. The page dropped " +
         "here is read as text; nothing in it is executed.",
+    compareHeads: ["What was done differently", "The first number that differs",
+        "Losses, smoothed"],
+    compareCause: {
+        Options: "The same data, another {names}.",
+        Data: "The same options, other data.",
+        Both: "Other data, and another {names}.",
+        Machine: "The same options and data, recorded with another {names}.",
+        Nothing: "Nothing differs: the same options, the same data.",
+    },
+    compareEqual: "None: the runs are equal, bit for bit.",
     compareOrder: "Compared in this order: the model's size, its letters, the drawn weights; " +
         "then step by step the documents, the loss, the weights after it; at last the samples.",
     compareSmooth: "Each point is the mean of the last {window} losses, as in act 4.",
