@@ -115,6 +115,20 @@ def test_every_run_verifies(pages, kind):
     assert answers[0]["seconds"] < 10  # of the default run; some 1 s where nothing else runs
 
 
+@pytest.mark.parametrize("kind", BROWSERS)
+def test_long_runs_of_every_kind_verify(tmp_path, kind):
+    """A thousand steps with letters beyond ASCII, more layers, batches, and documents that are cut."""
+    jobs = []
+    for name, options in RUNS.items():
+        if 1 < options.get("steps", 1000) < 1000:
+            isograd.explain(**options | {"steps": 1000}).save(tmp_path / f"{name}.html")
+            jobs.append({"page": tmp_path / f"{name}.html", "scenario": "verify"})
+    assert len(jobs) == 4
+    for job, answer in zip(jobs, drive(kind, jobs), strict=True):
+        found = (answer["steps"], answer["different"], answer["first"])
+        assert found == (1000, 0, None), job
+
+
 def test_a_flipped_bit_is_reported_with_its_step(pages, tmp_path):
     """In every array, even if the SHA-256 is made to fit. Not so with how much libm is off in a
     place, as later roundings may hide that."""

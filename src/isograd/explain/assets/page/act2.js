@@ -5,6 +5,7 @@ import {
 import {heat, linePlot} from "./charts.js";
 import {rollingBalls, tangent} from "./curves.js";
 import {graphWidget} from "./graph.js";
+import {isLong} from "./pictures.js";
 import {printed} from "./python.js";
 import {ask, run, set, state, subscribe} from "./state.js";
 import {text2} from "../text/act2.js";
@@ -113,7 +114,7 @@ function sharesWidget() {
             plot.move(state.step - 1);
         }, ["step"]);
         return plot;
-    }));
+    }), isLong(run));
     return place;
 }
 

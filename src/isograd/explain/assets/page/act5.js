@@ -46,7 +46,8 @@ function expectations(context, {answer, tokens, temperature}) {
         value: answer.probabilities[token], ref: ref("probability", token)}));
     const logits = shown.map((token) => answer.logits[token]);
     return h("div", {"class": "expectations"},
-        h("p", {"class": "axis-name"}, temperature === 0 ? "logits" : "logits / temperature"),
+        h("p", {"class": "axis-name"}, temperature === 0 ? "logits"
+            : `logits / temperature, ${shortDecimal(temperature, 3)}`),
         strip(logits, (i) => ref("logit", shown[i]), largestOf(logits), "logit"),
         h("p", {"class": "axis-name"}, "probabilities"),
         bars({items, label: "probabilities", layout: "columns", max: Math.max(0.25,

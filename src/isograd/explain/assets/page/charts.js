@@ -393,10 +393,25 @@ function listenToPlot(element, frame, at, n, go, onPick) {
         const share = (event.clientX - box.left - f.left) / (f.width - f.left - f.right);
         return Math.round(share * (n - 1));
     };
+    // A press picks where it ends. No click: there is none where what was pressed is drawn anew.
+    const press = {id: null};
+    element.addEventListener("pointerdown", (event) => {
+        if (event.button === 0) {
+            press.id = event.pointerId;
+            element.setPointerCapture(event.pointerId);
+            go(indexAt(event));
+        }
+    });
     element.addEventListener("pointermove", (event) => go(indexAt(event)));
-    element.addEventListener("click", (event) => {
-        go(indexAt(event));
-        onPick?.(at.i);
+    element.addEventListener("pointercancel", () => {
+        press.id = null; // a finger that scrolls the page
+    });
+    element.addEventListener("pointerup", (event) => {
+        if (press.id === event.pointerId) {
+            press.id = null;
+            go(indexAt(event));
+            onPick?.(at.i);
+        }
     });
     element.addEventListener("keydown", (event) => {
         const page = Math.max(1, Math.round(n / 20));

@@ -2,9 +2,8 @@
 import {act, derived, figure, h, num, question, rich, shortDecimal, table, voices} from "./kit.js";
 import {diagramMatrices} from "./diagram.js";
 import {flowFigure} from "./flow.js";
-import {countWeights} from "./loss.js";
 import {reprOf} from "../core/numbers.js";
-import {argmax, fill} from "./pictures.js";
+import {argmax, fill, weightCount} from "./pictures.js";
 import {printed} from "./python.js";
 import {published, textEnd} from "../text/end.js";
 
@@ -28,7 +27,7 @@ function manyTimes(x) {
 
 function sizeTable(run) {
     const {n_layer: layers, n_embd: width, n_head: heads, vocab_size: vocab} = run.config;
-    const own = countWeights(run.config);
+    const own = weightCount(run.config);
     const rows = [[textEnd.sizeOwn, own, "", layers, width, heads, vocab], ...published]
         .map(([name, weights, paper, ...shape]) => [
             h("span", {"class": "model-name"}, name, paper ? h("small", null, paper) : null),
@@ -92,7 +91,7 @@ function partsQuestion(run) {
     const keys = Object.keys(names);
     const counts = keys.map((key) => diagramMatrices(run.config).reduce((sum, matrix) =>
         sum + (partOf[matrix.part] === key ? matrix.rows * matrix.columns : 0), 0));
-    const own = countWeights(run.config);
+    const own = weightCount(run.config);
     const best = argmax(counts);
     return question({
         ask: fill(textEnd.questionAsk, {weights: own.toLocaleString("en")}),
@@ -109,7 +108,7 @@ function partsQuestion(run) {
 
 export function theEnd(context) {
     const {run} = context;
-    const own = countWeights(run.config);
+    const own = weightCount(run.config);
     const largest = Math.max(...published.map(([, weights]) => weights));
     return act("end", "The end", textEnd.title, textEnd.lead,
         flowFigure(context),

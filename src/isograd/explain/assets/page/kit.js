@@ -150,15 +150,33 @@ export function fillIn(place, promise, make) {
         });
 }
 
-/** Calls fn once, when `element` comes near the screen. */
-export function whenSeen(element, fn) {
-    const watcher = new IntersectionObserver((entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) {
-            watcher.disconnect();
-            fn();
-        }
-    }, {rootMargin: "600px"});
+const unseen = [];
+
+/**
+ * Calls fn once: when `element` comes near the screen, or when nothing else is to be done, so that
+ * a print has it, too. What is `costly` waits for the reader.
+ */
+export function whenSeen(element, fn, costly = false) {
+    const see = () => {
+        const i = unseen.indexOf(see);
+        watcher.disconnect();
+        unseen.splice(i, i < 0 ? 0 : 1);
+        fn();
+    };
+    const watcher = new IntersectionObserver((entries) =>
+        entries.some((entry) => entry.isIntersecting) && see(), {rootMargin: "600px"});
     watcher.observe(element);
+    if (!costly) {
+        unseen.push(see);
+    }
+}
+
+/** Does for one place after the other what waits for it to be seen. */
+export function seeTheRest() {
+    if (unseen.length > 0) {
+        unseen[0]();
+        (window.requestIdleCallback || setTimeout)(seeTheRest);
+    }
 }
 
 /** A titled figure. The caption may be a string, nodes, or nothing. */
@@ -310,7 +328,8 @@ export function table(heads, rows, options = {}) {
 
 /**
  * The question at the end of an act. `options` are strings to pick from; without them the reader
- * types. check(answer) -> {right, say}, or a Promise of it; `say` is a string or nodes.
+ * types. check(answer) -> {right, say}, or, of what was typed, a Promise of it; `say` is a string or
+ * nodes.
  */
 export function question({ask, options, check}) {
     const verdict = h("div", {"class": "verdict", role: "status"});
@@ -320,7 +339,10 @@ export function question({ask, options, check}) {
             typeof say === "string" ? rich(say) : say);
     }).catch((error) => replace(verdict, error.message));
     let controls;
+    let solution = null;
     if (options) {
+        solution = printedSolution(options.map((option) => [option, check(option)])
+            .find(([, answer]) => answer.right) || []);
         controls = h("div", {"class": "options"},
             options.map((option) => button(option, () => judge(option))));
     } else {
@@ -331,5 +353,12 @@ export function question({ask, options, check}) {
         }}, input, h("button", {"class": "button", type: "submit"}, "Check"));
     }
     return h("div", {"class": "question", role: "group", "aria-label": "A question"},
-        h("p", {"class": "ask"}, typeof ask === "string" ? rich(ask) : ask), controls, verdict);
+        h("p", {"class": "ask"}, typeof ask === "string" ? rich(ask) : ask), controls, verdict,
+    solution);
+}
+
+/** The answer for paper, upside down, as under a puzzle. */
+function printedSolution([option, answer]) {
+    return answer && h("p", {"class": "solution print-only"}, option, ". ",
+        typeof answer.say === "string" ? rich(answer.say) : answer.say);
 }

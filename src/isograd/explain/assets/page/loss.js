@@ -9,7 +9,7 @@ import {live} from "./live.js";
 import {literal, meanPython, printed} from "./python.js";
 import {
     fill, letterName, lossWindow, nodeRef, positionIn, positions, responsive, runningMean, sentence,
-    shortText, telling, weightName, weightRef,
+    shortText, telling, weightCount, weightName, weightRef,
 } from "./pictures.js";
 import {text4} from "../text/act4.js";
 
@@ -69,14 +69,9 @@ function loopFigure(context) {
         return fourBeats(context, answer, state);
     });
     title.textContent = fill(text4.loopTitle, {step: context.state.step});
-    const weights = countWeights(run.config).toLocaleString("en");
+    const weights = weightCount(run.config).toLocaleString("en");
     return [voices(fill(text4.loopPlain, {weights}), text4.loopTechnical),
         figure(title, h("div", {"class": "stack"}, show, stepTurner(context)))];
-}
-
-/** How many weights the model has. */
-export function countWeights({vocab_size: v, block_size: t, n_embd: c, n_layer: layers}) {
-    return (2 * v + t) * c + 12 * layers * c * c;
 }
 
 /** p and -log p at each position of the chosen document. */

@@ -193,6 +193,18 @@ export function lossWindow(steps) {
     return Math.min(steps, 50, Math.max(2, Math.round(steps / 10)));
 }
 
+const BRIEF = 2e7; // steps times weights: what is replayed without being asked for
+
+/** Whether replaying all steps takes more than a moment. */
+export function isLong({options, config}) {
+    return options.steps * weightCount(config) > BRIEF;
+}
+
+/** How many weights a model has. */
+export function weightCount({vocab_size: v, block_size: t, n_embd: c, n_layer: layers}) {
+    return (2 * v + t) * c + 12 * layers * c * c;
+}
+
 /** For each text that the page holds: whether the steps read it. */
 export function knownTexts(run) {
     const read = new Set(run.order);

@@ -16,6 +16,8 @@ export const pageText = {
     heroSamples: "What it wrote after training",
     heroHint: "Underlined numbers open. Each shows what it was computed from, down to the last " +
         "bit, and leads on. Nothing here is made up, and no request leaves this page.",
+    printed: "These pages show step {step} of {steps}. Numbers are rounded; on the page itself each " +
+        "opens to its last bit. Answers stand upside down below the questions.",
     contents: "Contents",
     contains: "This file contains the documents that the steps used, as text.",
     withheld: "Documents were left out of this file, but for those of the steps shown.",
