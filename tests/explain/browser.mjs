@@ -19,13 +19,13 @@ async function read(stream) {
 
 async function run(page, job) {
     const complaints = [], requests = [];
-    page.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warn") {
-            complaints.push(message.text());
-        }
-    });
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    page.on("request", (request) => requests.push(request.url().slice(0, 200)));
+    const listeners = {
+        console: (message) => ["error", "warn"].includes(message.type()) &&
+            complaints.push(message.text()),
+        pageerror: (error) => complaints.push(String(error)),
+        request: (request) => requests.push(request.url().slice(0, 200)),
+    };
+    Object.entries(listeners).forEach(([event, listener]) => page.on(event, listener));
     const outcome = {console: complaints, requests};
     try {
         await page.goto("about:blank"); // or another fragment of the same page would not load it anew
@@ -35,7 +35,8 @@ async function run(page, job) {
     } catch (error) {
         outcome.error = String(error.stack || error);
     }
-    page.removeAllListeners();
+    // These alone: the page has listeners of its own, without which Chromium's tab is lost.
+    Object.entries(listeners).forEach(([event, listener]) => page.off(event, listener));
     return outcome;
 }
 
