@@ -18,6 +18,7 @@ import struct
 import subprocess
 import zlib
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from truth import OPERATIONS, Truth
@@ -332,6 +333,88 @@ def test_numbers_stay_where_they_are_when_the_inspector_opens(pages, width):
     job = {"page": pages["default"], "scenario": "places", "width": width, "args": {"count": 6}}
     for sheet, closed in drive("chrome", [job])[0]:
         assert abs(sheet) <= 2 and abs(closed) <= 2
+
+
+@pytest.mark.parametrize("kind, finger", [("chrome", False), ("firefox", False), ("chrome", True)])
+def test_slider_and_plot_follow_the_hand(pages, kind, finger):
+    job = {"page": pages["default"], "scenario": "dragged", "args": {"finger": finger}}
+    (found,) = drive(kind, [job])
+    step, fragment = found["slider"]
+    assert 180 < int(step) < 220 and f"step={step}" in fragment
+    assert len(found["steps"]) > 3  # the page followed on the way
+    assert int(step) in found["steps"] and found["steps"][-1] == int(found["plot"])
+    assert 500 < int(found["plot"]) < 700
+    assert found["selected"] == ""
+    # The page promises 50 ms; the machine may be busy. Only Chromium tells.
+    assert found["blocked"] < 200, found["blocked"]
+
+
+def test_a_samples_name_leads_to_its_drawing(pages):
+    job = {"page": pages["default"], "scenario": "namedSample", "args": {"name": 2}}
+    name = payload_of(pages["default"])[0]["samples"][2]
+    for position, shown in enumerate(drive("chrome", [job])[0]):
+        assert shown["inspected"] == f"Sample 3, “{name}”, position {position}"
+        assert shown["says"].startswith(f"Document 3 of 20, {name}: position {position};")
+        assert shown["pressed"] == [name, f"{name[position]}{position}"]
+        low, pin, high = (float.fromhex(shown[key]) for key in ("from", "pin", "to"))
+        assert low <= pin < high
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_cells_of_attention_can_be_read(pages, theme):
+    job = {"page": pages["default"], "scenario": "cells", "args": {"theme": theme}}
+    found = drive("chrome", [job])[0]
+    assert min(contrast for _, contrast, _ in found) >= 4.5
+    small = [apart for text, _, apart in found if text in {".05", ".06", ".07", ".08", ".09", ".10"}]
+    assert small and min(small) > 1.15  # 1.05 where colours go with the weights themselves
+
+
+def test_contributions_are_sorted_on_request(pages):
+    fragment = "#at=weight/412/layer0.mlp_fc1/3/5/grad"
+    job = {"page": pages["default"], "scenario": "contributions", "fragment": fragment}
+    added, largest = drive("chrome", [job])[0]
+    assert [number for number, _ in added] == [f"{i + 1}." for i in range(len(added))]
+    sizes = [abs(float.fromhex(bits)) for _, bits in largest]
+    assert len(sizes) > 2 and sizes == sorted(sizes, reverse=True)
+    assert sorted(added) == sorted(largest)
+
+
+def test_paper_has_what_nobody_has_scrolled_to(pages, tmp_path):
+    selectors = [".draw-numbers .num", ".tokens:not(.small) .token-id", ".solution", ".verdict",
+                 "header.bar", "#act1 .loading", "#act2 .loading"]  # fmt: skip
+    path = tmp_path / "page.pdf"
+    args = {"selectors": selectors, "path": str(path)}
+    found = drive("chrome", [{"page": pages["default"], "scenario": "printed", "args": args}])[0]
+    draws, ids, solutions, *hidden = (found[selector] for selector in selectors)
+    assert len(draws) == 24 and len(ids) > 2
+    assert len(solutions) == 6 and all(len(text) > 10 for text in solutions)
+    assert hidden == [[], [], [], []]
+    assert path.read_bytes().startswith(b"%PDF")
+
+
+def test_a_comparison_begins_with_its_cause(tmp_path):
+    isograd.explain(steps=20, seed=1, lr=0.02).save(tmp_path / "other.html")
+    page = tmp_path / "page.html"
+    isograd.explain(steps=20, compare=tmp_path / "other.html").save(page)
+    assert drive("chrome", [{"page": page, "scenario": "compared"}])[0] == [
+        "What was done differently",
+        "The same data, another lr (0.01 here, 0.02 there) and seed (42 here, 1 there).",
+        "lr",
+        "seed",
+        "The first number that differs",
+        "They differ from the start.",
+        "Losses, smoothed",
+    ]
+
+
+def test_a_link_brings_no_python_that_does_more_than_compute(pages):
+    texts = {"print(float(1 / 3).hex())": True, "import os\nos.system('ls')": False}
+    for text, shown in texts.items():
+        said = quote(quote(text, safe=""), safe="")
+        job = {"page": pages["one step"], "scenario": "inspectorText",
+               "fragment": f"#at=derived/0x1.0p%2B0/1/{said}"}  # fmt: skip
+        found = drive("chrome", [job])[0]
+        assert (text in found, "The same in Python" in found) == (shown, shown)
 
 
 def test_it_is_quick(pages):
