@@ -312,8 +312,10 @@ export async function namedSample(page, {name}) {
     await opened(page);
     await seen(page);
     const shown = async () => {
-        await page.evaluate(() => document.querySelector("[data-drawn]").scrollIntoView(
-            {behavior: "instant"}));
+        await page.evaluate(() => {
+            window.dispatchEvent(new Event("wheel")); // as a reader's hand would
+            document.querySelector("[data-drawn]").scrollIntoView({behavior: "instant"});
+        });
         await new Promise((resolve) => setTimeout(resolve, 400));
         await page.waitForFunction(() => !document.querySelector("[data-drawn] [aria-busy=true]") &&
             !document.querySelector("#inspector [aria-busy=true]"), {polling: 50});

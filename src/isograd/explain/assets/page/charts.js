@@ -298,8 +298,6 @@ function axes(options, f) {
             "text-anchor": "middle"}, tickText(v))),
         options.xLabel ? svg("text", {x: f.width - f.right, y: f.height - 4, "text-anchor": "end",
             "class": "axis-label"}, options.xLabel) : null,
-        options.yLabel ? svg("text", {x: 0, y: f.top + 2, "class": "axis-label"},
-            options.yLabel) : null,
         (options.lines || []).map((line) => svg("g", {"class": "guide"},
             svg("line", {x1: f.left, x2: f.width - f.right, y1: f.py(line.y), y2: f.py(line.y)}),
             svg("text", {x: f.width - f.right, y: f.py(line.y) - 5, "text-anchor": "end"},
@@ -332,7 +330,7 @@ function plotDrawing(options, frame, at) {
 
 /**
  * Lines over steps (or over x). {series: [{name, y, ref(i), class}], x, start (of steps, 1),
- * marks: [{x, label}], lines: [{y, label}], domain: [low, high], height, label, xLabel, yLabel, at,
+ * marks: [{x, label}], lines: [{y, label}], domain: [low, high], height, label, xLabel, at,
  * unit ("step"), onPick(index)}. Returns it with .mark(marks) and .move(index).
  */
 export function linePlot(options) {

@@ -130,8 +130,7 @@ function lossesOfBoth(theirs, first) {
     const formula = (whose) => (i) => `mean of the ${whose} losses of steps ${
         Math.max(1, i + 2 - window)} to ${i + 1}`;
     const python = (losses) => (i) => meanPython(losses.subarray(Math.max(0, i + 1 - window), i + 1));
-    const plot = linePlot({label: "Smoothed losses of both runs", xLabel: "step",
-        yLabel: "loss", at: state.step - 1,
+    const plot = linePlot({label: "Smoothed losses of both runs", xLabel: "step", at: state.step - 1,
         series: [{name: "this run", y: mean(run.losses), ref: () => "derived",
             formula: formula("run's"), python: python(run.losses), "class": "line-0"},
         {name: "other run", y: mean(theirs), ref: () => "derived",

@@ -39,13 +39,14 @@ export const text5 = {
         "and less than {high}, the stick of {letter}.",
     drawCaption: "Document {which} of {all}, {text}: position {number}; there are {count}. The " +
         "model had read {prefix}.",
-    drawHeads: ["token", "logit", "probability", "from", "to, without"],
+    drawHeads: ["token", "logit", "probability", "from", "up to"],
     drawGreedy: "This run sampled at temperature 0: nothing was drawn, the likeliest letter was " +
         "taken each time.",
-    drawAll: "Rows are sorted, the likeliest token first; the pin hit the marked one. From and to " +
-        "say where a token's stick lies, and the sticks lie in the order of the vocabulary: {first}. So " +
-        "rows that follow one another here do not touch. From is the sum of all probabilities " +
-        "before a token, to is that sum and its own. Probabilities are softmax(logit / {own}).",
+    drawAll: "Rows are sorted, the likeliest token first; the pin hit the marked one. The sticks " +
+        "lie in the order of the vocabulary, {first}, so rows that follow one another here need " +
+        "not touch. A stick begins at the sum of all probabilities before its token, and reaches " +
+        "up to that sum and its own, without it: [from, up to). Probabilities are " +
+        "softmax(logit / {own}).",
     drawTaken: "Tokens from the likeliest on; the first was taken.",
     drawNone: "This run drew no documents.",
 
