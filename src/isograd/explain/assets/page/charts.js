@@ -72,7 +72,8 @@ function heatCell(options, r, c, limit) {
         "class": "cell " + (value < 0 ? "minus" : "plus"), role: "gridcell", "data-ref": ref,
         "data-hex": hexOf(value), "data-formula": options.formula?.(r, c),
         "aria-label": (options.name ? options.name(r, c)
-            : `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}`) + ": " +
+            : `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}` +
+                (options.text ? `, ${options.text(r, c)}` : "")) + ": " +
             shortDecimal(value, options.numbers ? options.digits ?? 2 : 4),
     }, options.text ? options.text(r, c)
         : options.numbers ? shortDecimal(value, options.digits ?? 2) : null);
