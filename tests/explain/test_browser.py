@@ -118,7 +118,7 @@ def test_every_run_verifies(pages, kind):
 
 @pytest.mark.parametrize("kind", BROWSERS)
 def test_long_runs_of_every_kind_verify(tmp_path, kind):
-    """A thousand steps with letters beyond ASCII, more layers, batches, and documents that are cut."""
+    """A thousand steps: letters beyond ASCII, two layers, batches, documents that are cut."""
     jobs = []
     for name, options in RUNS.items():
         if 1 < options.get("steps", 1000) < 1000:
@@ -365,7 +365,8 @@ def test_cells_of_attention_can_be_read(pages, theme):
     job = {"page": pages["default"], "scenario": "cells", "args": {"theme": theme}}
     found = drive("chrome", [job])[0]
     assert min(contrast for _, contrast, _ in found) >= 4.5
-    small = [apart for text, _, apart in found if text in {".05", ".06", ".07", ".08", ".09", ".10"}]
+    few = {f".{i:02}" for i in range(5, 11)}
+    small = [apart for text, _, apart in found if text in few]
     assert small and min(small) > 1.15  # 1.05 where colours go with the weights themselves
 
 
