@@ -11,6 +11,7 @@ import puppeteer from "puppeteer-core";
 import * as scenarios from "./scenarios.mjs";
 
 const ATTEMPTS = 3;
+const [kind, executablePath] = process.argv.slice(2);
 
 async function read(stream) {
     const chunks = [];
@@ -20,9 +21,8 @@ async function read(stream) {
     return Buffer.concat(chunks).toString("utf-8");
 }
 
-/** A browser with one tab, which all jobs share: on a busy machine new ones may never answer. */
-async function launch(kind, executablePath) {
-    const browser = await puppeteer.launch({
+function launch() {
+    return puppeteer.launch({
         browser: kind,
         executablePath,
         headless: true,
@@ -31,19 +31,22 @@ async function launch(kind, executablePath) {
         // A container's root user has no sandbox to give.
         args: kind === "chrome" ? ["--no-sandbox"] : [],
     });
-    // Chromium closes its first tab by itself, Firefox is more likely to lose a second one.
+}
+
+/** Chromium closes its first tab by itself. In Firefox, new ones may not answer on a busy machine. */
+async function tab(browser) {
     const page = kind === "chrome" ? await browser.newPage() : (await browser.pages())[0];
     page.setDefaultTimeout(120_000);
-    return {browser, page};
+    return page;
 }
 
 async function open(page, job, number) {
-    await page.setViewport({width: job.width || 1280, height: job.height || 900});
+    const size = {width: job.width || 1280, height: job.height || 900};
     // The number loads a page anew where only the fragment is another.
     const url = `${pathToFileURL(job.page).href}?${number}${job.fragment || ""}`;
     const late = new AbortController();
     await Promise.race([
-        page.goto(url),
+        page.setViewport(size).then(() => page.goto(url)),
         pause(60_000, null, {signal: late.signal}).then(() => {
             throw new Error(`${url} did not open`);
         }),
@@ -51,7 +54,8 @@ async function open(page, job, number) {
 }
 
 /** What the page answers and complains of; `lost` if the browser did not even open it. */
-async function run(page, job, number) {
+async function run(browser, job, number) {
+    const page = await tab(browser);
     const complaints = [], requests = [];
     page.on("console", (message) => {
         if (message.type() === "error" || message.type() === "warn") {
@@ -69,24 +73,26 @@ async function run(page, job, number) {
         outcome.error = String(error.stack || error);
     }
     page.removeAllListeners();
+    if (kind === "chrome" && !outcome.lost) {
+        await page.close();
+    }
     return outcome;
 }
 
-const [kind, executablePath] = process.argv.slice(2);
-let running = null;
+let browser = null;
 try {
     for (const [number, job] of JSON.parse(await read(process.stdin)).entries()) {
         let outcome = {lost: true};
         for (let attempt = 0; outcome.lost && attempt < ATTEMPTS; attempt++) {
-            running ||= await launch(kind, executablePath);
-            outcome = await run(running.page, job, number);
+            browser ||= await launch();
+            outcome = await run(browser, job, number);
             if (outcome.lost) {
-                running.browser.process().kill("SIGKILL");
-                running = null;
+                browser.process().kill("SIGKILL");
+                browser = null;
             }
         }
         console.log(JSON.stringify(outcome));
     }
 } finally {
-    await running?.browser.close();
+    await browser?.close();
 }
