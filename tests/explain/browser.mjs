@@ -57,13 +57,18 @@ async function open(page, job, number) {
 async function run(browser, job, number) {
     const page = await tab(browser);
     const complaints = [], requests = [];
-    page.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warn") {
-            complaints.push(message.text());
-        }
-    });
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    page.on("request", (request) => requests.push(request.url().slice(0, 200)));
+    const listeners = {
+        console: (message) => {
+            if (message.type() === "error" || message.type() === "warn") {
+                complaints.push(message.text());
+            }
+        },
+        pageerror: (error) => complaints.push(String(error)),
+        request: (request) => requests.push(request.url().slice(0, 200)),
+    };
+    for (const [event, listener] of Object.entries(listeners)) {
+        page.on(event, listener);
+    }
     const outcome = {console: complaints, requests, lost: true};
     try {
         await open(page, job, number);
@@ -72,7 +77,9 @@ async function run(browser, job, number) {
     } catch (error) {
         outcome.error = String(error.stack || error);
     }
-    page.removeAllListeners();
+    for (const [event, listener] of Object.entries(listeners)) {
+        page.off(event, listener);
+    }
     if (kind === "chrome" && !outcome.lost) {
         await page.close();
     }
