@@ -166,9 +166,9 @@ function drawnLetter(context, list) {
             : ruler(context, steps[j], i, j),
         likeliest(context, steps[j], i, j),
         h("p", {"class": "caption"}, steps[j].cumulated
-            ? fill(text5.drawAll, {own: run.options.temperature, first: `${tokenText(0, run.chars)}, ${
-                tokenText(1, run.chars)}\u2026 to ${tokenText(run.chars.length, run.chars)}`})
-            : text5.drawTaken));
+            ? fill(text5.drawAll, {own: run.options.temperature, first: [0, 1, run.chars.length]
+                .map((token) => tokenText(token, run.chars)).join(" ").replace(/ (?=\S+$)/,
+                    " \u2026 ")}) : text5.drawTaken));
 }
 
 /** Shows the letter whose number is in the inspector. */

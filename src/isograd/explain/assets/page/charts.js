@@ -56,7 +56,7 @@ function readout(container, items, describe) {
     return line;
 }
 
-/** How strong a colour is, from 0 to 1. Where all are above 0 it is the root, so that small ones show. */
+/** How strong a colour is, from 0 to 1: the root where all are above 0, so that small ones show. */
 function strengthOf(value, limit, scale) {
     const share = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
     return scale === "sequential" ? Math.sqrt(share) : share;

@@ -1,4 +1,4 @@
-// Python texts of the numbers that the page computes by itself: each prints float.hex of its number.
+// Python texts of the numbers that the page computes by itself: each prints its number's float.hex.
 import {reprOf} from "../core/numbers.js";
 
 /** A number as Python reads it. */
