@@ -80,11 +80,12 @@ INLINE Lanes exp_of(Lanes x, unsigned *undecided) {
     return scale(down, index);
 }
 
-/* exp of n <= BLOCK numbers. Those left to libm are listed first, so that no branch is
- * mispredicted. */
-static void exp_block(double *x, size_t n) {
+/* exp of n <= BLOCK of all numbers, from number `first` on. Those left to libm are listed first, so
+ * that no branch is mispredicted. */
+static void exp_block(double *all, size_t first, size_t n, const Noted *noted) {
     double left_x[BLOCK + LANES];
     int64_t left_at[BLOCK + LANES];
+    double *x = all + first;
     size_t left = 0;
     assert(n <= BLOCK);
     for (size_t i = 0; i < n; i += LANES) {
@@ -99,12 +100,14 @@ static void exp_block(double *x, size_t n) {
     }
     for (size_t i = 0; i < left; i++)
         x[left_at[i]] = exp(left_x[i]);
+    for (size_t i = 0; UNLIKELY(noted != NULL) && i < left; i++)
+        calls_note_one_of(noted, first + (size_t)left_at[i], CALLED_EXP, left_x[i], x[left_at[i]]);
 }
 
-void exp_many_avx512(double *x, size_t n) {
+void exp_many_avx512(double *x, size_t n, const Noted *noted) {
     assert(KNOWN_LIBM);
     for (size_t i = 0; i < n; i += BLOCK)
-        exp_block(x + i, n - i < BLOCK ? n - i : BLOCK);
+        exp_block(x, i, n - i < BLOCK ? n - i : BLOCK, noted);
 }
 END_TARGET
 #endif
