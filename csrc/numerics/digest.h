@@ -5,8 +5,9 @@
  *     lane = rotated(lane ^ word, 13) * MULTIPLIER,
  * and in the end all lanes go, in two chains of the same kind that begin with the number of words, or
  * its complement, into the two words of the digest. Each of these steps is one to one, in the word
- * as in the lane. So numbers that differ in one word never have the same digest; those that differ
- * in more have it by chance, about once in 2**64. It is against accidents: whoever looks for other
+ * as in the lane. So numbers that differ in one word never have the same digest. Those that differ
+ * all over have it by chance, about once in 2**64; two words of one lane can make up for each other,
+ * which takes a chance of about one in 2**32. It is against accidents: whoever looks for other
  * numbers with the same digest finds them.
  *
  * explain/digest.py and assets/core/digest.js are the same.

@@ -1,6 +1,5 @@
 """Recording: the recorded run is the run that `train` makes, and what is recorded of it is true."""
 
-import contextlib
 import json
 import math
 import random
@@ -88,20 +87,6 @@ def test_the_recorded_run_is_the_one_that_train_makes(options, monkeypatch):
 
 
 needs_c = pytest.mark.skipif("native" not in TIERS, reason="nothing is compiled")
-
-
-@pytest.fixture
-def units():
-    """The names of the vector units of this machine; the one that was chosen comes back."""
-    from isograd import _native
-
-    chosen, found = _native.vector_unit(), []
-    for unit in ("plain", "avx2", "avx512"):
-        with contextlib.suppress(ValueError):
-            _native.set_vector_unit(unit)
-            found.append(unit)
-    yield found
-    _native.set_vector_unit(chosen)
 
 
 @needs_c
