@@ -14,7 +14,7 @@
 #include "vector_unit.h"
 
 /* g**2. Returns 0, or -1 where Python raises OverflowError. */
-static int square_of(double g, double *square) {
+INLINE int square_of(double g, double *square) {
     double magnitude = fabs(g);
     if (magnitude >= SQUARE_MIN && magnitude <= SQUARE_MAX) {
         *square = pow_2(g);
@@ -68,8 +68,10 @@ static int is_faint(double w, double m, double v, double least_w) {
     return fabs(m) < ldexp(1.0, FAINT_M) && fabs(w) >= least_w && v >= 0.0 && v <= DBL_MAX;
 }
 
-size_t adam_update_plain(double *restrict w, const double *restrict g, double *restrict m,
-                         double *restrict v, size_t n, const AdamRates *r, Calls *calls) {
+/* adam_update_plain, for calls that the compiler may know to be NULL: asking for each parameter would
+ * take 5 % longer. */
+INLINE size_t update(double *restrict w, const double *restrict g, double *restrict m,
+                     double *restrict v, size_t n, const AdamRates *r, Calls *calls) {
     const double least_w = adam_least_weight(r);
     for (size_t i = 0; i < n; i++) {
         double square, root;
@@ -78,7 +80,7 @@ size_t adam_update_plain(double *restrict w, const double *restrict g, double *r
             return i;
         const double decayed_v = decayed(r->beta2, v[i]);
         v[i] = decayed_v + r->rest2 * square;
-        if (UNLIKELY(calls != NULL))
+        if (calls)
             note_square(calls, g[i], square, decayed_v, r->rest2);
         if (is_faint(w[i], m[i], v[i], least_w))
             continue;
@@ -90,11 +92,16 @@ size_t adam_update_plain(double *restrict w, const double *restrict g, double *r
         double divisor = root + r->eps;
         if (divisor == 0.0)
             return i;
-        if (UNLIKELY(calls != NULL))
+        if (calls)
             note_root(calls, v_hat, root, w[i], r->lr * m_hat, r->eps);
         w[i] -= r->lr * m_hat / divisor;
     }
     return n;
+}
+
+size_t adam_update_plain(double *restrict w, const double *restrict g, double *restrict m,
+                         double *restrict v, size_t n, const AdamRates *r, Calls *calls) {
+    return calls ? update(w, g, m, v, n, r, calls) : update(w, g, m, v, n, r, NULL);
 }
 
 AdamError adam_error(double g, double v, const AdamRates *r) {

@@ -11,7 +11,9 @@
  * noted, `noted` says; NULL: none. */
 void exp_many(double *x, size_t n, const Noted *noted);
 
-/* The same in AVX-512. The caller knows that the processor has it, and that libm is a known one. */
+/* The same in vectors. The caller knows that the processor has the unit, and that libm is a known
+ * one. */
+void exp_many_avx2(double *x, size_t n, const Noted *noted);
 void exp_many_avx512(double *x, size_t n, const Noted *noted);
 
 #endif
