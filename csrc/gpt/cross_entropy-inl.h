@@ -24,8 +24,7 @@ static GptError cross_entropy_forward(const Pass *p, Range panels) {
         for (size_t o = 0; o < V; o++)
             store(logits + o * LANES, add(load(logits + o * LANES), minus_max));
         const size_t n_left = p->T - panel * LANES;
-        exp_of_lanes((Rows){logits, V, V * LANES, 1}, n_left < LANES ? n_left : LANES,
-                     p->calls);
+        exp_of_lanes((Rows){logits, V, V * LANES, 1}, n_left < LANES ? n_left : LANES, p->calls);
         Lanes total = splat(0.0);
         for (size_t o = 0; o < V; o++)
             total = add(total, load(logits + o * LANES));

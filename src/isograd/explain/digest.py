@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from struct import pack, unpack
 from typing import TypeAlias
 
-from .._backend import digest as native_digest
+from .._backend import backend, digest as native_digest
 
 Numbers: TypeAlias = "array[float] | array[int]"
 
@@ -19,7 +19,7 @@ MULTIPLIER, MULTIPLIER_2 = 0x9E3779B1, 0xB504F333
 def digest_of(numbers: Iterable[float]) -> bytes:
     """What tells `numbers` from others, to the bit, unless by chance."""
     doubles = numbers if isinstance(numbers, array) else array("d", numbers)
-    return native_digest(doubles) if native_digest else pure_digest(doubles)
+    return native_digest(doubles) if backend == "c" else pure_digest(doubles)
 
 
 def pure_digest(doubles: array[float]) -> bytes:

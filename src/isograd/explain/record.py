@@ -101,9 +101,10 @@ def record_run(
 ) -> Recording:
     """Train on `texts` as `isograd train` does, and record it.
 
-    Calls `callback(step, loss)` after each step, counted from 1. Raises ValueError for options that
-    do not go with the texts and where a page would be too large, and from Python's arithmetic where
-    training diverges.
+    Calls `callback(step, loss)` for each step, counted from 1: when those up to the next keyframe
+    are done, or after some hundredths of a second. Raises ValueError for options that do not go
+    with the texts and where a page would be too large, and from Python's arithmetic where training
+    diverges.
     """
     rng = Random(options.seed)
     order = list(range(len(texts)))
