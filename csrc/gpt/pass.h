@@ -99,8 +99,7 @@ typedef struct Pass {
     int32_t *qkv_order;                     /* (3 C) */
     double inverse_of_C, inverse_root_of_D; /* C**-1, (D**0.5)**-1 */
 
-    Calls *
-        calls; /* where the forward stage notes its calls of libm; NULL: nowhere. One worker only */
+    Calls *calls; /* where the forward stage notes those of libm; NULL: nowhere. For one worker */
     size_t n_workers;
     Outcome outcome[MOST_THREADS]; /* (n_workers) */
 } Pass;

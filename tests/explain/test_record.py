@@ -4,6 +4,7 @@ import json
 import math
 import random
 import struct
+from array import array
 from dataclasses import replace
 
 import pytest
@@ -230,3 +231,44 @@ def test_options_that_cannot_be(wrong, sentence):
 def test_a_damaged_header_says_so(content):
     with pytest.raises(ValueError, match="its payload is damaged"):
         payload.read_header(content)
+
+
+@needs_c
+def test_the_native_step_records_on_one_thread():
+    from isograd import _native
+
+    config = TINY.config(vocab_size=9)
+    model = isograd.GPT(config, rng=random.Random(1), tier="native").weights.native
+    run = {"step": 0, "steps": 9, "lr": 0.1, "losses": []}
+    for recorder in {"calls": _native.Calls()}, {"digests": bytearray()}:
+        with pytest.raises(ValueError, match="what is recorded is recorded on one thread"):
+            model.train([[1, 2, 3]], 1, threads=2, **run, **recorder)
+    digests = bytearray(b"before")
+    assert model.train([[1, 2, 3]], 9, **run, digests=digests) == len(run["losses"]) == 9
+    assert digests[:6] == b"before" and len(digests) == 6 + 8 * 9
+    assert digests[-8:] == record.digest_of(model.weights)
+
+
+@needs_c
+def test_draws_are_doubles_in_pairs():
+    from isograd import _native
+
+    for odd in array("d", [0.5]), array("i", [1, 2]):
+        with pytest.raises(ValueError, match="draws are doubles, and come in pairs"):
+            _native.Calls().note_draws(odd)
+
+
+def test_a_long_stretch_is_reported_in_parts(monkeypatch):
+    """What is trained in one go takes some hundredths of a second, so that progress shows."""
+    options, seen = Options(steps=12, n_embd=128, n_layer=4, block_size=32, batch_size=16), []
+    if "native" not in TIERS:
+        pytest.skip("the reference reports each step anyway")
+    train = record.NativeEngine.train
+
+    def counted(self, done, n, losses, digests):
+        train(self, done, n, losses, digests)
+        seen.append(len(losses))
+
+    monkeypatch.setattr(record.NativeEngine, "train", counted)
+    record.record_run(isograd.load_docs()[:200], options)
+    assert sum(seen) == 12 and len(seen) > 1

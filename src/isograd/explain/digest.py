@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from struct import pack, unpack
 from typing import TypeAlias
 
-from .._backend import backend, digest as native_digest
+from .._backend import backend
+from .._backend import digest as native_digest
 
 Numbers: TypeAlias = "array[float] | array[int]"
 

@@ -27,6 +27,7 @@ BETWEEN_KEYFRAMES = 334  # steps, where there is room
 ROOM_FOR_KEYFRAMES = 2_600_000  # bytes
 ROOM = 64_000_000  # bytes, for all: more makes a page of over 80 MB
 MOST_DIGESTS = 100_000
+LEAST_AT_ONCE = 64  # steps that C is asked for
 Tokens: TypeAlias = Sequence[int]
 
 
@@ -203,13 +204,13 @@ class NativeEngine:
         return array("d", moments[0].tobytes()), array("d", moments[1].tobytes())
 
     def learn_from(self, tokens: Sequence[Tokens]) -> None:
-        self.tokens = tokens
+        self.tokens, self.most = tokens, LEAST_AT_ONCE
 
     def train(self, done: int, n: int, losses: list[float], digests: bytearray) -> None:
-        """The next `n` steps, or fewer if they take long; at least one."""
-        self.native.train(
+        """The next `n` steps, or fewer if that takes long; at least one."""
+        n = self.native.train(
             self.tokens,
-            n,
+            min(n, self.most),  # whose documents are looked at in each call
             step=done,
             steps=self.options.steps,
             lr=self.options.lr,
@@ -221,6 +222,7 @@ class NativeEngine:
             digests=digests,
             briefly=True,
         )
+        self.most = max(2 * n, LEAST_AT_ONCE)
 
     def sample(self, bos: int, rng: Random) -> list[int]:
         return self.native.sample(bos, rng.random, self.options.temperature, self.calls)
