@@ -165,18 +165,17 @@ def train_until(
     digests = bytearray()
     try:
         engine.train(first, mark - first, losses, digests)
-    finally:
-        for loss in losses:
+    finally:  # steps before an error count, too
+        for step, loss in enumerate(losses, first + 1):
             if not math.isfinite(loss):
                 raise ArithmeticError(f"the loss is {loss}")
+            recording.losses.append(loss)
+            recording.corrections += 1 - BETA1**step, 1 - BETA2**step
+            if step % recording.digest_every == 0:
+                recording.digests += digests[8 * (step - first - 1) : 8 * (step - first)]
+            if callback:
+                callback(step, loss)
     check_room(recording.options, engine.model.num_params, 9 * len(engine.calls))
-    for step, loss in enumerate(losses, first + 1):
-        recording.losses.append(loss)
-        recording.corrections += 1 - BETA1**step, 1 - BETA2**step
-        if step % recording.digest_every == 0:
-            recording.digests += digests[8 * (step - first - 1) : 8 * (step - first)]
-        if callback:
-            callback(step, loss)
 
 
 def keyframe_steps(steps: int, num_params: int) -> Iterator[int]:
