@@ -46,6 +46,7 @@ def test_a_wild_script(tmp_path, wild):
     ours = timed("-m", "isograd", "run", "--why", script, "3", cwd=tmp_path)
     assert ours[0] == plain[0]
     assert re.search(r"class \w+: compiled", ours[1]), ours[1]
+    assert "backward(): left alone" not in ours[1], ours[1]
 
 
 @pytest.mark.measured

@@ -14,7 +14,7 @@ from os import path
 from .._core import unary_methods
 from ..reference import value as reference
 from .backwards import parts_of
-from .facts import without_docstring
+from .facts import copied, without_docstring
 from .meaning import Meaning
 from .normal_form import OURS, Scopes, Vocabulary
 from .patterns import Pattern
@@ -73,9 +73,13 @@ def orders(is_mirrored: bool = False) -> list[Known]:
     """All ways of writing the walk; or that from the last child to the first."""
     written = definitions(programs())["order"]
     ways = variants(mirrored(written) if is_mirrored else written, equal_expressions())
-    for way in ways:
-        way.body = [*way.body, *ast.parse("return order").body]
-    return list(map(Known, ways))
+    return [Known(with_ending(way, "return order")) for way in ways]
+
+
+def with_ending(function: ast.FunctionDef, statement: str) -> ast.FunctionDef:
+    twin = copied(function)
+    twin.body += ast.parse(statement).body
+    return twin
 
 
 @cache
