@@ -45,10 +45,10 @@ export const pageText = {
         "one wrong digit anywhere and the total is off.",
     receiptTechnical: "The worker seeds Python's Mersenne Twister, shuffles the order, draws " +
         "the weights, and replays forward, backward and Adam with the same operations in the " +
-        "same order. It compares each loss, a SHA-256 digest of all weights after each step, " +
+        "same order. It compares each loss, a 64-bit digest of all weights after each step, " +
         "each keyframe (a step whose whole state the file keeps) and the samples. `exp`, " +
-        "`log` and `**` are correctly rounded here; where " +
-        "the recording machine's libm was not, the file lists the difference. This proves that " +
+        "`log` and `**` are correctly rounded here; where the recording machine's libm was not, " +
+        "and that shows in any of these, the file lists the difference. This proves that " +
         "the numbers follow from the seed, the options and the documents. It does not prove who " +
         "made the file, or when.",
     receiptBefore: "Nothing has been replayed yet.",
