@@ -1,5 +1,6 @@
 """The twins: Value and the vector functions in pure Python and compiled, under the same tests."""
 
+import contextlib
 import signal
 import sys
 
@@ -28,3 +29,17 @@ def Value(request):
 def twin(request):
     """One of the twins: its Value and its vector functions."""
     return TWINS[request.param], VECTOR[request.param]
+
+
+@pytest.fixture
+def units():
+    """The names of the vector units of this machine; the one that was chosen comes back."""
+    from isograd import _native
+
+    chosen, found = _native.vector_unit(), []
+    for unit in ("plain", "avx2", "avx512"):
+        with contextlib.suppress(ValueError):
+            _native.set_vector_unit(unit)
+            found.append(unit)
+    yield found
+    _native.set_vector_unit(chosen)

@@ -449,8 +449,8 @@ def start(path: Path, way: str) -> int:
 def serve() -> None:
     """For each line `ways path` of standard input runs the script and answers with its statuses."""
     walks = [
-        known.orders("order"),
-        known.orders("mirrored_order"),
+        known.orders(),
+        known.orders(is_mirrored=True),
         known.endings("hand_on"),
         known.endings("hand_on_by_closures"),
     ]

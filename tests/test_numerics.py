@@ -85,6 +85,7 @@ def check_update(library, w, g, m, v, rates, offset=0):
         *map(pointer, (arrays[0], grad, *arrays[1:])),
         ctypes.c_size_t(len(w)),
         ctypes.byref(rates),
+        None,
     )
     error = None
     if index < len(w):
@@ -308,7 +309,7 @@ def test_adam_long_run(library):
         rates = rates_of(step, **{**RATES, "lr": 0.01 * (1 - (step - 1) / 20_000)})
         assert (
             library.adam_update(
-                *map(pointer, (w, g, m, v)), ctypes.c_size_t(n), ctypes.byref(rates)
+                *map(pointer, (w, g, m, v)), ctypes.c_size_t(n), ctypes.byref(rates), None
             )
             == n
         )
@@ -411,7 +412,7 @@ def test_scaled_vectors_are_added(library, length, is_one_sum):
 def check_exp(library, x, offset=0):
     """Compares exp_many of `x` with math.exp, or with infinity where math.exp raises."""
     array = unaligned(x, offset)
-    library.exp_many(pointer(array), ctypes.c_size_t(len(x)))
+    library.exp_many(pointer(array), ctypes.c_size_t(len(x)), None)
     expected = list(map(python_exp, map(float, x)))
     if not same(expected, array):
         i = next(i for i, pair in enumerate(zip(expected, array)) if not same(*([x] for x in pair)))
@@ -475,7 +476,7 @@ def check_pow(library, x, offset=0):
         array, out = unaligned(x, offset), unaligned(x, (offset + 3) % 8)
         expected = [python_pow(base, exponent) for base in map(float, x)]
         for target, source in ((out, array), (array, array)):
-            library.pow_many(pointer(target), pointer(source), ctypes.c_size_t(len(x)), p)
+            library.pow_many(pointer(target), pointer(source), ctypes.c_size_t(len(x)), p, None)
             if not same(expected, target):
                 i = next(i for i in range(len(x)) if not same([expected[i]], [target[i]]))
                 pytest.fail(

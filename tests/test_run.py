@@ -1240,8 +1240,8 @@ def test_no_mutation_of_a_function_is_recognised():
 def test_no_mutation_of_a_method_is_recognised():
     n = 0
     walks = [
-        known.orders("order"),
-        known.orders("mirrored_order"),
+        known.orders(),
+        known.orders(is_mirrored=True),
         known.endings("hand_on"),
         known.endings("hand_on_by_closures"),
     ]

@@ -259,10 +259,13 @@ static NOINLINE void attention_forward(const Pass *p, const Layer *layer, Range 
         double *exps = layer->exps + view.begin, *inverse = layer->totals.inverse + first_total;
         for (size_t h = heads.from; h < heads.to; h++)
             attention_scores(p, &view, exps + h * n, q + h * D * LANES, seen + (C + h * D) * LANES);
-        exp_of_lanes((Rows){exps + heads.from * n, view.n_rows, n, n_heads}, view.n_lanes);
+        exp_of_lanes((Rows){exps + heads.from * n, view.n_rows, n, n_heads}, view.n_lanes,
+                     p->calls);
         for (size_t h = heads.from; h < heads.to; h++)
             store(inverse + h * LANES, mask_and_total(&view, exps + h * n));
-        invert_totals(layer->totals, first_total + heads.from * LANES, n_heads * LANES);
+        const Noted lanes = {p->calls, LANES, view.n_lanes};
+        invert_totals(layer->totals, first_total + heads.from * LANES, n_heads * LANES,
+                      p->calls ? &lanes : NULL);
         for (size_t h = heads.from; h < heads.to; h++)
             weigh_values(&view, layer->heads + (panel * C + h * D) * LANES, D,
                          (Panels){seen + (2 * C + h * D) * LANES, stride}, exps + h * n,

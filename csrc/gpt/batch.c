@@ -122,8 +122,10 @@ static void run_piece(const Batch *batch, Pass *p, Range piece, const Worker *me
     const GPT *g = batch->g;
     const Stages *stages = stages_here();
     const size_t n_docs = batch->docs->n;
-    if (me->number == 0)
+    if (me->number == 0) {
         pass_take(p, batch->docs, piece, n_docs == 1 ? 1.0 : 1.0 / (double)n_docs, me->n);
+        p->calls = batch->calls;
+    }
     wait_for_others(me);
     stages->forward(p, g->weights, me);
     wait_for_others(me);
@@ -241,6 +243,7 @@ static BatchResult run_together(const Batch *batch) {
 
 BatchResult batch_run(const Batch *batch) {
     assert(batch->me.n == team_size(batch->me.team));
+    assert(batch->me.n == 1 || batch->calls == NULL);
     const size_t n_docs = batch->docs->n;
     const int few = n_docs < batch->me.n;
     if (few && (n_docs == 1 || worth_sharing(batch, (Range){0, n_docs})))

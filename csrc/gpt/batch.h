@@ -46,6 +46,7 @@ typedef struct {
     int with_gradients;
     int (*is_unwanted)(void); /* NULL, or whether to stop: asked by thread 0 every few hundredths of
                                * a second, between pieces; then the error is GPT_INTERRUPTED */
+    Calls *calls;             /* where calls of libm are noted, on one thread only; or NULL */
     Worker me;                /* of the team, alone too */
 } Batch;
 

@@ -24,19 +24,23 @@ static GptError cross_entropy_forward(const Pass *p, Range panels) {
         for (size_t o = 0; o < V; o++)
             store(logits + o * LANES, add(load(logits + o * LANES), minus_max));
         const size_t n_left = p->T - panel * LANES;
-        exp_of_lanes((Rows){logits, V, V * LANES, 1}, n_left < LANES ? n_left : LANES);
+        exp_of_lanes((Rows){logits, V, V * LANES, 1}, n_left < LANES ? n_left : LANES, p->calls);
         Lanes total = splat(0.0);
         for (size_t o = 0; o < V; o++)
             total = add(total, load(logits + o * LANES));
         store(p->totals.inverse + panel * LANES, total);
     }
-    invert_totals(p->totals, first, end - first);
+    const Noted positions = noted_positions(p, panels);
+    invert_totals(p->totals, first, end - first, p->calls ? &positions : NULL);
     for (size_t t = first; t < end && t < p->T; t++) {
         const double *exps = p->logits + t / LANES * V * LANES + t % LANES;
         p->probability[t] = exps[(size_t)p->target_id[t] * LANES] * p->totals.inverse[t];
         if (p->probability[t] <= 0.0)
             return GPT_LOG_DOMAIN;
-        p->loss[t] = log(p->probability[t]) * -1.0;
+        const double logarithm = log(p->probability[t]);
+        if (UNLIKELY(p->calls != NULL))
+            calls_note(p->calls, CALLED_LOG, p->probability[t], logarithm);
+        p->loss[t] = logarithm * -1.0;
     }
     return GPT_OK;
 }

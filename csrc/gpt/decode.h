@@ -2,8 +2,8 @@
 #ifndef ISOGRAD_GPT_DECODE_H
 #define ISOGRAD_GPT_DECODE_H
 
-#include "calls.h"
 #include "model.h"
+#include "numerics/calls.h"
 
 /* Keys and values of the positions so far, and the logits for what comes next. */
 typedef struct {

@@ -15,7 +15,7 @@ typedef struct {
 
 /* exp of the first R lanes; the others become 1.0: no total of theirs is 0, which powers would take
  * long for. */
-INLINE void exp_of_packed(const size_t R, Rows rows) {
+INLINE void exp_of_packed(const size_t R, Rows rows, const Noted *noted) {
     enum { MOST = 64 }; /* rows at a time */
     double packed[MOST * FEW_LANES + LANES], *from[MOST];
     size_t n = 0;
@@ -26,7 +26,7 @@ INLINE void exp_of_packed(const size_t R, Rows rows) {
             n++;
             if (n < MOST && (row + 1 < rows.n_rows || i + 1 < rows.n_times))
                 continue;
-            exp_many(packed, n * R);
+            exp_many(packed, n * R, noted);
             for (size_t k = 0; k < n; k++) {
                 store(from[k], splat(1.0));
                 store_some(from[k], load_anywhere(packed + k * R), R);
@@ -36,12 +36,16 @@ INLINE void exp_of_packed(const size_t R, Rows rows) {
 }
 
 /* exp of the first n_lanes lanes; the others hold nothing, and what becomes of them does not
- * matter. */
-static NOINLINE void exp_of_lanes(Rows rows, size_t n_lanes) {
+ * matter. Notes the calls of the first ones in `calls`, unless that is NULL. */
+static NOINLINE void exp_of_lanes(Rows rows, size_t n_lanes, Calls *calls) {
+    Noted noted = {calls, LANES, n_lanes};
     if (n_lanes <= FEW_LANES)
-        WITH_AT_LEAST(FEW_LANES, n_lanes, exp_of_packed(R, rows));
+        WITH_AT_LEAST(FEW_LANES, n_lanes, {
+            noted.row = R;
+            exp_of_packed(R, rows, calls ? &noted : NULL);
+        });
     else
-        exp_many(rows.x, rows.step * rows.n_times);
+        exp_many(rows.x, rows.step * rows.n_times, calls ? &noted : NULL);
 }
 
 #endif

@@ -56,7 +56,7 @@ static void evaluate(void *context, Team *team, size_t thread) {
 }
 
 static GptError run_batch(GPT *g, const Documents *docs, int with_gradients, double *loss) {
-    Evaluation evaluation = {.batch = {g, docs, with_gradients, NULL, {0}}};
+    Evaluation evaluation = {.batch = {g, docs, with_gradients, NULL, NULL, {0}}};
     GptError error = workspace_reserve(g->workspace, &g->s, 1, docs, docs->n);
     if (error)
         return error;

@@ -21,6 +21,7 @@
 
 #include "documents.h"
 #include "model.h"
+#include "numerics/calls.h"
 #include "numerics/lanes.h"
 #include "shares.h"
 
@@ -98,6 +99,7 @@ typedef struct Pass {
     int32_t *qkv_order;                     /* (3 C) */
     double inverse_of_C, inverse_root_of_D; /* C**-1, (D**0.5)**-1 */
 
+    Calls *calls; /* where the forward stage notes those of libm; NULL: nowhere. For one worker */
     size_t n_workers;
     Outcome outcome[MOST_THREADS]; /* (n_workers) */
 } Pass;
@@ -121,6 +123,12 @@ double pass_gradient_bound(const Pass *p);
 static inline const int32_t *descending_rows(const Pass *p, size_t n) {
     assert(n <= p->n_descending);
     return p->descending + (p->n_descending - n);
+}
+
+/* Of numbers for all lanes of these panels: the calls for positions are to be noted. */
+static inline Noted noted_positions(const Pass *p, Range panels) {
+    const size_t first = panels.from * LANES, n = panels.to * LANES - first;
+    return (Noted){p->calls, n, n < p->T - first ? n : p->T - first};
 }
 
 #endif

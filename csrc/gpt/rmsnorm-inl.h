@@ -20,8 +20,9 @@ static void rmsnorm_forward(const Pass *p, const Norm *norm, Range panels) {
         Lanes mean_square = mul(sum, splat(p->inverse_of_C));
         store(slope + panel * LANES, add(mean_square, splat(1e-5)));
     }
-    pow_many(scale + first, slope + first, n, POW_MINUS_HALF);
-    pow_many(slope + first, slope + first, n, POW_MINUS_3_HALVES);
+    const Noted positions = noted_positions(p, panels), *noted = p->calls ? &positions : NULL;
+    pow_many(scale + first, slope + first, n, POW_MINUS_HALF, noted);
+    pow_many(slope + first, slope + first, n, POW_MINUS_3_HALVES, noted);
     for (size_t panel = panels.from; panel < panels.to; panel++) {
         Lanes factor = load(scale + panel * LANES);
         store(slope + panel * LANES, mul(splat(-0.5), load(slope + panel * LANES)));

@@ -38,7 +38,7 @@ static AdamRates rates_at(const TrainingRun *run, size_t step) {
 static GptError adam_failure(const GPT *g, const AdamRates *rates) {
     for (size_t i = 0; i < g->n_params; i++) {
         double weight = 0.0, gradient = g->gradients[i], m = 0.0, v = g->second_moments[i];
-        if (adam_update(&weight, &gradient, &m, &v, 1, rates) == 0) {
+        if (adam_update(&weight, &gradient, &m, &v, 1, rates, NULL) == 0) {
             AdamError error = adam_error(gradient, v, rates);
             return error == ADAM_OVERFLOW  ? GPT_POW_RANGE
                    : error == ADAM_COMPLEX ? GPT_POW_COMPLEX
@@ -91,7 +91,7 @@ static GptError update_weights(const Training *training, size_t step, double gra
         const size_t from = task * task_size;
         const size_t n = task + 1 < n_tasks ? task_size : g->n_params - from;
         adam_update(g->weights + from, g->gradients + from, g->first_moments + from,
-                    g->second_moments + from, n, &rates);
+                    g->second_moments + from, n, &rates, training->run->calls);
     }
     return GPT_OK;
 }
@@ -124,7 +124,8 @@ static void train(void *context, Team *team, size_t thread) {
     Documents docs = run->docs;
     docs.n = run->batch_size;
     for (size_t i = run->completed; i < run->n_steps; i++) {
-        const BatchResult result = batch_run(&(Batch){training->g, &docs, 1, run->is_unwanted, me});
+        const Batch batch = {training->g, &docs, 1, run->is_unwanted, run->calls, me};
+        const BatchResult result = batch_run(&batch);
         GptError error = result.error;
         if (!error)
             error = update_weights(training, run->first_step + i, result.gradient_bound, team);
@@ -133,6 +134,9 @@ static void train(void *context, Team *team, size_t thread) {
             if (!error) {
                 const double now = seconds_now();
                 run->losses[i] = batch_loss(training->g->workspace, docs.n);
+                if (run->digests)
+                    digest_of(training->g->weights, training->g->n_params,
+                              run->digests + i * DIGEST_SIZE);
                 run->completed = i + 1;
                 note_pace(training, &docs, team, now);
                 training->last = now;
@@ -165,6 +169,7 @@ static void train_stretch(Training *training, size_t n_threads) {
 GptError gpt_train(GPT *g, TrainingRun *run) {
     const size_t n_threads = run->n_threads < MOST_THREADS ? run->n_threads : MOST_THREADS;
     Training training = {.g = g, .run = run, .start = seconds_now()};
+    assert(n_threads == 1 || (run->calls == NULL && run->digests == NULL));
     run->completed = 0;
     training.odd_moments = any_negative(g->second_moments, g->n_params);
     training.error = workspace_reserve(g->workspace, &g->s, n_threads, &run->docs, run->batch_size);

@@ -4,6 +4,8 @@
 
 #include "documents.h"
 #include "model.h"
+#include "numerics/calls.h"
+#include "numerics/digest.h"
 #include "pace.h"
 
 /* Steps first_step .. first_step + n_steps - 1 of a schedule of schedule_steps in all. Each learns
@@ -15,7 +17,9 @@ typedef struct {
     int (*is_unwanted)(void); /* as in batch.h */
     Pace *pace;               /* decides when threads work together; NULL: always */
     double seconds;           /* stop after the first step that ends later than this */
+    Calls *calls;             /* where calls of libm are noted; NULL: nowhere. On one thread only */
     double *losses;           /* out: of each step completed */
+    unsigned char *digests;   /* out: of the weights after it, DIGEST_SIZE each; or NULL */
     size_t completed;         /* out */
 } TrainingRun;
 

@@ -87,7 +87,7 @@ int params_adam_update(PyObject *const *params, double *m, double *v, Py_ssize_t
         memcpy(old_m, m + i, (size_t)gathered * sizeof *m);
         memcpy(old_v, v + i, (size_t)gathered * sizeof *v);
         Py_ssize_t done =
-            (Py_ssize_t)adam_update(updated, g, m + i, v + i, (size_t)gathered, rates);
+            (Py_ssize_t)adam_update(updated, g, m + i, v + i, (size_t)gathered, rates, NULL);
         Py_ssize_t kept = scatter(params + i, done, w, updated);
         memcpy(m + i + kept, old_m + kept, (size_t)(gathered - kept) * sizeof *m);
         memcpy(v + i + kept, old_v + kept, (size_t)(gathered - kept) * sizeof *v);

@@ -83,6 +83,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "adam_notes.h"
 #include "adam_update.h"
 #include "lanes_x86-inl.h"
 #include "libm_margins.h"
@@ -254,10 +255,14 @@ INLINE Mask unsquared(Lanes g, Lanes new_v) {
 /* Puts pow's square into the new v of the doubtful lanes. On arrays and out of line: with a vector
  * as its result, the loop below takes 8 % longer in AVX2. */
 static NOINLINE void settle_v(unsigned doubtful, double *new_v, const double *g, const double *v,
-                              const AdamRates *rates) {
+                              const AdamRates *rates, Calls *calls) {
     for (size_t i = 0; i < LANES; i++)
-        if (doubtful >> i & 1)
-            new_v[i] = rates->beta2 * v[i] + rates->rest2 * pow(fabs(g[i]), 2.0);
+        if (doubtful >> i & 1) {
+            const double square = pow(fabs(g[i]), 2.0), decayed_v = rates->beta2 * v[i];
+            new_v[i] = decayed_v + rates->rest2 * square;
+            if (UNLIKELY(calls != NULL))
+                note_square(calls, g[i], square, decayed_v, rates->rest2);
+        }
 }
 
 /* ---- roots ---- */
@@ -365,7 +370,7 @@ INLINE void finish(Roots roots, double *all_w, const Rates *k, Doubts *doubts) {
 /* Asks pow where the other root leads to another w. w is updated; step and v_hat come again from m
  * and v. Lanes are listed first, so that no branch is mispredicted here either. */
 static NOINLINE void settle_w(Doubts *doubts, double *w, const double *m, const double *v,
-                              const Rates *k, double eps) {
+                              const Rates *k, double eps, Calls *calls) {
     enum { MOST = MOST_DOUBTS * LANES };
     double old_w[MOST], step[MOST], v_hat[MOST];
     int64_t at[MOST];
@@ -385,14 +390,19 @@ static NOINLINE void settle_w(Doubts *doubts, double *w, const double *m, const 
         list_places(at + n, doubtful, first);
         n += number_of(doubtful);
     }
-    for (size_t i = 0; i < n; i++)
-        w[at[i]] = old_w[i] - step[i] / (pow(v_hat[i], 0.5) + eps);
+    for (size_t i = 0; i < n; i++) {
+        const double root = pow(v_hat[i], 0.5);
+        if (UNLIKELY(calls != NULL))
+            note_root(calls, v_hat[i], root, old_w[i], step[i], eps);
+        w[at[i]] = old_w[i] - step[i] / (root + eps);
+    }
     doubts->n = 0;
 }
 
 /* adam_update with a divide_m that the compiler knows. */
 INLINE size_t update(double *restrict w, const double *restrict g, double *restrict m,
-                     double *restrict v, size_t n, const AdamRates *rates, int divide_m) {
+                     double *restrict v, size_t n, const AdamRates *rates, Calls *calls,
+                     int divide_m) {
     const Rates k = rates_of(rates);
     const Corrected none = {0, splat(0.0), splat(1.0)}; /* leaves w as it is */
     Corrected group = none;
@@ -403,7 +413,7 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
     size_t i = 0, done = LANES;
     for (; i + LANES <= n; i += LANES) {
         if (UNLIKELY(doubts.n >= AT_ONCE))
-            settle_w(&doubts, w, m, v, &k, rates->eps);
+            settle_w(&doubts, w, m, v, &k, rates->eps, calls);
         prefetch(g + i, AHEAD);
         prefetch(m + i, AHEAD);
         prefetch(v + i, AHEAD);
@@ -417,7 +427,7 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
             if (lanes_in(both(both(plus_0(grad), plus_0(old_m)), plus_0(old_v))) == ALL_LANES)
                 continue;
             if (any(strange(new, load_anywhere(w + i), &k))) {
-                done = adam_update_plain(w + i, g + i, m + i, v + i, LANES, rates);
+                done = adam_update_plain(w + i, g + i, m + i, v + i, LANES, rates, calls);
                 if (done < LANES)
                     break;
                 continue;
@@ -426,7 +436,7 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
             if (any(doubtful)) {
                 double settled[LANES];
                 store_anywhere(settled, new.v);
-                settle_v(lanes_in(doubtful), settled, g + i, v + i, rates);
+                settle_v(lanes_in(doubtful), settled, g + i, v + i, rates, calls);
                 new.v = load_anywhere(settled);
             }
             step_m = zero_where(below_power(new.m, LOWEST_M), new.m);
@@ -440,20 +450,20 @@ INLINE size_t update(double *restrict w, const double *restrict g, double *restr
         group = corrected(i, step_m, root_v, &k, divide_m);
     }
     if (n < LANES)
-        return adam_update_plain(w, g, m, v, n, rates);
+        return adam_update_plain(w, g, m, v, n, rates, calls);
     finish(roots, w, &k, &doubts);
     finish(roots_of(guess), w, &k, &doubts);
     finish(roots_of(guess_of(group)), w, &k, &doubts);
-    settle_w(&doubts, w, m, v, &k, rates->eps);
+    settle_w(&doubts, w, m, v, &k, rates->eps, calls);
     if (done < LANES)
         return i + done;
-    return i + adam_update_plain(w + i, g + i, m + i, v + i, n - i, rates);
+    return i + adam_update_plain(w + i, g + i, m + i, v + i, n - i, rates, calls);
 }
 
 size_t ADAM_UPDATE(double *restrict w, const double *restrict g, double *restrict m,
-                   double *restrict v, size_t n, const AdamRates *rates) {
+                   double *restrict v, size_t n, const AdamRates *rates, Calls *calls) {
     assert(KNOWN_LIBM && adam_rates_are_ordinary(rates));
     if (rates->correction1 == 1.0)
-        return update(w, g, m, v, n, rates, 0);
-    return update(w, g, m, v, n, rates, 1);
+        return update(w, g, m, v, n, rates, calls, 0);
+    return update(w, g, m, v, n, rates, calls, 1);
 }

@@ -13,6 +13,8 @@
 
 #include <stddef.h>
 
+#include "calls.h"
+
 typedef struct {
     double lr, beta1, beta2, rest1, rest2; /* rest = 1 - beta */
     double correction1, correction2;       /* 1 - beta**step */
@@ -24,9 +26,10 @@ _Static_assert(sizeof(AdamRates) == 8 * sizeof(double), "the tests lay it out li
 /* Updates w, m and v (n each) by the gradients g (n). No two arrays overlap. Any alignment will do,
  * but 64 bytes is fastest. Returns n, or the index of the first parameter at which Python raises;
  * adam_error says what. Then all before it is updated and nothing after it, and its own m and v are
- * as Python's loop leaves them. */
+ * as Python's loop leaves them. The calls that matter (adam_notes.h) are noted in `calls`; NULL:
+ * none are. */
 size_t adam_update(double *restrict w, const double *restrict g, double *restrict m,
-                   double *restrict v, size_t n, const AdamRates *rates);
+                   double *restrict v, size_t n, const AdamRates *rates, Calls *calls);
 
 /* A first moment below 2**FAINT_M moves no weight from adam_least_weight() on, whatever v is: the
  * step is less than 2**-60 of the weight. For ordinary rates; else the least weight is infinite. */
@@ -37,11 +40,11 @@ double adam_least_weight(const AdamRates *rates);
  * proofs in adam-inl.h hold. */
 int adam_rates_are_ordinary(const AdamRates *rates);
 size_t adam_update_plain(double *restrict w, const double *restrict g, double *restrict m,
-                         double *restrict v, size_t n, const AdamRates *rates);
+                         double *restrict v, size_t n, const AdamRates *rates, Calls *calls);
 size_t adam_update_avx2(double *restrict w, const double *restrict g, double *restrict m,
-                        double *restrict v, size_t n, const AdamRates *rates);
+                        double *restrict v, size_t n, const AdamRates *rates, Calls *calls);
 size_t adam_update_avx512(double *restrict w, const double *restrict g, double *restrict m,
-                          double *restrict v, size_t n, const AdamRates *rates);
+                          double *restrict v, size_t n, const AdamRates *rates, Calls *calls);
 
 typedef enum { ADAM_OVERFLOW, ADAM_ZERO_DIVISION, ADAM_COMPLEX } AdamError;
 

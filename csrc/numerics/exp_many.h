@@ -4,11 +4,16 @@
 
 #include <stddef.h>
 
-/* x[i] = exp(x[i]) for n numbers. Overflow gives infinity, and underflow 0 or a subnormal number,
- * as libm does; Python's OverflowError is the caller's to raise. errno is not kept. */
-void exp_many(double *x, size_t n);
+#include "calls.h"
 
-/* The same in AVX-512. The caller knows that the processor has it, and that libm is a known one. */
-void exp_many_avx512(double *x, size_t n);
+/* x[i] = exp(x[i]) for n numbers. Overflow gives infinity, and underflow 0 or a subnormal number,
+ * as libm does; Python's OverflowError is the caller's to raise. errno is not kept. Which calls are
+ * noted, `noted` says; NULL: none. */
+void exp_many(double *x, size_t n, const Noted *noted);
+
+/* The same in vectors. The caller knows that the processor has the unit, and that libm is a known
+ * one. */
+void exp_many_avx2(double *x, size_t n, const Noted *noted);
+void exp_many_avx512(double *x, size_t n, const Noted *noted);
 
 #endif

@@ -1,7 +1,7 @@
 /* How far exp and pow of this machine's libm are trusted: the model and its margins, for all files.
  *
  * This file holds no code. What is computed instead of a call, and how well, is proved where it is
- * computed: powers.h, pow_avx512.c, exp_avx512.c, adam-inl.h.
+ * computed: powers.h, pow_avx512.c, exp-inl.h, adam-inl.h.
  *
  * The question. The exact value of exp(x) or pow(x, y) is hardly ever a double; it lies between two
  * doubles that are neighbours. If libm always returned the nearer one, anybody could compute the

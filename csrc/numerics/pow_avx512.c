@@ -60,10 +60,12 @@ INLINE Sum power_of(Lanes x, Power p) {
     return (Sum){cube.high, mul_add(cube.high, mul(e, splat(1.5)), low)};
 }
 
-/* pow_many of n <= LANES numbers. The other lanes are 0.0, and what comes of them is not looked
- * at. */
-INLINE void group_powers(double *power, const double *x, size_t n, Power p) {
-    Lanes base = load_some(x, n);
+/* pow_many of n <= LANES of all numbers, from number `first` on. The other lanes are 0.0, and what
+ * comes of them is not looked at. */
+INLINE void group_powers(double *powers, const double *x, size_t first, size_t n, Power p,
+                         const Noted *noted) {
+    Lanes base = load_some(x + first, n);
+    double *power = powers + first;
     Sum sum = power_of(base, p);
     Lanes high = add(sum.high, sum.low), low = sub(sum.low, sub(high, sum.high));
     Lanes margin = mul(power_of_2_in(high), splat(MARGIN));
@@ -76,32 +78,34 @@ INLINE void group_powers(double *power, const double *x, size_t n, Power p) {
     for (; UNLIKELY(undecided); undecided &= undecided - 1) {
         int j = __builtin_ctz(undecided);
         power[j] = pow_libm(lanes[j], p);
+        if (UNLIKELY(noted != NULL))
+            pow_note(noted, first + (size_t)j, lanes[j], p, power[j]);
     }
 }
 
 /* pow_many for a p that the compiler knows. */
-INLINE void powers(double *power, const double *x, size_t n, Power p) {
+INLINE void powers(double *power, const double *x, size_t n, Power p, const Noted *noted) {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        group_powers(power + i, x + i, LANES, p);
+        group_powers(power, x, i, LANES, p, noted);
     if (i < n)
-        group_powers(power + i, x + i, n - i, p);
+        group_powers(power, x, i, n - i, p, noted);
 }
 
-void pow_many_avx512(double *power, const double *x, size_t n, Power p) {
+void pow_many_avx512(double *power, const double *x, size_t n, Power p, const Noted *noted) {
     assert(KNOWN_LIBM);
     switch (p) {
     case POW_MINUS_HALF:
-        powers(power, x, n, POW_MINUS_HALF);
+        powers(power, x, n, POW_MINUS_HALF, noted);
         break;
     case POW_MINUS_3_HALVES:
-        powers(power, x, n, POW_MINUS_3_HALVES);
+        powers(power, x, n, POW_MINUS_3_HALVES, noted);
         break;
     case POW_MINUS_1:
-        powers(power, x, n, POW_MINUS_1);
+        powers(power, x, n, POW_MINUS_1, noted);
         break;
     case POW_MINUS_2:
-        powers(power, x, n, POW_MINUS_2);
+        powers(power, x, n, POW_MINUS_2, noted);
         break;
     }
 }

@@ -13,6 +13,12 @@ double pow_libm(double x, Power p) {
     return pow(x, exponents[p]);
 }
 
+void pow_note(const Noted *noted, size_t i, double x, Power p, double power) {
+    static const Called called[] = {CALLED_INVERSE_ROOT, CALLED_INVERSE_ROOT_CUBED, CALLED_INVERSE,
+                                    CALLED_INVERSE_SQUARE};
+    calls_note_one_of(noted, i, called[p], x, power);
+}
+
 static int in_range(double x) { return x >= RECIPROCAL_MIN && x <= RECIPROCAL_MAX; }
 
 static double pow_one(double x, Power p) {
@@ -23,14 +29,28 @@ static double pow_one(double x, Power p) {
     return pow_libm(x, p);
 }
 
-void pow_many(double *power, const double *x, size_t n, Power p) {
+static void pow_and_note(double *power, const double *x, size_t n, Power p, const Noted *noted) {
+    for (size_t i = 0, in_row = 0; i < n; i++) { /* in_row is i % row: divisions take long */
+        const double result = pow_one(x[i], p);
+        if (in_row < noted->used)
+            pow_note(noted, i, x[i], p, result);
+        power[i] = result;
+        in_row = in_row + 1 < noted->row ? in_row + 1 : 0;
+    }
+}
+
+void pow_many(double *power, const double *x, size_t n, Power p, const Noted *noted) {
     assert(power == x || are_apart(power, x, n));
 #if HAVE_X86_PATHS
     if (KNOWN_LIBM && vector_unit() == AVX512 && n > 2) {
-        pow_many_avx512(power, x, n, p);
+        pow_many_avx512(power, x, n, p, noted);
         return;
     }
 #endif
+    if (noted) {
+        pow_and_note(power, x, n, p, noted);
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         power[i] = pow_one(x[i], p);
 }

@@ -1,4 +1,4 @@
-/* The functions of rounded.h. assets/core/rounded.js is the same in JavaScript.
+/* The functions of rounded.h. assets/core/rounded.js is the same in JavaScript, but for quick_series.
  *
  * Method: a result is computed as high + low, the sum of two doubles, with an error of which a
  * bound is known. If all numbers within that bound round to one and the same double, it is the
@@ -172,21 +172,36 @@ INLINE Pair one_minus_part(Pair a, double n) {
     return quick_sum_of(difference.high, difference.low - part_low);
 }
 
-/* 1 - r**2 / ((n + 1) (n + 2)) * (1 - ..): cos(r) for n = 0, sin(r) / r for n = 1; |r| < 0.8. */
-static Pair pair_series(Pair r, int n) {
-    Pair square = pair_product(r, r), series = {1.0, 0.0};
-    for (int i = n + 26; i >= n; i -= 2)
+/* 1 - r**2 / ((n + 1) (n + 2)) * (1 - ..): cos(r) for n = 0, sin(r) / r for n = 1; |r| < 0.8. The
+ * factors from `last` on are in `rest`. */
+INLINE Pair pair_series(Pair square, int n, int last, double rest) {
+    Pair series = {rest, 0.0};
+    for (int i = n + last; i >= n; i -= 2)
         series = one_minus_part(pair_product(square, series), (i + 1) * (i + 2));
     return series;
 }
 
+/* The same to 2**-62, which mostly will do: all but the first three factors in double precision,
+ * whose errors come to square / 2 * square / 12 * square / 30 of themselves. */
+INLINE Pair quick_series(Pair square, int n) {
+    double rest = 1.0;
+    UNROLL for (int i = n + 18; i >= n + 6; i -= 2) rest =
+        1.0 - square.high * (1.0 / ((i + 1) * (i + 2))) * rest;
+    return pair_series(square, n, 4, rest);
+}
+
 /* sin(x + quarters * pi/2) for x from 2**-26 to 2 pi; NaN if in doubt. */
 static double circular(double x, int quarters) {
-    int k = (int)(x / HALF_PI + 0.5), quadrant = (k + quarters) % 4;
+    int k = (int)(x / HALF_PI + 0.5), quadrant = (k + quarters) % 4, is_cos = quadrant % 2;
     Pair most = sum_of(x - k * HALF_PI, -k * HALF_PI_MIDDLE);
-    Pair r = quick_sum_of(most.high, most.low - k * HALF_PI_LOW);
-    Pair value = quadrant % 2 ? pair_series(r, 0) : pair_product(r, pair_series(r, 1));
-    double size = nearest_if_sure(value.high, value.low, 0x1p-95 * fabs(value.high));
+    Pair r = quick_sum_of(most.high, most.low - k * HALF_PI_LOW), square = pair_product(r, r);
+    Pair value = is_cos ? quick_series(square, 0) : pair_product(r, quick_series(square, 1));
+    double size = nearest_if_sure(value.high, value.low, 0x1p-62 * fabs(value.high));
+    if (UNLIKELY(size != size)) {
+        value = is_cos ? pair_series(square, 0, 26, 1.0)
+                       : pair_product(r, pair_series(square, 1, 26, 1.0));
+        size = nearest_if_sure(value.high, value.low, 0x1p-95 * fabs(value.high));
+    }
     return quadrant > 1 ? -size : size;
 }
 

@@ -23,6 +23,7 @@ __all__ = [
     "backend",
     "call_network",
     "compiler",
+    "digest",
     "know_network",
     "no_grad",
     "operation",
@@ -75,13 +76,13 @@ if TYPE_CHECKING or backend == "c":
         read_data,
         vector_unit,
     )
-    from ._native import Calls, Matrix, NativeGPT, OneAtATime
+    from ._native import Calls, Matrix, NativeGPT, OneAtATime, digest
     from .optim import Adam
 else:
     from .reference import Adam, Value, no_grad, vector
     from .reference.micrograd import Value as MicrogradValue
 
-    Calls = Matrix = NativeGPT = None
+    Calls = Matrix = NativeGPT = digest = None
     compiler = vector_unit = "none"
     read_data = read_one_by_one
 

@@ -24,28 +24,11 @@ cdef class Calls:
         calls_note(&self.c, FUNCTIONS[function], x, result)
         self.check()
 
-    def note_documents(self, NativeGPT model not None, docs):
-        """The calls of a step that learns from `docs`, as `model.backward` accepts them."""
-        cdef Documents documents = Documents(list(docs), model.g.s.V, model.g.s.block_size + 1)
-        cdef Decoder decoder
-        cdef size_t i, at, end
-        cdef double p
-        for i in range(documents.c.n):
-            decoder = Decoder(model, self)
-            at, end = documents.starts[i], documents.starts[i + 1] - 1
-            while at < end:
-                decoder_append(decoder.d, model.g, <size_t>documents.tokens[at])
-                at += 1
-                # At temperature 1, the softmax of the loss.
-                raise_error(decoder_softmax(decoder.d, &model.g.s, 1.0))
-                p = decoder.d.probabilities[documents.tokens[at]]
-                calls_note(&self.c, CALLED_LOG, p, log(p))
-        self.check()
-
-    def note_adam(self, NativeGPT model not None, double beta2, double correction2):
-        """The calls of Adam's next update, from the gradients and moments that `model` has."""
-        with nogil:
-            calls_note_adam(&self.c, model.g, beta2, correction2)
+    def note_draws(self, array.array drawn not None):
+        """The calls of random.gauss, which draws two numbers for two: (n, 2) doubles in a row."""
+        if drawn.typecode != "d" or len(drawn) % 2:
+            raise ValueError("draws are doubles, and come in pairs")
+        calls_note_draws(&self.c, drawn.data.as_doubles, <size_t>len(drawn) // 2)
         self.check()
 
     cdef check(self):
@@ -71,3 +54,12 @@ def rounded(str name, double x):
     if function == NULL:
         raise KeyError(name)
     return function(x)
+
+
+def digest(array.array numbers not None):
+    """What explain/digest.py computes of an array of doubles, quickly."""
+    cdef unsigned char[DIGEST_SIZE] found
+    if numbers.typecode != "d":
+        raise ValueError("a digest is one of doubles")
+    digest_of(numbers.data.as_doubles, <size_t>len(numbers), found)
+    return found[:DIGEST_SIZE]

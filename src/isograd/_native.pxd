@@ -34,18 +34,7 @@ cdef extern from "gpt/pace.h" nogil:
         pass
     Pace pace_start(int cautious)
 
-cdef extern from "gpt/train.h" nogil:
-    ctypedef struct TrainingRun:
-        CDocuments docs
-        size_t first_step, n_steps, schedule_steps, batch_size, n_threads
-        double lr, beta1, beta2, eps, seconds
-        int (*is_unwanted)() noexcept nogil
-        Pace *pace
-        double *losses
-        size_t completed
-    GptError gpt_train(GPT *g, TrainingRun *run)
-
-cdef extern from "gpt/calls.h" nogil:
+cdef extern from "numerics/calls.h" nogil:
     ctypedef enum Called:
         CALLED_EXP, CALLED_LOG, CALLED_COS, CALLED_SIN, CALLED_INVERSE, CALLED_INVERSE_SQUARE,
         CALLED_INVERSE_ROOT, CALLED_INVERSE_ROOT_CUBED, CALLED_ROOT, CALLED_SQUARE, N_CALLED
@@ -60,7 +49,20 @@ cdef extern from "gpt/calls.h" nogil:
         CallsError error
     void calls_free(CCalls *calls)
     void calls_note(CCalls *calls, Called f, double x, double result)
-    void calls_note_adam(CCalls *calls, const GPT *g, double beta2, double correction2)
+    void calls_note_draws(CCalls *calls, const double *drawn, size_t n)
+
+cdef extern from "gpt/train.h" nogil:
+    ctypedef struct TrainingRun:
+        CDocuments docs
+        size_t first_step, n_steps, schedule_steps, batch_size, n_threads
+        double lr, beta1, beta2, eps, seconds
+        int (*is_unwanted)() noexcept nogil
+        Pace *pace
+        CCalls *calls
+        double *losses
+        unsigned char *digests
+        size_t completed
+    GptError gpt_train(GPT *g, TrainingRun *run)
 
 cdef extern from "gpt/decode.h" nogil:
     ctypedef struct CDecoder "Decoder":
@@ -75,6 +77,11 @@ cdef extern from "gpt/decode.h" nogil:
     GptError decoder_total(const CDecoder *d, const Sizes *s, double *total)
     size_t decoder_draw(const CDecoder *d, const Sizes *s, double total, double random)
     size_t decoder_argmax(const CDecoder *d, const Sizes *s)
+
+cdef extern from "numerics/digest.h" nogil:
+    enum:
+        DIGEST_SIZE
+    void digest_of(const double *x, size_t n, unsigned char *digest)
 
 cdef extern from "numerics/rounded.h" nogil:
     ctypedef double (*RoundedFunction)(double x) noexcept

@@ -9,7 +9,6 @@ from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.math cimport log
 from libc.stdint cimport int32_t
 
 from itertools import islice
@@ -96,6 +95,9 @@ cdef class OneAtATime:
 
     def __reduce__(self):
         return OneAtATime, ()  # a copy of a model is not being trained
+
+
+include "_calls.pxi"
 
 
 cdef class Memory:
@@ -295,13 +297,17 @@ cdef class NativeGPT:
 
     def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, betas=(0.85, 0.99),
               double eps=1e-8, size_t batch_size=1, size_t threads=1, bint cautious=False,
-              list losses not None):
+              list losses not None, Calls calls=None, bytearray digests=None, bint briefly=False):
         """Run `n` steps from number `step` (from 0) on, of a schedule of `steps`; returns n.
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
         rate lr * (1 - i / steps), and appends its loss to `losses`. The moments go on from what
         they are. At most `threads` threads work together, as long as one alone is not faster;
         `cautious` lets one begin alone, otherwise they begin together.
+
+        On one thread it can note the calls of libm in `calls` and append a digest of the weights
+        after each step to `digests`. With `briefly` it may return after some hundredths of a
+        second, between two steps; it returns how many it did.
 
         Raises ValueError for what cannot be, before it changes anything. Raises OverflowError,
         ValueError and ZeroDivisionError from Python's arithmetic, and KeyboardInterrupt on Ctrl-C;
@@ -315,18 +321,23 @@ cdef class NativeGPT:
             refuse(check_adam, (self.weights, betas, eps))
         if not (batch_size and threads):
             raise ValueError("batch_size and threads must be at least 1")
+        if threads > 1 and (calls is not None or digests is not None):
+            raise ValueError("what is recorded is recorded on one thread")
         if step > steps or n > steps - step:
             raise ValueError(
                 f"a schedule of {steps} steps does not hold steps {step} to {<object>step + n}"
             )
         cdef Documents documents = self.documents_of(docs, step, n, batch_size)
         cdef double[AT_ONCE] step_losses
+        cdef unsigned char[AT_ONCE * DIGEST_SIZE] step_digests
         run.docs = documents.c
         run.first_step, run.schedule_steps, run.batch_size = step, steps, batch_size
         run.n_threads, run.seconds = threads, PATIENCE
         run.is_unwanted = is_interrupted
         run.pace = self.pace_of(threads, cautious) if threads > 1 else NULL
         run.lr, run.beta1, run.beta2, run.eps = lr, beta1, beta2, eps
+        run.calls = NULL if calls is None else &calls.c
+        run.digests = NULL if digests is None else step_digests
         self.take()
         try:
             while done < n:
@@ -335,6 +346,8 @@ cdef class NativeGPT:
                     error = gpt_train(self.g, &run)
                 for i in range(run.completed):
                     losses.append(step_losses[i])
+                if digests is not None:
+                    digests += step_digests[:run.completed * DIGEST_SIZE]
                 if error == GPT_NO_MEMORY:
                     raise MemoryError(
                         f"batch_size {batch_size} and threads {threads} need more than there is"
@@ -342,7 +355,11 @@ cdef class NativeGPT:
                 done += run.completed
                 run.first_step += run.completed
                 raise_error(error)
+                if calls is not None:
+                    calls.check()
                 PyErr_CheckSignals()
+                if briefly:
+                    break
         finally:
             self.busy = False
         return done
@@ -389,9 +406,6 @@ cdef class NativeGPT:
                 break
             tokens.append(token)
         return tokens
-
-
-include "_calls.pxi"
 
 
 cdef class Decoder:

@@ -52,6 +52,8 @@ static size_t run(GPT *g, const Documents *docs, size_t batch_size, size_t n_thr
                   size_t steps_at_once, double *out) {
     const size_t n = g->n_params;
     double losses[STEPS];
+    unsigned char digests[STEPS * DIGEST_SIZE], expected[DIGEST_SIZE];
+    Calls calls = {0};
     if (gpt_loss(g, docs, &out[0]) || gpt_backward(g, docs, &out[1]))
         fail("an error", g, 0, 0.0, 0.0);
     memcpy(out + 2, g->gradients, n * sizeof *out);
@@ -69,11 +71,20 @@ static size_t run(GPT *g, const Documents *docs, size_t batch_size, size_t n_thr
             .eps = 1e-8,
             .seconds = 1e9,
             .losses = losses + step,
+            .calls = n_threads == 1 ? &calls : NULL,
+            .digests = n_threads == 1 ? digests : NULL,
         };
         training.docs.first = step * batch_size % docs->total;
         if (gpt_train(g, &training) || training.completed != steps_at_once)
             fail("an error", g, step, 0.0, 0.0);
+        digest_of(g->weights, n, expected);
+        if (n_threads == 1 &&
+            memcmp(expected, digests + (steps_at_once - 1) * DIGEST_SIZE, DIGEST_SIZE))
+            fail("a digest", g, step, 0.0, 0.0);
     }
+    if (calls.error)
+        fail("calls", g, 0, 0.0, 0.0);
+    calls_free(&calls);
     memcpy(out + 2 + n, losses, sizeof losses);
     memcpy(out + 2 + n + STEPS, g->weights, n * sizeof *out);
     memcpy(out + 2 + 2 * n + STEPS, g->first_moments, n * sizeof *out);

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gpt/calls.h"
 #include "gpt/decode.h"
 #include "gpt/gpt.h"
 #include "gpt/train.h"
+#include "numerics/calls.h"
 #include "numerics/vector_unit.h"
 #include "scarce_memory.h"
 

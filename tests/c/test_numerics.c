@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "numerics/adam_update.h"
+#include "numerics/calls.h"
 #include "numerics/exact.h"
 #include "numerics/exp_many.h"
 #include "numerics/pow_many.h"
@@ -13,6 +14,7 @@
 #include "numerics/vector_unit.h"
 
 static unsigned long long state = 1;
+static size_t n_calls; /* that were not correctly rounded */
 
 static double uniform(void) {
     state = state * 6364136223846793005u + 1442695040888963407u;
@@ -55,18 +57,45 @@ static void compare(const char *what, const double *expected, const double *actu
         }
 }
 
+/* In any order; frees both. */
+static void compare_calls(const char *what, Calls *expected, Calls *actual) {
+    for (int f = 0; f < N_CALLED; f++) {
+        const Exceptions *a = &expected->of[f], *b = &actual->of[f];
+        int same = a->n == b->n;
+        for (size_t i = 0; i < a->n; i++) {
+            int found = 0;
+            for (size_t j = 0; j < b->n; j++)
+                found |= a->x[i] == b->x[j] && a->above[i] == b->above[j];
+            same &= found;
+        }
+        if (!same || expected->error || actual->error) {
+            printf("%s calls of function %d on %s: expected %zu, actual %zu: NOT OK\n", what, f,
+                   vector_unit_name(), a->n, b->n);
+            exit(1);
+        }
+        n_calls += a->n;
+    }
+    calls_free(expected);
+    calls_free(actual);
+}
+
 static size_t adam_loop(double *w, const double *g, double *m, double *v, size_t n,
-                        const AdamRates *r) {
+                        const AdamRates *r, Calls *calls) {
     for (size_t i = 0; i < n; i++) {
         double square = pow(g[i], 2.0);
         m[i] = r->beta1 * m[i] + r->rest1 * g[i];
         if (isinf(square) && isfinite(g[i]))
             return i;
-        v[i] = r->beta2 * v[i] + r->rest2 * square;
-        double divisor = pow(v[i] / r->correction2, 0.5) + r->eps;
+        const double old_v = v[i], step = r->lr * (m[i] / r->correction1);
+        v[i] = r->beta2 * old_v + r->rest2 * square;
+        if (v[i] != r->beta2 * old_v + r->rest2 * rounded_square(g[i]))
+            calls_note(calls, CALLED_SQUARE, g[i], square);
+        const double v_hat = v[i] / r->correction2, divisor = pow(v_hat, 0.5) + r->eps;
         if (divisor == 0.0)
             return i;
-        w[i] -= r->lr * (m[i] / r->correction1) / divisor;
+        if (w[i] - step / divisor != w[i] - step / (rounded_root(v_hat) + r->eps))
+            calls_note(calls, CALLED_ROOT, v_hat, pow(v_hat, 0.5));
+        w[i] -= step / divisor;
     }
     return n;
 }
@@ -79,7 +108,9 @@ static void test_adam(size_t n, int step, int rare, double eps) {
     for (size_t i = 0; i < n; i++)
         v[i] = fabs(v[i]);
     double *w2 = copy_of(w, n), *m2 = copy_of(m, n), *v2 = copy_of(v, n);
-    size_t expected = adam_loop(w, g, m, v, n, &r), actual = adam_update(w2, g, m2, v2, n, &r);
+    Calls expected_calls = {0}, calls = {0};
+    size_t expected = adam_loop(w, g, m, v, n, &r, &expected_calls);
+    size_t actual = adam_update(w2, g, m2, v2, n, &r, &calls);
     if (expected != actual) {
         printf("adam_update stops at %zu instead of %zu: NOT OK\n", actual, expected);
         exit(1);
@@ -87,6 +118,7 @@ static void test_adam(size_t n, int step, int rare, double eps) {
     compare("w", w, w2, n);
     compare("m", m, m2, n);
     compare("v", v, v2, n);
+    compare_calls("Adam's", &expected_calls, &calls);
     double *all[] = {w, g, m, v, w2, m2, v2};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
@@ -94,17 +126,28 @@ static void test_adam(size_t n, int step, int rare, double eps) {
 
 static void test_exp_and_powers(size_t n, int rare) {
     static const double exponents[] = {-0.5, -1.5, -1.0, -2.0};
+    static const Called called[] = {CALLED_INVERSE_ROOT, CALLED_INVERSE_ROOT_CUBED, CALLED_INVERSE,
+                                    CALLED_INVERSE_SQUARE};
     double *x = numbers(n, rare), *expected = copy_of(x, n), *actual = copy_of(x, n);
-    for (size_t i = 0; i < n; i++)
+    Calls expected_calls = {0}, calls = {0};
+    const Noted noted = {&calls, 1 + n % 9, 1 + n % 5};
+    for (size_t i = 0; i < n; i++) {
         expected[i] = exp(x[i]);
-    exp_many(actual, n);
+        if (i % noted.row < noted.used)
+            calls_note(&expected_calls, CALLED_EXP, x[i], expected[i]);
+    }
+    exp_many(actual, n, &noted);
     compare("exp", expected, actual, n);
     for (int p = 0; p < 4; p++) {
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
             expected[i] = pow(x[i] = fabs(x[i]), exponents[p]);
-        pow_many(actual, x, n, (Power)p);
+            if (i % noted.row < noted.used)
+                calls_note(&expected_calls, called[p], x[i], expected[i]);
+        }
+        pow_many(actual, x, n, (Power)p, &noted);
         compare("power", expected, actual, n);
     }
+    compare_calls("exp and powers", &expected_calls, &calls);
     free(x);
     free(expected);
     free(actual);
@@ -147,7 +190,7 @@ int main(void) {
             test_adam(n, (int)n, 0, 1e-8);
             test_exp_and_powers(n, 0);
         }
-        printf("numerics on %s: OK\n", vector_unit_name());
+        printf("numerics on %s: OK, with %zu calls noted\n", vector_unit_name(), n_calls);
     }
     const char *sentence = vector_unit_init();
     printf("%s\n", sentence ? sentence : vector_unit_name());

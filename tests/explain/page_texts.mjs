@@ -4,7 +4,7 @@
 import {readExpression} from "../../src/isograd/explain/assets/core/expression.js";
 import {hexOf} from "../../src/isograd/explain/assets/core/numbers.js";
 import {Libm} from "../../src/isograd/explain/assets/core/rounded.js";
-import {payloadOf} from "../../src/isograd/explain/assets/page/compare.js";
+import {causeOf, payloadOf} from "../../src/isograd/explain/assets/page/compare.js";
 import {
     dataPython, gradPython, localPython,
 } from "../../src/isograd/explain/assets/page/formulas.js";
@@ -39,4 +39,8 @@ process.stdout.write(JSON.stringify({
     texts: texts(),
     found: [found(`<script type="x" id="payload" data-sha256="${digest}">eJw=</script>`),
         found("<p>payload</p>")],
+    causes: [["seed"], ["data", "data's SHA-256", "vocab_size"], ["data's SHA-256", "lr", "steps"],
+        ["libm"], []].map((different) => causeOf(["data", "documents", "data's SHA-256",
+        "vocab_size", "seed", "steps", "lr", "python", "libm"].map((name) =>
+        [name, 1, different.includes(name) ? 2 : 1]))),
 }));

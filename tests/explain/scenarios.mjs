@@ -64,6 +64,26 @@ export async function numbers(page) {
     });
 }
 
+/** What the page computed by itself, as [formula, Python text, bits], once each. */
+export async function computed(page) {
+    await opened(page);
+    await seen(page);
+    return page.evaluate(() => {
+        const found = new Map();
+        for (const button of document.querySelectorAll("#act2 .button")) {
+            for (let i = 0; i < 3 && ["Next", "One step"].includes(button.textContent); i++) {
+                button.click();
+            }
+        }
+        for (const element of document.querySelectorAll("[data-ref=derived], [data-ref=typed]")) {
+            const {hex, formula} = element.dataset;
+            const text = element.python();
+            found.set(text, [formula, text, hex]);
+        }
+        return [...found.values()];
+    });
+}
+
 /** How many elements a selector finds, after everything has been seen. */
 export async function elements(page, {selector}) {
     await opened(page);
@@ -232,4 +252,163 @@ export async function places(page, {count}) {
         }, i / (count + 1)));
     }
     return moved;
+}
+
+/** Moves the mouse, or a finger, over an element from one share of its width to another. */
+async function drag(page, selector, from, to, finger) {
+    const box = await (await page.$(selector)).boundingBox();
+    const at = (share) => [box.x + 8 + share * (box.width - 16), box.y + box.height / 2];
+    const hand = finger ? page.touchscreen : page.mouse;
+    const [press, move, release] = finger ? ["touchStart", "touchMove", "touchEnd"]
+        : ["down", "move", "up"];
+    if (finger) {
+        await hand[press](...at(from));
+    } else {
+        await hand.move(...at(from));
+        await hand[press]();
+    }
+    for (let i = 1; i <= 30; i++) {
+        await hand[move](...at(from + (to - from) * i / 30));
+        await new Promise((resolve) => setTimeout(resolve, 16));
+    }
+    await hand[release]();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+}
+
+/** Drags the step's slider and a point of the loss: the steps that came of it, in order, with the
+ * longest time for which nothing else could happen. */
+export async function dragged(page, {finger}) {
+    await opened(page);
+    await seen(page);
+    await page.evaluate(() => {
+        const seenSteps = [], blocked = [0];
+        if (PerformanceObserver.supportedEntryTypes.includes("longtask")) {
+            new PerformanceObserver((list) => list.getEntries().forEach((entry) =>
+                blocked.push(entry.duration))).observe({type: "longtask"});
+        }
+        setInterval(() => {
+            const {ariaValueText} = document.querySelector(".step-slider");
+            const step = Number(/\d+/.exec(ariaValueText)[0]);
+            if (seenSteps.at(-1) !== step) {
+                seenSteps.push(step);
+            }
+        }, 20);
+        window.watched = {seenSteps, blocked};
+        document.querySelector("#act4 .plot-frame").scrollIntoView({block: "center",
+            behavior: "instant"});
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await drag(page, ".step-slider", 1, 0.2, finger);
+    const slid = await page.evaluate(() => [document.querySelector(".step-field").value,
+        location.hash]);
+    await drag(page, "#act4 .plot-frame", 0.3, 0.6, finger);
+    return page.evaluate((slider) => ({slider, steps: window.watched.seenSteps,
+        plot: document.querySelector(".step-field").value,
+        selected: String(getSelection()), blocked: Math.max(...window.watched.blocked)}), slid);
+}
+
+/** Opens a sample by its name; what the figure of act 5 shows then, and after another draw. */
+export async function namedSample(page, {name}) {
+    await opened(page);
+    await seen(page);
+    const shown = async () => {
+        await page.evaluate(() => {
+            window.dispatchEvent(new Event("wheel")); // as a reader's hand would
+            document.querySelector("[data-drawn]").scrollIntoView({behavior: "instant"});
+        });
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        await page.waitForFunction(() => !document.querySelector("[data-drawn] [aria-busy=true]") &&
+            !document.querySelector("#inspector [aria-busy=true]"), {polling: 50});
+        return page.evaluate(() => {
+            const place = document.querySelector("[data-drawn]");
+            const hex = (cell) => cell.querySelector("[data-hex]")?.dataset.hex || "0x0.0p+0";
+            const [, , , from, to] = place.querySelector("tr.hit").children;
+            return {inspected: document.getElementById("inspected").textContent,
+                says: place.querySelector(".above").textContent,
+                pressed: [...place.querySelectorAll("[aria-pressed=true]")].map((one) =>
+                    one.textContent),
+                pin: place.querySelector(".said [data-ref=derived]").dataset.hex,
+                from: hex(from), to: hex(to)};
+        });
+    };
+    const found = [];
+    for (const [selector, i] of [[".sample-name", name],
+        ["#inspector .letters-drawn td:nth-child(2) .num", 1]]) {
+        await page.evaluate((what, n) => document.querySelectorAll(what)[n].click(), selector, i);
+        found.push(await shown());
+    }
+    return found;
+}
+
+/** The numbers in cells of attention: [text, contrast, contrast of the cell with an empty one]. */
+export async function cells(page, {theme}) {
+    await opened(page);
+    await page.evaluate((name) => {
+        document.documentElement.dataset.theme = name;
+    }, theme);
+    await seen(page);
+    return page.evaluate(() => {
+        const pen = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+        const light = (colour) => {
+            pen.fillStyle = colour;
+            pen.fillRect(0, 0, 1, 1);
+            const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].map((x) =>
+                x / 255 <= 0.03928 ? x / 255 / 12.92 : ((x / 255 + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const contrast = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        const empty = light(getComputedStyle(document.documentElement).getPropertyValue("--sunk"));
+        return [...document.querySelectorAll(".pale .cell[data-ref]")].map((cell) => {
+            const {color, backgroundColor} = getComputedStyle(cell);
+            const own = light(backgroundColor);
+            return [cell.textContent || cell.dataset.hint || "", contrast(light(color), own),
+                contrast(own, empty)];
+        });
+    });
+}
+
+/** What a gradient's contributions say, as added and the largest first: their numbers, their bits. */
+export async function contributions(page) {
+    await opened(page);
+    const items = () => page.evaluate(() => {
+        document.querySelector("#inspector .steps-list + .button")?.click();
+        return [...document.querySelectorAll("#inspector .steps-list li:has(.share)")].map((one) => [
+            one.querySelector(".count").textContent,
+            one.querySelector("[data-ref*='/part/']").dataset.hex]);
+    });
+    await page.waitForSelector("#inspector .share", {timeout: 30_000});
+    const added = await items();
+    await page.evaluate(() => document.querySelectorAll("#inspector .segmented input")[1].click());
+    return [added, await items()];
+}
+
+/** What stands on paper, without anybody having scrolled: visible texts by selector; the PDF. */
+export async function printed(page, {selectors, path}) {
+    await opened(page);
+    await page.waitForFunction(() => document.querySelectorAll(".solution").length > 5,
+        {polling: 100});
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await page.emulateMediaType("print");
+    const found = await page.evaluate((wanted) => Object.fromEntries(wanted.map((selector) =>
+        [selector, [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility())
+            .map((one) => one.textContent)])), selectors);
+    await page.emulateMediaType(null);
+    await page.pdf({path, format: "A4", preferCSSPageSize: true});
+    return found;
+}
+
+/** What the comparison with another run says, heading by heading. */
+export async function compared(page) {
+    await opened(page);
+    await page.waitForSelector(".comparison .proof", {timeout: 60_000});
+    return page.evaluate(() => [...document.querySelectorAll(
+        ".comparison h3, .comparison .proof, .comparison .stack > .table-frame th[scope=row]")]
+        .map((one) => one.textContent));
+}
+
+/** The inspector's text at a fragment. */
+export async function inspectorText(page) {
+    await opened(page);
+    await page.waitForSelector("#inspected", {timeout: 30_000});
+    return page.evaluate(() => document.getElementById("inspector").textContent);
 }

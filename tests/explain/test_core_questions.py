@@ -64,7 +64,9 @@ def update(run, step, i):
     (*_, before, _, _), (*_, after, m, v) = states[-2:]
     lr = reference.learning_rate(step - 1, run.options.steps, run.options.lr)
     m_hat, v_hat = m[i] / (1 - 0.85**step), v[i] / (1 - 0.99**step)
-    change = -(lr * m_hat / (v_hat**0.5 + 1e-8))
+    change = -(lr * m_hat / (math.sqrt(v_hat) + 1e-8))  # the root of any machine, unless it shows
+    if before[i] + change != after[i]:
+        change = -(lr * m_hat / (v_hat**0.5 + 1e-8))
     assert before[i] + change == after[i]
     return {
         "before": before[i],

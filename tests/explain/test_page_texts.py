@@ -49,6 +49,16 @@ def test_every_python_text_prints_the_bits_beside_it(answers):
     ]
 
 
+def test_the_cause_of_a_difference_is_what_was_chosen_before_where_it_ran(answers):
+    assert [(cause["key"], cause["names"]) for cause in answers["causes"]] == [
+        ("Options", ["seed"]),
+        ("Data", []),
+        ("Both", ["steps", "lr"]),
+        ("Machine", ["libm"]),
+        ("Nothing", []),
+    ]
+
+
 def test_another_page_is_read_as_text(answers):
     found, refused = answers["found"]
     assert found == {"base64": "eJw=", "sha256": "0123456789abcdef" * 4}

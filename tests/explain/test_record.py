@@ -4,6 +4,7 @@ import json
 import math
 import random
 import struct
+from array import array
 from dataclasses import replace
 
 import pytest
@@ -86,16 +87,26 @@ def test_the_recorded_run_is_the_one_that_train_makes(options, monkeypatch):
     assert list(recording.weights) == [rng.gauss(0, 0.08) for _ in range(n)]
 
 
-@pytest.mark.skipif("native" not in TIERS, reason="nothing is compiled")
+needs_c = pytest.mark.skipif("native" not in TIERS, reason="nothing is compiled")
+
+
+@needs_c
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
-def test_c_and_the_reference_record_the_same(options, monkeypatch):
-    options = replace(options, steps=min(options.steps, 6))
-    native = record.record_run(DOCS, options)
+def test_c_and_the_reference_record_the_same(options, monkeypatch, units):
+    from isograd import _native
+
+    options = replace(options, steps=min(options.steps, 10))
+    recordings = {}
+    for unit in units:
+        _native.set_vector_unit(unit)
+        recordings[unit] = record.record_run(DOCS, options)
     monkeypatch.setattr(record, "TIERS", ("reference",))
-    plain = record.record_run(DOCS, options)
-    assert native.exceptions == plain.exceptions
-    assert payload.pack(native, ABOUT) == payload.pack(plain, ABOUT)
-    assert options.steps == 1 or native.exceptions["root"] or native.exceptions["square"]
+    reference = record.record_run(DOCS, options)
+    for unit, native in recordings.items():
+        assert native.exceptions == reference.exceptions, unit
+        assert payload.pack(native, ABOUT) == payload.pack(reference, ABOUT), unit
+    if options.n_embd == 16:
+        assert reference.exceptions["root"] and reference.exceptions["square"]
 
 
 def test_each_exception_is_one():
@@ -111,7 +122,7 @@ def test_a_payload_holds_the_recording():
     content = payload.pack(recording, ABOUT)
     header, arrays = arrays_in(content)
     assert header == payload.read_header(content)
-    assert (header["format"], header["version"]) == ("isograd run", 1)
+    assert (header["format"], header["version"]) == ("isograd run", 2)
     assert header["config"] == vars(recording.config)
     assert header["options"]["seed"] == "42" and header["options"]["steps"] == 6
     assert header["texts"] == DOCS and "text_at" not in arrays
@@ -167,6 +178,7 @@ def test_documents_and_calls_that_are_too_much_are_refused(monkeypatch):
         record.record_run(["x" * 65_000_000], TINY)
     options = replace(TINY, steps=100)
     anyway = 32 * len(record.record_run(DOCS, TINY).weights) + 33 * 100 + 8
+    monkeypatch.setattr(record, "BETWEEN_KEYFRAMES", 4)  # steps go by that many at most
     monkeypatch.setattr(record, "ROOM", anyway + len("".join(DOCS).encode()))
     seen = []
     with pytest.raises(record.TooLarge):
@@ -219,3 +231,44 @@ def test_options_that_cannot_be(wrong, sentence):
 def test_a_damaged_header_says_so(content):
     with pytest.raises(ValueError, match="its payload is damaged"):
         payload.read_header(content)
+
+
+@needs_c
+def test_the_native_step_records_on_one_thread():
+    from isograd import _native
+
+    config = TINY.config(vocab_size=9)
+    model = isograd.GPT(config, rng=random.Random(1), tier="native").weights.native
+    run = {"step": 0, "steps": 9, "lr": 0.1, "losses": []}
+    for recorder in {"calls": _native.Calls()}, {"digests": bytearray()}:
+        with pytest.raises(ValueError, match="what is recorded is recorded on one thread"):
+            model.train([[1, 2, 3]], 1, threads=2, **run, **recorder)
+    digests = bytearray(b"before")
+    assert model.train([[1, 2, 3]], 9, **run, digests=digests) == len(run["losses"]) == 9
+    assert digests[:6] == b"before" and len(digests) == 6 + 8 * 9
+    assert digests[-8:] == record.digest_of(model.weights)
+
+
+@needs_c
+def test_draws_are_doubles_in_pairs():
+    from isograd import _native
+
+    for odd in array("d", [0.5]), array("i", [1, 2]):
+        with pytest.raises(ValueError, match="draws are doubles, and come in pairs"):
+            _native.Calls().note_draws(odd)
+
+
+def test_a_long_stretch_is_reported_in_parts(monkeypatch):
+    """What is trained in one go takes some hundredths of a second, so that progress shows."""
+    options, seen = Options(steps=12, n_embd=128, n_layer=4, block_size=32, batch_size=16), []
+    if "native" not in TIERS:
+        pytest.skip("the reference reports each step anyway")
+    train = record.NativeEngine.train
+
+    def counted(self, done, n, losses, digests):
+        train(self, done, n, losses, digests)
+        seen.append(len(losses))
+
+    monkeypatch.setattr(record.NativeEngine, "train", counted)
+    record.record_run(isograd.load_docs()[:200], options)
+    assert sum(seen) == 12 and len(seen) > 1

@@ -6,6 +6,7 @@ are counted as they are made. So `node/412/5000/data` is the 5,000th of them in 
 
 from __future__ import annotations
 
+import math
 import random
 from contextlib import contextmanager
 from functools import cache
@@ -80,7 +81,13 @@ class Step:
             "vHat": v / (1 - beta2**steps),
             "lr": self.lr,
         }
-        known["change"] = -self.lr * known["mHat"] / (known["vHat"] ** 0.5 + self.optimizer.eps)
+        if what == "change":
+            changes = [
+                -self.lr * known["mHat"] / (root + self.optimizer.eps)
+                for root in (math.sqrt(known["vHat"]), known["vHat"] ** 0.5)
+            ]
+            # The root of any machine, unless it shows.
+            return next(change for change in changes if before + change == after)
         return known[what]
 
 

@@ -42,7 +42,7 @@ def explain(
     The page can compare the run with that of another page, the file `compare`. It contains the
     documents: all of them up to a megabyte, otherwise or with `withhold_documents` those that the
     steps used. With `times` it says how long a step takes here on each tier, and so differs from
-    time to time. Calls `callback(step, loss)` after each step, counted from 1.
+    time to time. Calls `callback(step, loss)` for each step, counted from 1, soon after it.
 
     Raises OSError for files that cannot be read, ValueError for options that cannot be, that
     contradict the checkpoint, or that make too large a page, and what Python's arithmetic raises

@@ -1,5 +1,6 @@
 """Which calls of libm are not correctly rounded, found without anything compiled.
 
+Of Adam's calls only those that matter are noted: csrc/numerics/adam_notes.h says which, and why.
 The reference itself runs, with scalars and an optimizer that note their calls. `_native.Calls` is
 the same for tier native, and finds the same calls.
 """
@@ -7,7 +8,8 @@ the same for tier native, and finds the same calls.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from random import Random
 from struct import pack, unpack
@@ -42,6 +44,14 @@ class Calls:
         if above:
             self.found[function][x] = above
 
+    def note_draws(self, drawn: Sequence[float]) -> None:
+        """The calls that `rng.gauss` makes of these draws of random(), two at a time."""
+        for turn, other in zip(drawn[::2], drawn[1::2]):
+            angle, rest = turn * math.tau, 1.0 - other
+            self.note("log", rest, math.log(rest))
+            self.note("cos", angle, math.cos(angle))
+            self.note("sin", angle, math.sin(angle))
+
     def exceptions(self) -> dict[str, list[tuple[float, int]]]:
         """For each function pairs (x, how many doubles the result is above the nearest one)."""
         return {name: list(found.items()) for name, found in self.found.items()}
@@ -63,16 +73,12 @@ def bits_of(x: float) -> int:
     return bits
 
 
-def note_draws(calls: Any, rng: Random, n: int) -> None:
-    """The calls of `n` draws of `rng.gauss`, which `rng` is about to make. Takes a copy of it."""
+def draws_of(rng: Random, n: int) -> array[float]:
+    """The numbers of which `rng.gauss` is about to make `n`. Takes them from a copy."""
     copy = Random()
     copy.setstate(rng.getstate())
-    for _ in range((n + 1) // 2):  # gauss makes two numbers of two
-        angle = copy.random() * math.tau
-        rest = 1.0 - copy.random()
-        calls.note("log", rest, math.log(rest))
-        calls.note("cos", angle, math.cos(angle))
-        calls.note("sin", angle, math.sin(angle))
+    pairs = (n + 1) // 2  # gauss makes two numbers of two
+    return array("d", [copy.random() for _ in range(2 * pairs)])
 
 
 def note_constants(calls: Any, n_embd: int, n_head: int, temperature: float | None) -> None:
@@ -126,16 +132,30 @@ def noting(operation: Callable[..., Any], scalar: type) -> Callable[..., Any]:
 
 
 class NotingAdam(reference.Adam):
-    """Adam that notes its squares and roots in `calls` before it makes them."""
+    """Adam that notes in `calls`, before it moves anything, those of its squares and roots that
+    matter: without which, rounded correctly, `v` or a weight would be another number."""
 
     calls: Calls
 
     def step(self, lr: float | None = None) -> None:
-        beta2 = self.betas[1]
-        rest2, correction2 = 1 - beta2, 1 - beta2 ** (self.steps + 1)
+        lr = self.lr if lr is None else lr
+        correction1, correction2 = (1 - beta ** (self.steps + 1) for beta in self.betas)
         for i, p in enumerate(self.params):
-            square = p.grad**2
-            v_hat = (beta2 * self.v[i] + rest2 * square) / correction2
-            self.calls.note("square", float(p.grad), square)
-            self.calls.note("root", v_hat, v_hat**0.5)
+            m, v = self.note_square(i, p.grad)
+            self.note_root(p.data, lr * (m / correction1), v / correction2)
         super().step(lr)
+
+    def note_square(self, i: int, grad: float) -> tuple[float, float]:
+        """The moments that `grad` leads to."""
+        beta1, beta2 = self.betas
+        square, kept, rest2 = grad**2, beta2 * self.v[i], 1 - beta2
+        v = kept + rest2 * square
+        if v != kept + rest2 * (grad * grad):
+            self.calls.note("square", float(grad), square)
+        return beta1 * self.m[i] + (1 - beta1) * grad, v
+
+    def note_root(self, weight: float, step: float, v_hat: float) -> None:
+        root = v_hat**0.5
+        moved = weight - step / (root + self.eps)
+        if moved != weight - step / (math.sqrt(v_hat) + self.eps):
+            self.calls.note("root", v_hat, root)

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 from .. import __version__
 from .calls import bits_of
-from .record import BETA1, BETA2, EPS, Numbers, Recording, little, used_order
+from .digest import Numbers, little
+from .record import BETA1, BETA2, EPS, Recording, used_order
 
 FORMAT = "isograd run"
-VERSION = 1
+VERSION = 2
 CODES = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}  # of Python's arrays
 MOST_TEXT = 1_000_000  # bytes of documents that go into a page although no step used them
 BEGINNINGS = {

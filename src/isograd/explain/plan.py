@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, TypeAlias
 from ..checkpoint import Checkpoint, docs_sha256
 from ..files import check_end
 from ..text import NAMES, load_docs
+from .digest import digest_of
 from .page import Packed, found_in
 from .payload import About, read_header
-from .record import Options, Recording, digest_of
+from .record import Options, Recording
 from .times import microseconds_a_step
 
 SIZES = ("n_layer", "n_embd", "n_head", "block_size")

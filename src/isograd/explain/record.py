@@ -1,4 +1,4 @@
-"""A run, trained again step by step, becomes a Recording: all that its page needs.
+"""A run, trained again, becomes a Recording: all that its page needs.
 
 The page computes every number of the run anew. It is given what the run started from, now and then
 where it stood (keyframes), what to compare with (losses, digests of the weights), and the calls of
@@ -7,11 +7,9 @@ libm that no other machine could guess.
 
 from __future__ import annotations
 
-import hashlib
 import math
-import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
@@ -22,14 +20,15 @@ from ..checks import check_temperature, check_training, check_whole
 from ..model import GPT, TIERS, GPTConfig, NativeWeights, count_weights
 from ..text import CharTokenizer
 from . import calls as pure
+from .digest import digest_of
 
 BETA1, BETA2, EPS = 0.85, 0.99, 1e-8
 BETWEEN_KEYFRAMES = 334  # steps, where there is room
 ROOM_FOR_KEYFRAMES = 2_600_000  # bytes
 ROOM = 64_000_000  # bytes, for all: more makes a page of over 80 MB
 MOST_DIGESTS = 100_000
+LEAST_AT_ONCE = 64  # steps that C is asked for
 Tokens: TypeAlias = Sequence[int]
-Numbers: TypeAlias = "array[float] | array[int]"
 
 
 class TooLarge(ValueError):
@@ -103,9 +102,10 @@ def record_run(
 ) -> Recording:
     """Train on `texts` as `isograd train` does, and record it.
 
-    Calls `callback(step, loss)` after each step, counted from 1. Raises ValueError for options that
-    do not go with the texts and where a page would be too large, and from Python's arithmetic where
-    training diverges.
+    Calls `callback(step, loss)` for each step, counted from 1: when those up to the next keyframe
+    are done, or after some hundredths of a second. Raises ValueError for options that do not go
+    with the texts and where a page would be too large, and from Python's arithmetic where training
+    diverges.
     """
     rng = Random(options.seed)
     order = list(range(len(texts)))
@@ -119,14 +119,11 @@ def record_run(
     recording.digest_every = -(-options.steps // MOST_DIGESTS)
     size = sum(len(texts[i].encode("utf-8", "surrogatepass")) for i in used_order(recording))
     check_room(options, engine.model.num_params, size)
-    tokens = tokens_of(recording)
-    marks = set(keyframe_steps(options.steps, engine.model.num_params))
-    for step in range(1, options.steps + 1):
-        take_step(engine, recording, tokens, step)
-        if step in marks:
-            recording.keyframes.append(Keyframe(step, engine.weights(), *engine.moments()))
-        if callback:
-            callback(step, recording.losses[-1])
+    engine.learn_from(tokens_of(recording))
+    for mark in keyframe_steps(options.steps, engine.model.num_params):
+        while len(recording.losses) < mark:
+            train_until(engine, recording, mark, callback)
+        recording.keyframes.append(Keyframe(mark, engine.weights(), *engine.moments()))
     recording.samples = [
         tokenizer.decode(engine.sample(tokenizer.bos, rng)) for _ in range(options.samples)
     ]
@@ -156,25 +153,29 @@ def tokens_of(recording: Recording) -> list[list[int]]:
     return tokenizer.encode_beginnings(texts, recording.options.block_size)
 
 
-def take_step(engine: Engine, recording: Recording, tokens: Sequence[Tokens], step: int) -> None:
-    """Do the step `step`, counted from 1, and record what it leaves."""
-    options = recording.options
-    docs = reference.batch(tokens, step - 1, options.batch_size)
-    corrections = 1 - BETA1**step, 1 - BETA2**step
-    loss = engine.step(docs, step, corrections)
-    if not math.isfinite(loss):
-        raise ArithmeticError(f"the loss is {loss}")
-    check_room(options, engine.model.num_params, 9 * len(engine.calls))
-    recording.losses.append(loss)
-    recording.corrections += corrections
-    if step % recording.digest_every == 0:
-        recording.digests += digest_of(engine.weights())
-
-
-def digest_of(weights: Iterable[float]) -> bytes:
-    """What tells weights from others, to the bit."""
-    numbers = weights if isinstance(weights, array) else array("d", weights)
-    return hashlib.sha256(little(numbers)).digest()[:8]
+def train_until(
+    engine: Engine,
+    recording: Recording,
+    mark: int,
+    callback: Callable[[int, float], object] | None,
+) -> None:
+    """Do the next steps, none after step `mark`, and record what they leave."""
+    first = len(recording.losses)
+    losses: list[float] = []
+    digests = bytearray()
+    try:
+        engine.train(first, mark - first, losses, digests)
+    finally:  # steps before an error count, too
+        for step, loss in enumerate(losses, first + 1):
+            if not math.isfinite(loss):
+                raise ArithmeticError(f"the loss is {loss}")
+            recording.losses.append(loss)
+            recording.corrections += 1 - BETA1**step, 1 - BETA2**step
+            if step % recording.digest_every == 0:
+                recording.digests += digests[8 * (step - first - 1) : 8 * (step - first)]
+            if callback:
+                callback(step, loss)
+    check_room(recording.options, engine.model.num_params, 9 * len(engine.calls))
 
 
 def keyframe_steps(steps: int, num_params: int) -> Iterator[int]:
@@ -183,14 +184,6 @@ def keyframe_steps(steps: int, num_params: int) -> Iterator[int]:
     apart = max(BETWEEN_KEYFRAMES, -(-steps // room))
     yield from range(apart, steps, apart)
     yield steps
-
-
-def little(numbers: Numbers) -> bytes:
-    """`numbers` as bytes, the least significant first."""
-    if sys.byteorder == "big":
-        numbers = numbers[:]
-        numbers.byteswap()
-    return numbers.tobytes()
 
 
 class NativeEngine:
@@ -209,21 +202,26 @@ class NativeEngine:
         moments = self.native.first_moments, self.native.second_moments
         return array("d", moments[0].tobytes()), array("d", moments[1].tobytes())
 
-    def step(self, docs: list[Tokens], step: int, corrections: tuple[float, float]) -> float:
-        self.native.backward(docs)
-        self.calls.note_documents(self.native, docs)
-        self.calls.note_adam(self.native, BETA2, corrections[1])
-        losses: list[float] = []
-        self.native.train(
-            docs,
-            1,
-            step=step - 1,
+    def learn_from(self, tokens: Sequence[Tokens]) -> None:
+        self.tokens, self.most = tokens, LEAST_AT_ONCE
+
+    def train(self, done: int, n: int, losses: list[float], digests: bytearray) -> None:
+        """The next `n` steps, or fewer if that takes long; at least one."""
+        n = self.native.train(
+            self.tokens,
+            min(n, self.most),  # whose documents are looked at in each call
+            step=done,
             steps=self.options.steps,
             lr=self.options.lr,
-            batch_size=len(docs),
+            betas=(BETA1, BETA2),
+            eps=EPS,
+            batch_size=self.options.batch_size,
             losses=losses,
+            calls=self.calls,
+            digests=digests,
+            briefly=True,
         )
-        return losses[0]
+        self.most = max(2 * n, LEAST_AT_ONCE)
 
     def sample(self, bos: int, rng: Random) -> list[int]:
         return self.native.sample(bos, rng.random, self.options.temperature, self.calls)
@@ -247,10 +245,16 @@ class ReferenceEngine:
     def moments(self) -> tuple[array[float], array[float]]:
         return array("d", self.optimizer.m), array("d", self.optimizer.v)
 
-    def step(self, docs: list[Tokens], step: int, corrections: tuple[float, float]) -> float:
-        lr = reference.learning_rate(step - 1, self.options.steps, self.options.lr)
-        weights = self.model.state_dict()
-        return reference.training_step(weights, self.model.config, docs, self.optimizer, lr)
+    def learn_from(self, tokens: Sequence[Tokens]) -> None:
+        self.tokens = tokens
+
+    def train(self, done: int, n: int, losses: list[float], digests: bytearray) -> None:
+        """The next step of the `n`."""
+        docs = reference.batch(self.tokens, done, self.options.batch_size)
+        lr = reference.learning_rate(done, self.options.steps, self.options.lr)
+        weights, config = self.model.state_dict(), self.model.config
+        losses.append(reference.training_step(weights, config, docs, self.optimizer, lr))
+        digests += digest_of(self.weights())
 
     def sample(self, bos: int, rng: Random) -> list[int]:
         return self.model.weights.sample(bos, rng, self.options.temperature)
@@ -261,7 +265,7 @@ Engine: TypeAlias = NativeEngine | ReferenceEngine
 
 def start(calls: Any, config: GPTConfig, options: Options, rng: Random, tier: str) -> GPT:
     """The model before its first step, with the calls that made its weights noted."""
-    pure.note_draws(calls, rng, count_weights(config))
+    calls.note_draws(pure.draws_of(rng, count_weights(config)))
     temperature = options.temperature if options.samples else None
     pure.note_constants(calls, config.n_embd, config.n_head, temperature)
     return GPT(config, rng=rng, tier=tier)

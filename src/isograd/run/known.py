@@ -73,13 +73,12 @@ def orders(is_mirrored: bool = False) -> list[Known]:
     """All ways of writing the walk; or that from the last child to the first."""
     written = definitions(programs())["order"]
     ways = variants(mirrored(written) if is_mirrored else written, equal_expressions())
-    return list(map(Known, map(with_result, ways)))
+    return [Known(with_ending(way, "return order")) for way in ways]
 
 
-def with_result(way: ast.FunctionDef) -> ast.FunctionDef:
-    """A copy that returns the order: the mirror images are made of the same definitions."""
-    twin = copied(way)
-    twin.body += ast.parse("return order").body
+def with_ending(function: ast.FunctionDef, statement: str) -> ast.FunctionDef:
+    twin = copied(function)
+    twin.body += ast.parse(statement).body
     return twin
 
 

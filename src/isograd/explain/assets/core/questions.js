@@ -26,7 +26,8 @@ function step(run, turn, k) {
     };
 }
 
-/** What Adam did to one weight; after is before + change, to the bit. */
+/** What Adam did to one weight; after is before + change, to the bit. The root is the double nearest
+ * to the exact one; it is libm's, if that is another one, only where this shows in `after`. */
 function updateOf(run, k, {before, grad, m, v, after}) {
     const {lr, correction1, correction2} = run.ratesOf(k);
     const mHat = m / correction1;

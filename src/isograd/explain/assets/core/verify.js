@@ -1,7 +1,7 @@
 // The proof: all that was recorded of a run, computed again and compared, bit by bit.
 
+import {digestOf} from "./digest.js";
 import {drawSamples, drawWeights} from "./sampling.js";
-import {sha256} from "./sha256.js";
 
 /** The place of the first difference of two arrays of numbers, or -1. */
 export function firstDifference(a, b) {
@@ -15,14 +15,6 @@ export function weightName({name, row, column}) {
 
 function hexDigits(bytes) {
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** The beginning of the SHA-256 over weights, as bytes, the least significant first. */
-function digestOf(weights) {
-    return sha256(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)).subarray(
-        0,
-        8,
-    );
 }
 
 const FRACTION = 192n; // bits of the powers below

@@ -5,6 +5,8 @@ import {
 import {heat, linePlot} from "./charts.js";
 import {rollingBalls, tangent} from "./curves.js";
 import {graphWidget} from "./graph.js";
+import {isLong} from "./pictures.js";
+import {printed} from "./python.js";
 import {ask, run, set, state, subscribe} from "./state.js";
 import {text2} from "../text/act2.js";
 
@@ -88,20 +90,31 @@ function gateWidget() {
     return place;
 }
 
+/** The share of step i + 1 as the two numbers it is made of. */
+function openUnits(shares, i) {
+    const {n_embd: width, n_layer: layers, block_size: block} = run.config;
+    const {batch_size: size} = run.options;
+    const read = Array.from({length: size}, (_, b) => run.order[(i * size + b) % run.order.length])
+        .map((index) => Math.min(block, [...run.texts[run.textAt.indexOf(index)]].length + 1));
+    const all = read.reduce((sum, n) => sum + n, 0) * 4 * width * layers;
+    return `${Math.round(shares[i] * all)} / ${all}`;
+}
+
 function sharesWidget() {
     const place = h("div", null);
     whenSeen(place, () => fillIn(place, ask("reluShares"), (shares) => {
         const plot = linePlot({label: "Share of open hidden units over the steps", xLabel: "step",
             height: 180, domain: [0, 1], at: state.step - 1, marks: [{x: state.step}],
-            series: [{y: shares, ref: () => "derived", formula: (i) =>
-                `open hidden units / all hidden units of step ${i + 1}`}],
+            series: [{y: shares, ref: () => "derived", formula: (i) => "open hidden units / all " +
+                `hidden units of step ${i + 1} = ${openUnits(shares, i)}`,
+            python: (i) => printed(openUnits(shares, i))}],
             onPick: (i) => set({step: i + 1})});
         subscribe(() => {
             plot.mark([{x: state.step}]);
             plot.move(state.step - 1);
         }, ["step"]);
         return plot;
-    }));
+    }), isLong(run));
     return place;
 }
 

@@ -1,12 +1,15 @@
 // Act 5: new documents, from probabilities and random numbers.
 import {bars} from "./charts.js";
 import {
-    act, button, figure, h, num, question, replace, rich, shortDecimal, slider, textInput, voices,
+    act, button, derived, figure, h, num, question, replace, rich, shortDecimal, slider, textInput,
+    tokenText, voices,
 } from "./kit.js";
+import {openSample} from "./hero.js";
 import {live} from "./live.js";
 import {
     argmax, fill, knownTexts, largestOf, letter, letterName, shortText, strip,
 } from "./pictures.js";
+import {literal} from "./python.js";
 import {text5} from "../text/act5.js";
 
 const MOST_TOKENS = 32;
@@ -43,7 +46,8 @@ function expectations(context, {answer, tokens, temperature}) {
         value: answer.probabilities[token], ref: ref("probability", token)}));
     const logits = shown.map((token) => answer.logits[token]);
     return h("div", {"class": "expectations"},
-        h("p", {"class": "axis-name"}, temperature === 0 ? "logits" : "logits / temperature"),
+        h("p", {"class": "axis-name"}, temperature === 0 ? "logits"
+            : `logits / temperature, ${shortDecimal(temperature, 3)}`),
         strip(logits, (i) => ref("logit", shown[i]), largestOf(logits), "logit"),
         h("p", {"class": "axis-name"}, "probabilities"),
         bars({items, label: "probabilities", layout: "columns", max: Math.max(0.25,
@@ -112,7 +116,8 @@ function ruler(context, step, i, j) {
         h("div", {"class": "ruler-ends", "aria-hidden": "true"}, h("span", null, "0"),
             h("span", null, "0.5"), h("span", null, "1")),
         h("p", {"class": "said"}, rich(text5.drawPin, {
-            draw: num(step.draw, ref + "draw"),
+            draw: num(step.draw, ref + "draw"), hit: derived(step.draw * total,
+                `${literal(step.draw)} * ${literal(total)}`),
             total: num(total, `${ref}cumulated/${probabilities.length - 1}`), low,
             high: num(cumulated[token], `${ref}cumulated/${token}`), letter: letter(token, run)})));
 }
@@ -131,9 +136,10 @@ function likeliest(context, step, i, j) {
         h("th", {scope: "row"}, letter(t, run)),
         h("td", null, num(logits[t], ref("logit", t))),
         h("td", null, num(probabilities[t], ref("probability", t))),
-        cumulated ? h("td", null, num(cumulated[t], ref("cumulated", t))) : null);
+        cumulated ? [t - 1, t].map((end) => h("td", null, end < 0 ? "0"
+            : num(cumulated[end], ref("cumulated", end)))) : null);
     return replace(frame, h("table", {"class": "likeliest"},
-        h("thead", null, h("tr", null, text5.drawHeads.slice(0, cumulated ? 4 : 3)
+        h("thead", null, h("tr", null, text5.drawHeads.slice(0, cumulated ? 5 : 3)
             .map((head) => h("th", {scope: "col"}, head)))),
         h("tbody", null, list.map(row))));
 }
@@ -152,31 +158,48 @@ function drawnLetter(context, list) {
             steps.map((step, n) => h("button", {type: "button", "class": "position",
                 "aria-pressed": String(n === j), onclick: () => set({sample: `${i}.${n}`})},
             letter(step.token, run), h("small", null, String(n))))),
-        h("p", {"class": "above"}, rich(fill(text5.drawCaption, {number: j,
-            count: steps.length}), {prefix: h("bdi", {"class": "letter"}, "\u25cf" + prefix)})),
+        h("p", {"class": "above"}, rich(fill(text5.drawCaption, {which: i + 1, all: list.length,
+            number: j, count: steps.length}), {prefix: h("bdi", {"class": "letter"},
+            "\u25cf" + prefix), text: h("bdi", {"class": "letter"}, shortText(list[i].text) ||
+                text5.ownEmpty)})),
         run.options.temperature === 0 ? h("p", null, text5.drawGreedy)
             : ruler(context, steps[j], i, j),
         likeliest(context, steps[j], i, j),
         h("p", {"class": "caption"}, steps[j].cumulated
-            ? fill(text5.drawAll, {own: run.options.temperature}) : text5.drawTaken));
+            ? fill(text5.drawAll, {own: run.options.temperature, first: [0, 1, run.chars.length]
+                .map((token) => tokenText(token, run.chars)).join(" ").replace(/ (?=\S+$)/,
+                    " \u2026 ")}) : text5.drawTaken));
+}
+
+/** Shows the letter whose number is in the inspector. */
+function followInspector({set, state, subscribe}) {
+    const follow = () => {
+        const [, i, j] = /^sample\/(\d+)\/(\d+)\//.exec(state.at) || [];
+        if (i !== undefined) {
+            set({sample: `${i}.${j}`});
+        }
+    };
+    subscribe(follow, ["at"]);
+    follow();
 }
 
 function drawFigure(context) {
     const {ask, run} = context;
+    followInspector(context);
     return run.samples.length === 0 ? h("p", null, text5.drawNone)
         : h("div", {"data-drawn": ""}, live(context, ["sample"], () => ask("samples"), (list) =>
             drawnLetter(context, list)));
 }
 
-function ownSamples({run, set}) {
+function ownSamples({run}) {
     const known = knownTexts(run);
     const {temperature: own} = run.options;
     const found = run.samples.filter((text) => known.has(text)).length;
     return h("div", null,
         h("p", {"class": "above"}, fill(text5.ownFound, {found, count: run.samples.length})),
         h("ul", {"class": "own"}, run.samples.map((text, i) => h("li", null,
-            button(h("bdi", null, shortText(text, 60) || text5.ownEmpty), () =>
-                set({sample: `${i}.0`}), {"class": "button link"}),
+            button(h("bdi", null, shortText(text, 60) || text5.ownEmpty), () => openSample(i),
+                {"class": "button link"}),
             known.has(text) ? h("small", null, known.get(text) ? text5.ownRead
                 : text5.ownUnread) : null))),
         h("p", {"class": "caption"}, fill(text5.ownTechnical, {own, block: run.config.block_size,

@@ -3,12 +3,14 @@ import {heat} from "./charts.js";
 import {choice, derived, fillIn, h, num, segmented, table, voices} from "./kit.js";
 import {figure} from "./kit.js";
 import {live} from "./live.js";
+import {printed} from "./python.js";
 import {
     fill, letter, letterName, nodeRef, positionIn, positions, largestOf, readsAndPredicts, sentence,
     strip,
 } from "./pictures.js";
 import {text3} from "../text/act3.js";
 
+const MOST_WRITTEN = 10; // columns whose cells have room for their numbers
 const KEYS = ["step", "document", "position", "head", "layer"];
 
 /** The chosen head and layer; the URL may ask for some that this model lacks. */
@@ -52,6 +54,11 @@ function narrow(columns, content) {
     return place;
 }
 
+/** A weight between 0 and 1 as it fits into a cell: ".25", "1". */
+function share(weight) {
+    return weight.toFixed(2).replace(/^0/, "").replace(/^\.00$/, "0").replace(/\.00$/, "");
+}
+
 /** Each head's weights at the chosen position. */
 function headRows(context, picture, state) {
     const {run} = context;
@@ -63,7 +70,8 @@ function headRows(context, picture, state) {
             letter: readsAndPredicts(picture, at, run)}, {"class": "above"}),
         narrow(at + 1, heat({
             rows: run.config.n_head, columns: at + 1, scale: "sequential", limit: 1,
-            label: "attention of each head", numbers: at < 12, digits: 2,
+            label: "attention of each head", numbers: at < MOST_WRITTEN, pale: true,
+            [at < MOST_WRITTEN ? "text" : "hint"]: (a, u) => share(field.data[cellOf(n, a, at, u)]),
             rowLabels: Array.from({length: run.config.n_head}, (_, a) => `head ${a}`),
             columnLabels: columnNames(picture, run, at + 1),
             value: (a, u) => field.data[cellOf(n, a, at, u)],
@@ -86,6 +94,8 @@ function triangle(context, picture, state) {
             rows: n, columns: n, scale: "sequential", limit: 1, pale: true,
             label: `attention of head ${head}`,
             rowLabels: names.map((name, t) => `${t} ${name}`), columnLabels: names,
+            [n <= MOST_WRITTEN ? "text" : "hint"]: (t, u) =>
+                share(field.data[cellOf(n, head, t, u)]),
             value: (t, u) => field.data[cellOf(n, head, t, u)],
             ref: (t, u) => u > t ? null : nodeRef(state.step, field.ids[cellOf(n, head, t, u)]),
             marked: (t, u) => t === at && u <= t,
@@ -137,7 +147,8 @@ function scoreTable(context, picture, state) {
     const heads = text3.attentionHeaded.map((name) => fill(name, {dim}));
     return h("div", null,
         sentence(fill(text3.attentionSteps, {head, position: at, dim}),
-            {root: derived(root, `sqrt(${dim})`)}, {"class": "above"}),
+            {root: derived(root, `sqrt(${dim})`,
+                {python: () => printed(`math.sqrt(${dim})`)})}, {"class": "above"}),
         h("div", {"class": "query"}, h("span", null, `q of position ${at} `,
             letter(picture.tokens[at], run)),
         strip(q.data, (i) => nodeRef(step, q.ids[i]), limit, `q of position ${at}`)),

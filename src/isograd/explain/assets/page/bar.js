@@ -5,6 +5,7 @@ import {contentsList, facts, goTo} from "./hero.js";
 import {verificationText, verifyRun, watchVerification} from "./receipt.js";
 import {ask, run, set, state, subscribe} from "./state.js";
 
+const FOLLOWED = 80; // milliseconds between the steps that the page shows while the slider moves
 const SCROLLED = 40; // pixels after which the reader has gone elsewhere
 
 /** Makes `opener` open and close `panel` by show(open); Esc, presses elsewhere, scrolling close. */
@@ -53,6 +54,15 @@ function card() {
     return h("div", {"class": "card"}, opener, panel);
 }
 
+/** Takes the page to where the slider is, and again while it is moved, as fast as answers come. */
+async function followSlider(input) {
+    do {
+        await new Promise((resolve) => setTimeout(resolve, FOLLOWED));
+        set({step: Number(input.value)});
+        await ask("step", state.step).catch(() => {}); // whoever shows the step says so
+    } while (Number(input.value) !== state.step);
+}
+
 function stepControl() {
     const {steps} = run.options;
     const input = h("input", {type: "range", min: 1, max: steps, step: 1, "aria-label": "Step",
@@ -67,12 +77,16 @@ function stepControl() {
         input.setAttribute("aria-valuetext", `step ${state.step} of ${steps}`);
         input.style.setProperty("--share", String(steps > 1 ? (state.step - 1) / (steps - 1) : 1));
     };
-    const timer = {id: 0};
+    const dragging = {now: false};
     input.addEventListener("input", () => {
         field.value = input.value;
         input.style.setProperty("--share", String((input.value - 1) / Math.max(1, steps - 1)));
-        clearTimeout(timer.id);
-        timer.id = setTimeout(() => set({step: Number(input.value)}), 60);
+        if (!dragging.now) {
+            dragging.now = true;
+            followSlider(input).finally(() => {
+                dragging.now = false;
+            });
+        }
     });
     field.addEventListener("change", () => {
         set({step: Number(field.value)});

@@ -56,6 +56,12 @@ function readout(container, items, describe) {
     return line;
 }
 
+/** How strong a colour is, from 0 to 1: the root where all are above 0, so that small ones show. */
+function strengthOf(value, limit, scale) {
+    const share = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
+    return scale === "sequential" ? Math.sqrt(share) : share;
+}
+
 function heatCell(options, r, c, limit) {
     const value = options.value(r, c);
     const ref = options.ref ? options.ref(r, c) : null;
@@ -66,10 +72,15 @@ function heatCell(options, r, c, limit) {
         "class": "cell " + (value < 0 ? "minus" : "plus"), role: "gridcell", "data-ref": ref,
         "data-hex": hexOf(value), "data-formula": options.formula?.(r, c),
         "aria-label": (options.name ? options.name(r, c)
-            : `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}`) + ": " +
+            : `${options.rowLabels?.[r] ?? r}, ${options.columnLabels?.[c] ?? c}` +
+                (options.text ? `, ${options.text(r, c)}` : "")) + ": " +
             shortDecimal(value, options.numbers ? options.digits ?? 2 : 4),
-    }, options.numbers ? shortDecimal(value, options.digits ?? 2) : options.text?.(r, c));
-    const strength = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
+    }, options.text ? options.text(r, c)
+        : options.numbers ? shortDecimal(value, options.digits ?? 2) : null);
+    if (options.hint) {
+        cell.dataset.hint = options.hint(r, c);
+    }
+    const strength = strengthOf(value, limit, options.scale);
     cell.style.setProperty("--strength", (100 * strength).toFixed(1) + "%");
     if (options.marked?.(r, c)) {
         cell.classList.add("marked");
@@ -120,8 +131,8 @@ function heatGrid(options, limit, start, stop) {
 /**
  * A heat map. {rows, columns, value(r, c), ref(r, c) (null: hidden), rowLabels, columnLabels,
  * label, scale: "diverging"|"sequential", limit (the strongest colour), numbers (show them),
- * digits, pale (the colours of one with numbers), marked(r, c), name(r, c) and text(r, c): what a
- * cell is called, and what stands in it}
+ * digits, pale (the colours of one with numbers), marked(r, c), name(r, c), text(r, c) and
+ * hint(r, c): what a cell is called, and what stands in it always or under the pointer}
  */
 export function heat(options) {
     const limit = options.limit || largest(options);
@@ -154,12 +165,21 @@ function pager(start, stop, rows, most, draw) {
         turn(most));
 }
 
+const SAMPLES_OF_COLOURS = [0, 0.05, 0.25, 0.5, 1];
+
 function legend(options, limit) {
     const text = shortDecimal(limit, 2);
-    return h("p", {"class": "legend " + (options.scale || "diverging") +
-        (options.numbers || options.pale ? " pale" : ""), "aria-hidden": "true"},
-        h("span", null, options.scale === "sequential" ? "0" : "\u2212" + text),
-        h("i", {"class": "ramp"}), h("span", null, text));
+    const kind = options.numbers || options.pale ? " pale" : "";
+    if (options.scale === "sequential") {
+        return h("p", {"class": "legend" + kind, "aria-hidden": "true"},
+            SAMPLES_OF_COLOURS.map((share) => {
+                const sample = h("i", {"class": "cell plus"});
+                sample.style.setProperty("--strength", (100 * Math.sqrt(share)).toFixed(1) + "%");
+                return h("span", {"class": "sample"}, sample, plainDecimal(share * limit, 3));
+            }));
+    }
+    return h("p", {"class": "legend diverging" + kind, "aria-hidden": "true"},
+        h("span", null, "\u2212" + text), h("i", {"class": "ramp"}), h("span", null, text));
 }
 
 /**
@@ -279,8 +299,6 @@ function axes(options, f) {
             "text-anchor": "middle"}, tickText(v))),
         options.xLabel ? svg("text", {x: f.width - f.right, y: f.height - 4, "text-anchor": "end",
             "class": "axis-label"}, options.xLabel) : null,
-        options.yLabel ? svg("text", {x: 0, y: f.top + 2, "class": "axis-label"},
-            options.yLabel) : null,
         (options.lines || []).map((line) => svg("g", {"class": "guide"},
             svg("line", {x1: f.left, x2: f.width - f.right, y1: f.py(line.y), y2: f.py(line.y)}),
             svg("text", {x: f.width - f.right, y: f.py(line.y) - 5, "text-anchor": "end"},
@@ -313,7 +331,7 @@ function plotDrawing(options, frame, at) {
 
 /**
  * Lines over steps (or over x). {series: [{name, y, ref(i), class}], x, start (of steps, 1),
- * marks: [{x, label}], lines: [{y, label}], domain: [low, high], height, label, xLabel, yLabel, at,
+ * marks: [{x, label}], lines: [{y, label}], domain: [low, high], height, label, xLabel, at,
  * unit ("step"), onPick(index)}. Returns it with .mark(marks) and .move(index).
  */
 export function linePlot(options) {
@@ -332,7 +350,8 @@ export function linePlot(options) {
             `, ${s.name || ""} ${shortDecimal(s.y[at.i])}`).join(""));
         replace(line, place, options.series.filter((s) => s.y.length > at.i).map((s) =>
             [" \u00b7 ", s.name ? s.name + " " : "",
-                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i)})
+                s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i),
+                    python: s.python && (() => s.python(at.i))})
                     : shortDecimal(s.y[at.i])]));
         move();
     };
@@ -373,10 +392,25 @@ function listenToPlot(element, frame, at, n, go, onPick) {
         const share = (event.clientX - box.left - f.left) / (f.width - f.left - f.right);
         return Math.round(share * (n - 1));
     };
+    // A press picks where it ends. No click: there is none where what was pressed is drawn anew.
+    const press = {id: null};
+    element.addEventListener("pointerdown", (event) => {
+        if (event.button === 0) {
+            press.id = event.pointerId;
+            element.setPointerCapture(event.pointerId);
+            go(indexAt(event));
+        }
+    });
     element.addEventListener("pointermove", (event) => go(indexAt(event)));
-    element.addEventListener("click", (event) => {
-        go(indexAt(event));
-        onPick?.(at.i);
+    element.addEventListener("pointercancel", () => {
+        press.id = null; // a finger that scrolls the page
+    });
+    element.addEventListener("pointerup", (event) => {
+        if (press.id === event.pointerId) {
+            press.id = null;
+            go(indexAt(event));
+            onPick?.(at.i);
+        }
     });
     element.addEventListener("keydown", (event) => {
         const page = Math.max(1, Math.round(n / 20));

@@ -4,6 +4,7 @@ import {reprOf} from "../core/numbers.js";
 import {act, button, fillIn, h, num, rich, table, voices} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {lossWindow, runningMean} from "./pictures.js";
+import {literal, meanPython, printed} from "./python.js";
 import {askNow, run, set, state, subscribe} from "./state.js";
 import {pageText} from "../text/page.js";
 
@@ -24,17 +25,48 @@ function shortValue(value) {
     return text.length > 28 ? text.slice(0, 24) + "\u2026" : text;
 }
 
+const DATA = ["data", "documents", "data's SHA-256", "vocab_size"];
+const MOST_NAMED = 3;
+const MACHINE = ["python", "libm", "machine", "isograd"];
+
+function isSame([, mine, theirs]) {
+    return JSON.stringify(mine) === JSON.stringify(theirs);
+}
+
+/** Why two runs differ, from the options that do: a sentence of pageText, and what stands in it. */
+export function causeOf(options) {
+    const different = options.filter((option) => !isSame(option)).map(([name]) => name);
+    const chosen = different.filter((name) => !DATA.includes(name) && !MACHINE.includes(name));
+    const isOther = different.includes("data's SHA-256");
+    const machine = different.filter((name) => MACHINE.includes(name));
+    const key = chosen.length ? (isOther ? "Both" : "Options") : isOther ? "Data"
+        : machine.length ? "Machine" : "Nothing";
+    return {key, names: chosen.length ? chosen : machine};
+}
+
+function causeSentence(options) {
+    const {key, names} = causeOf(options);
+    const said = names.slice(0, MOST_NAMED).map((name) => {
+        const [, mine, theirs] = options.find((option) => option[0] === name);
+        return [h("code", {"class": "whole"}, name), " (", h("bdi", null, shortValue(mine)),
+            " here, ", h("bdi", null, shortValue(theirs)), " there)"];
+    });
+    if (names.length > MOST_NAMED) {
+        said.push(`${names.length - MOST_NAMED} more`);
+    }
+    const list = said.map((one, i) => [i === 0 ? "" : i === said.length - 1 ? " and " : ", ", one]);
+    return h("p", {"class": "proof"}, rich(pageText.compareCause[key], {names: h("span", null, list)}));
+}
+
 /** Which options differ, and, folded, which do not. */
 function optionTables(options) {
-    const same = ([, mine, theirs]) => JSON.stringify(mine) === JSON.stringify(theirs);
     const rows = (list) => list.map(([name, ...values]) => [name,
         ...values.map((value) => h("bdi", null, shortValue(value)))]);
     const make = (list, label) => table(["", "this run", "other run"], rows(list),
         {label, "class": "words"});
-    const different = options.filter((option) => !same(option));
-    const equal = options.filter(same);
-    return [different.length ? make(different, "Options that differ")
-        : h("p", null, "All options are the same."),
+    const different = options.filter((option) => !isSame(option));
+    const equal = options.filter(isSame);
+    return [different.length ? make(different, "Options that differ") : null,
     h("details", {"class": "vocabulary"}, h("summary", null, `${equal.length} options are the same`),
         make(equal, "Options that are the same"))];
 }
@@ -72,11 +104,12 @@ function written(value) {
 
 function firstSentence(first, name) {
     if (!first) {
-        return h("p", {"class": "proof"}, "No number differs: the runs are equal, bit for bit.");
+        return h("p", {"class": "proof"}, pageText.compareEqual);
     }
     const isNumber = first.what === "weight" || first.what === "loss";
     const number = (value, ref) => isNumber ? num(value, ref, {text: written(value),
-        formula: `${pageText.compareOther}${placeText(first)}, of ${name}`})
+        formula: `${pageText.compareOther}${placeText(first)}, of ${name}`,
+        python: () => printed(literal(value))})
         : h("bdi", null, shortValue(value));
     return [h("p", {"class": "proof"}, first.step ? `They part in step ${first.step}.`
         : "They differ from the start."),
@@ -96,12 +129,12 @@ function lossesOfBoth(theirs, first) {
     const mean = (losses) => runningMean(losses, window);
     const formula = (whose) => (i) => `mean of the ${whose} losses of steps ${
         Math.max(1, i + 2 - window)} to ${i + 1}`;
-    const plot = linePlot({label: "Smoothed losses of both runs", xLabel: "step",
-        yLabel: "loss", at: state.step - 1,
+    const python = (losses) => (i) => meanPython(losses.subarray(Math.max(0, i + 1 - window), i + 1));
+    const plot = linePlot({label: "Smoothed losses of both runs", xLabel: "step", at: state.step - 1,
         series: [{name: "this run", y: mean(run.losses), ref: () => "derived",
-            formula: formula("run's"), "class": "line-0"},
+            formula: formula("run's"), python: python(run.losses), "class": "line-0"},
         {name: "other run", y: mean(theirs), ref: () => "derived",
-            formula: formula("other run's"), "class": "line-1"}],
+            formula: formula("other run's"), python: python(theirs), "class": "line-1"}],
         marks: first?.step ? [{x: first.step, label: "first difference"}] : [],
         onPick: (i) => set({step: Math.min(i + 1, run.options.steps)})});
     subscribe(() => plot.move(state.step - 1), ["step"]);
@@ -109,12 +142,12 @@ function lossesOfBoth(theirs, first) {
 }
 
 function comparison({options, losses, first}, name) {
-    return h("div", {"class": "stack"}, firstSentence(first, name),
-        h("h3", null, "Losses, smoothed"), h("p", {"class": "note"}, rich(
+    return h("div", {"class": "stack"},
+        h("h3", null, pageText.compareHeads[0]), causeSentence(options), optionTables(options),
+        h("h3", null, pageText.compareHeads[1]), firstSentence(first, name),
+        h("h3", null, pageText.compareHeads[2]), h("p", {"class": "note"}, rich(
             pageText.compareSmooth, {window: String(lossWindow(run.options.steps))})),
-        lossesOfBoth(Float64Array.from(losses), first),
-        h("h3", null, "Options"),
-        optionTables(options));
+        lossesOfBoth(Float64Array.from(losses), first));
 }
 
 function dropZone(take) {

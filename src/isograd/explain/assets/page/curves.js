@@ -1,6 +1,8 @@
 // Two pictures of a slope: a tangent that can be dragged along x**2, and two balls that roll down
 // a curve with two valleys, one by plain descent and one by Adam with the run's betas.
 import {button, derived, h, replace, shortDecimal, slider, svg} from "./kit.js";
+import {reprOf} from "../core/numbers.js";
+import {printed} from "./python.js";
 import {run} from "./state.js";
 
 const WIDTH = 460;
@@ -44,10 +46,12 @@ export function tangent() {
             y1: py(line(x - 1.1)), y2: py(line(x + 1.1))}),
         svg("circle", {"class": "ball", cx: px(x), cy: py(x * x), r: 9}));
         const nudged = (x + 0.01) * (x + 0.01) - x * x;
-        replace(list, pair("x", derived(x, "you chose it")),
-            pair("height, x\u00b2", derived(x * x, `${x} * ${x}`)),
-            pair("slope, 2x", derived(slope, `2 * ${x}`)),
-            pair("x + 0.01 raises it by", derived(nudged, `(${x} + 0.01)**2 - ${x}**2`)));
+        const r = reprOf(x);
+        replace(list, pair("x", derived(x, "you chose it", {python: () => printed(r)})),
+            pair("height, x\u00b2", derived(x * x, `${r} * ${r}`)),
+            pair("slope, 2x", derived(slope, `2 * ${r}`)),
+            pair("x + 0.01 raises it by", derived(nudged,
+                `(${r} + 0.01) * (${r} + 0.01) - ${r} * ${r}`)));
     };
     const control = slider({label: "x", min: -2.2, max: 2.2, step: 0.05, value: 1.2,
         format: (x) => shortDecimal(x, 3), onInput: show});
@@ -70,11 +74,11 @@ export function tangent() {
 
 const valley = {
     f: (x) => x ** 4 / 4 - x * x + x / 4,
-    slope: (x) => x ** 3 - 2 * x + 0.25,
+    slope: (x) => x * x * x - 2 * x + 0.25, // no power, so that Python has the same bits
 };
 
 function newBalls(x) {
-    return {plain: [x], adam: [x], m: 0, v: 0};
+    return {plain: [x], adam: [x], m: 0, v: 0, power1: 1, power2: 1, rates: []};
 }
 
 /** One step of both. */
@@ -82,14 +86,47 @@ function roll(balls, rate) {
     const {beta1, beta2, eps} = run.options;
     const last = (list) => list[list.length - 1];
     const clamp = (x) => Math.max(-2.6, Math.min(2.6, x));
+    balls.rates.push(rate);
     balls.plain.push(clamp(last(balls.plain) - rate * valley.slope(last(balls.plain))));
     const g = valley.slope(last(balls.adam));
-    const t = balls.adam.length;
     balls.m = beta1 * balls.m + (1 - beta1) * g;
     balls.v = beta2 * balls.v + (1 - beta2) * g * g;
-    const change = rate * (balls.m / (1 - beta1 ** t)) /
-        (Math.sqrt(balls.v / (1 - beta2 ** t)) + eps);
+    balls.power1 *= beta1;
+    balls.power2 *= beta2;
+    const change = rate * (balls.m / (1 - balls.power1)) /
+        (Math.sqrt(balls.v / (1 - balls.power2)) + eps);
     balls.adam.push(clamp(last(balls.adam) - change));
+}
+
+/** The rates as Python lists: "[0.1] * 60 + [0.2] * 3". */
+function ratesPython(rates) {
+    const parts = [];
+    rates.forEach((rate, i) => {
+        if (i > 0 && rates[i - 1] === rate) {
+            parts[parts.length - 1].count += 1;
+        } else {
+            parts.push({rate, count: 1});
+        }
+    });
+    return parts.map(({rate, count}) => `[${reprOf(rate)}] * ${count}`).join(" + ") || "[]";
+}
+
+const STEP = {
+    plain: ["    x -= rate * slope"],
+    adam: ["    m = beta1 * m + (1 - beta1) * slope", "    v = beta2 * v + (1 - beta2) * slope * slope",
+        "    power1 *= beta1", "    power2 *= beta2",
+        "    x -= rate * (m / (1 - power1)) / (math.sqrt(v / (1 - power2)) + eps)"],
+};
+
+/** A Python text that rolls the ball of this kind as far as it is. */
+function ballPython(kind, balls) {
+    const {beta1, beta2, eps} = run.options;
+    const start = kind === "plain" ? [] : ["import math", "",
+        `beta1, beta2, eps = ${reprOf(beta1)}, ${reprOf(beta2)}, ${reprOf(eps)}`,
+        "m, v, power1, power2 = 0.0, 0.0, 1.0, 1.0"];
+    return [...start, `x = ${reprOf(balls[kind][0])}`, `for rate in ${ratesPython(balls.rates)}:`,
+        "    slope = x * x * x - 2 * x + 0.25", ...STEP[kind], "    x = max(-2.6, min(2.6, x))",
+        "print(x.hex())"].join("\n");
 }
 
 function ballPicture(kind, name) {
@@ -112,10 +149,12 @@ export function rollingBalls() {
         const {plain, adam} = control.balls;
         pictures.plain.show(plain);
         pictures.adam.show(adam);
-        const x = (list, how) => derived(list[list.length - 1], how, {digits: 3});
-        replace(line, `After ${plain.length - 1} steps: plain descent at `, x(plain,
-            "x - rate * slope, again and again"), ", Adam at ", x(adam,
-            "x - rate * m_hat / (v_hat**0.5 + eps), again and again"));
+        const {balls} = control;
+        const x = (kind, how) => derived(balls[kind][plain.length - 1], how, {digits: 3,
+            python: () => ballPython(kind, balls)});
+        replace(line, `After ${plain.length - 1} steps: plain descent at `, x("plain",
+            "x \u2212 rate \u00d7 slope, again and again"), ", Adam at ", x("adam",
+            "x \u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + eps), again and again"));
     };
     const step = () => {
         roll(control.balls, control.rate);

@@ -2,8 +2,9 @@
 import {act, derived, figure, h, num, question, rich, shortDecimal, table, voices} from "./kit.js";
 import {diagramMatrices} from "./diagram.js";
 import {flowFigure} from "./flow.js";
-import {countWeights} from "./loss.js";
-import {argmax, fill} from "./pictures.js";
+import {reprOf} from "../core/numbers.js";
+import {argmax, fill, weightCount} from "./pictures.js";
+import {printed} from "./python.js";
 import {published, textEnd} from "../text/end.js";
 
 const GRAIN = 2e-5; // kilograms of a grain of rice
@@ -26,13 +27,13 @@ function manyTimes(x) {
 
 function sizeTable(run) {
     const {n_layer: layers, n_embd: width, n_head: heads, vocab_size: vocab} = run.config;
-    const own = countWeights(run.config);
+    const own = weightCount(run.config);
     const rows = [[textEnd.sizeOwn, own, "", layers, width, heads, vocab], ...published]
         .map(([name, weights, paper, ...shape]) => [
             h("span", {"class": "model-name"}, name, paper ? h("small", null, paper) : null),
             h("span", {"class": "model-size"}, bigNumber(weights), sizeBar(weights)),
-            paper ? derived(weights / own, `${bigNumber(weights)} / ${own} = ` +
-                shortDecimal(weights / own), {text: manyTimes(weights / own)}) : "1",
+            paper ? derived(weights / own, `${weights} / ${own}`,
+                {text: manyTimes(weights / own)}) : "1",
             ...shape.map((n) => n.toLocaleString("en")),
         ]);
     return table(textEnd.sizeHeads, rows, {label: "sizes of models", "class": "sizes"});
@@ -65,7 +66,8 @@ function tierTable({times, options}) {
                 {text: duration(time)})),
             derived(time * options.steps, `${shortDecimal(time)} \u00b5s \u00d7 ` +
                 `${options.steps} = ${shortDecimal(time * options.steps)} \u00b5s`,
-            {text: duration(time * options.steps)}),
+            {text: duration(time * options.steps),
+                python: () => printed(`${reprOf(time)} * ${options.steps}`)}),
         ];
         return [h("code", null, tier), h("span", {"class": "how"}, compiled),
             ...times ? measured.length ? measured : ["\u2013", "\u2013"] : []];
@@ -89,7 +91,7 @@ function partsQuestion(run) {
     const keys = Object.keys(names);
     const counts = keys.map((key) => diagramMatrices(run.config).reduce((sum, matrix) =>
         sum + (partOf[matrix.part] === key ? matrix.rows * matrix.columns : 0), 0));
-    const own = countWeights(run.config);
+    const own = weightCount(run.config);
     const best = argmax(counts);
     return question({
         ask: fill(textEnd.questionAsk, {weights: own.toLocaleString("en")}),
@@ -106,7 +108,7 @@ function partsQuestion(run) {
 
 export function theEnd(context) {
     const {run} = context;
-    const own = countWeights(run.config);
+    const own = weightCount(run.config);
     const largest = Math.max(...published.map(([, weights]) => weights));
     return act("end", "The end", textEnd.title, textEnd.lead,
         flowFigure(context),

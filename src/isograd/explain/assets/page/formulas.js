@@ -148,9 +148,12 @@ export function weightPython(k, name, row, column, which, w) {
     const at = `model.state_dict()[${pythonString(name)}][${row}][${column}]`;
     const hat = (moment, beta) => `print((${fromHexText(moment)} / (1 - ${reprOf(beta)}**${k})` +
         ").hex())";
-    const change = [`lr = ${fromHexText(w.lr)}`, `m_hat = ${fromHexText(w.mHat)}`,
+    const {eps} = run.options;
+    const nearest = -((w.lr * w.mHat) / (Math.sqrt(w.vHat) + eps));
+    const root = Object.is(nearest, w.change) ? "sqrt(v_hat)" : "v_hat**0.5";
+    const change = ["from math import sqrt", "", `lr = ${fromHexText(w.lr)}`, `m_hat = ${fromHexText(w.mHat)}`,
         `v_hat = ${fromHexText(w.vHat)}`,
-        `change = -(lr * m_hat / (v_hat**0.5 + ${reprOf(run.options.eps)}))`,
+        `change = -(lr * m_hat / (${root} + ${reprOf(eps)}))`,
         "print(change.hex())"].join("\n");
     const texts = {
         before: runPython(k - 1, `print(${at}.hex())`),

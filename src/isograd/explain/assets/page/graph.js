@@ -1,8 +1,8 @@
 // A graph that can be read whole, and backward through it in slow motion. The three sources are
 // (3 * 4) + 2, an expression of the reader's, and the first nodes of the chosen step's own sweep.
 import {button, derived, h, num, replace, scroller, segmented, svg, textInput} from "./kit.js";
-import {reprOf} from "../core/numbers.js";
-import {exponentText} from "./formulas.js";
+import {dataPython, exponentText, gradPython, localPython} from "./formulas.js";
+import {literal, printed} from "./python.js";
 import {ask, state, subscribe} from "./state.js";
 
 const ACROSS = 168;
@@ -16,7 +16,9 @@ function ownGraph(answer) {
     const nodes = new Map(answer.nodes.map((node) => [node.id, node]));
     return {nodes, order: Array.from(answer.order),
         number: (id, which, value) => num(value, "typed",
-            {formula: `${which} of ${nodes.get(id).what || nodes.get(id).operation}`})};
+            {formula: `${which} of ${nodes.get(id).what || nodes.get(id).operation}`,
+                python: () => which === "data" ? dataPython(nodes.get(id))
+                    : gradPython(nodes.get(id))})};
 }
 
 /** The same of the first nodes that the chosen step's sweep visits. */
@@ -53,21 +55,30 @@ function layout({nodes, order}) {
         height: (rows - 1) * DOWN + BOX.height};
 }
 
-/** All grads after the turns of the first `count` nodes of the order; what the last one did. */
+/** All grads after the turns of the first `count` nodes of the order, what was added to each, and
+ * what the last one did. */
 function gradsAfter({nodes, order}, count) {
     const grads = new Map([[order[0], 1]]);
+    const parts = new Map();
     let done = [];
     for (const id of order.slice(0, count)) {
         const node = nodes.get(id);
-        done = node.children.map((child) => {
+        done = node.children.map((child, j) => {
             const before = grads.get(child.id) || 0;
             const value = child.local * grads.get(id);
+            const earlier = parts.get(child.id) || [];
             grads.set(child.id, before + value);
-            return {child: child.id, local: child.local, grad: grads.get(id), before, value,
-                after: before + value};
+            parts.set(child.id, [...earlier, {local: child.local, grad: grads.get(id)}]);
+            return {child: child.id, j, local: child.local, grad: grads.get(id), before, value,
+                earlier, after: before + value};
         });
     }
-    return {grads, done};
+    return {grads, parts, done};
+}
+
+/** Prints a gradient as far as it has been added up. */
+function sumPython(parts, value) {
+    return () => parts ? gradPython({parts}) : printed(literal(value));
 }
 
 function nodeName(node) {
@@ -79,7 +90,7 @@ function nodeName(node) {
 
 function drawGraph(graph, count) {
     const {places, width, height} = layout(graph);
-    const {grads} = gradsAfter(graph, count);
+    const {grads, parts} = gradsAfter(graph, count);
     const active = count > 0 ? graph.order[count - 1] : null;
     const visited = new Set(graph.order.slice(0, count));
     const edges = graph.order.flatMap((id) => graph.nodes.get(id).children.map((child, i, all) => {
@@ -101,7 +112,7 @@ function drawGraph(graph, count) {
                 ? h("span", null, exponentText(node.exponent)) : null),
             h("div", {"class": "pair"}, "data", graph.number(id, "data", node.data)),
             h("div", {"class": "pair"}, "grad", grads.has(id)
-                ? graphGrad(graph, id, grads.get(id), node.grad) : h("span", null, "0")));
+                ? graphGrad(graph, id, grads.get(id), parts.get(id)) : h("span", null, "0")));
         box.style.left = at.x + "px";
         box.style.top = at.y + "px";
         return box;
@@ -114,9 +125,9 @@ function drawGraph(graph, count) {
 }
 
 /** A grad on its way: the node's own number once complete, a partial sum before. */
-function graphGrad(graph, id, value, complete) {
-    return Object.is(value, complete) ? graph.number(id, "grad", value)
-        : derived(value, "what has been added so far");
+function graphGrad(graph, id, value, parts) {
+    return Object.is(value, graph.nodes.get(id).grad) ? graph.number(id, "grad", value)
+        : derived(value, "what has been added so far", {python: sumPython(parts, value)});
 }
 
 function plusEquals(graph, count) {
@@ -124,20 +135,22 @@ function plusEquals(graph, count) {
         return [h("li", null, `backward() sets the grad of the result to 1. All others are 0.`)];
     }
     const id = graph.order[count - 1];
-    const {done} = gradsAfter(graph, count);
+    const {done, parts} = gradsAfter(graph, count);
+    const given = sumPython(parts.get(id), 1);
     const node = graph.nodes.get(id);
     return [h("li", null, h("strong", null, nodeName(node)), node.what && graph.real
         ? ` (${node.what})` : "", " has its turn, with grad ",
-    derived(done[0]?.grad ?? 1, "complete by now"), "."),
+    derived(done[0]?.grad ?? 1, "complete by now", {python: given}), "."),
     done.map((one) => {
         const child = graph.nodes.get(one.child);
         return h("li", null, `${nodeName(child)}, `, graph.number(one.child, "data", child.data),
-            ": grad += ", derived(one.local, "local gradient"), " \u00d7 ",
-            derived(one.grad, "the gradient that is handed on"), " = ",
-            derived(one.value, `${reprOf(one.local)} * ${reprOf(one.grad)}`),
-            one.before === 0 ? "" : [", on top of ",
-                derived(one.before, "what was added before"), ": ",
-                derived(one.after, `${reprOf(one.before)} + ${reprOf(one.value)}`)]);
+            ": grad += ", derived(one.local, "local gradient", {python: () =>
+                localPython(node, one.j)}), " \u00d7 ",
+            derived(one.grad, "the gradient that is handed on", {python: given}), " = ",
+            derived(one.value, `${literal(one.local)} * ${literal(one.grad)}`),
+            one.before === 0 ? "" : [", on top of ", derived(one.before, "what was added before",
+                {python: sumPython(one.earlier)}), ": ",
+            derived(one.after, `${literal(one.before)} + ${literal(one.value)}`)]);
     })];
 }
 

@@ -1,7 +1,8 @@
 // The first screen: what this run is, what it writes, and where to go.
 import {weightField} from "./field.js";
 import {h, num, rich} from "./kit.js";
-import {run, set, state} from "./state.js";
+import {weightCount} from "./pictures.js";
+import {run, set, state, subscribe} from "./state.js";
 import {pageText} from "../text/page.js";
 
 export const contents = [
@@ -14,11 +15,6 @@ export const contents = [
     ["receipt", "\u2713", "Receipt", "The page proves itself"],
     ["compare", "\u2260", "Compare", "Two runs, first difference"],
 ];
-
-/** How many weights the model has. */
-export function weightCount({vocab_size, block_size, n_embd, n_layer}) {
-    return (2 * vocab_size + block_size) * n_embd + n_layer * 12 * n_embd * n_embd;
-}
 
 function fact(name, value) {
     return h("div", {"class": "fact"}, h("dt", null, name), h("dd", null, value));
@@ -92,13 +88,30 @@ export function contentsList(afterwards = () => {}, deep = false) {
         deep ? widgetLinks(id, afterwards) : null))));
 }
 
+/** Opens the first draw of sample i; the figure of act 5 shows the same sample then. */
+export function openSample(i) {
+    set({at: `sample/${i}/0/draw`, sample: `${i}.0`}, {push: true});
+}
+
 function sampleList() {
     const list = h("ul", {"class": "hero-samples", "aria-label": pageText.heroSamples},
         run.samples.slice(0, 12).map((text, i) => h("li", null, h("button", {type: "button",
             "class": "sample-name", dir: "auto",
-            onclick: () => set({at: `sample/${i}/0/draw`}, {push: true})},
+            onclick: () => openSample(i)},
         text.slice(0, 40) || "\u25cf"))));
     return list;
+}
+
+/** What the bar says on a screen: which step the pages show. */
+function printedAt() {
+    const line = h("p", {"class": "print-only"});
+    const show = () => {
+        line.textContent = pageText.printed.replace("{step}", state.step.toLocaleString("en"))
+            .replace("{steps}", run.options.steps.toLocaleString("en"));
+    };
+    subscribe(show, ["step"]);
+    show();
+    return line;
 }
 
 /** The hero. */
@@ -117,6 +130,7 @@ export function hero() {
             sampleList()] : null,
         run.intact === false ? h("p", {"class": "sorry", role: "alert"}, pageText.damaged) : null,
         h("p", {"class": "note hint"}, rich(pageText.heroHint)),
+        printedAt(),
         facts(),
         contentsList(),
         h("p", {"class": "note"}, run.withheld ? pageText.withheld : pageText.contains,

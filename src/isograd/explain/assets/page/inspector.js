@@ -15,8 +15,9 @@ export function refOf(element) {
     const {ref, hex, formula} = element.dataset;
     panel.origin = panel.element?.contains(element) ? panel.origin : element;
     panel.asked = true;
-    const at = ref === "derived" || ref === "typed"
-        ? `${ref}/${hex}/${encodeURIComponent(formula || "")}` : ref;
+    const isOwn = ref === "derived" || ref === "typed";
+    const said = isOwn ? [formula || "", element.python?.() || ""].map(encodeURIComponent) : [];
+    const at = isOwn ? [ref, hex, ...said].join("/") : ref;
     if (at === state.at) {
         takeFocus();
     }

@@ -1,6 +1,7 @@
 // What every act is made of: elements, numbers, figures, voices, controls, questions.
 // Text enters the page by textContent alone, so a document is never markup. Charts: charts.js.
 import {hexOf} from "../core/numbers.js";
+import {printed} from "./python.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -88,7 +89,8 @@ export function plainDecimal(value, digits = 4) {
 
 /**
  * A number of the run: a button that opens the inspector at `ref`.
- * options: {digits, text (instead of the decimal), label (for screen readers), formula, class}
+ * options: {digits, text (instead of the decimal), label (for screen readers), class}, and where the
+ * page computed it by itself, {formula, python}: see derived.
  */
 export function num(value, ref, options = {}) {
     const attributes = {
@@ -96,10 +98,20 @@ export function num(value, ref, options = {}) {
         "data-ref": ref, "data-hex": hexOf(value), "data-formula": options.formula,
         "aria-label": options.label,
     };
-    return h("button", attributes, options.text || shortDecimal(value, options.digits));
+    return computedBy(h("button", attributes, options.text || shortDecimal(value, options.digits)),
+        options);
 }
 
-/** A number computed from others, by a formula that the inspector shows: derived(x, "a / b"). */
+/** Keeps how a number was computed until somebody asks: element.python() is a text for Python. */
+export function computedBy(element, {formula, python}) {
+    element.python = python || (() => printed(formula));
+    return element;
+}
+
+/**
+ * A number computed from others. The inspector shows the formula, and Python that gives the same
+ * bits: the formula itself, derived(x, "3 / 4"), or what options.python() returns.
+ */
 export function derived(value, formula, options = {}) {
     return num(value, "derived", {...options, formula});
 }
@@ -138,15 +150,33 @@ export function fillIn(place, promise, make) {
         });
 }
 
-/** Calls fn once, when `element` comes near the screen. */
-export function whenSeen(element, fn) {
-    const watcher = new IntersectionObserver((entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) {
-            watcher.disconnect();
-            fn();
-        }
-    }, {rootMargin: "600px"});
+const unseen = [];
+
+/**
+ * Calls fn once: when `element` comes near the screen, or when nothing else is to be done, so that
+ * a print has it, too. What is `costly` waits for the reader.
+ */
+export function whenSeen(element, fn, costly = false) {
+    const see = () => {
+        const i = unseen.indexOf(see);
+        watcher.disconnect();
+        unseen.splice(i, i < 0 ? 0 : 1);
+        fn();
+    };
+    const watcher = new IntersectionObserver((entries) =>
+        entries.some((entry) => entry.isIntersecting) && see(), {rootMargin: "600px"});
     watcher.observe(element);
+    if (!costly) {
+        unseen.push(see);
+    }
+}
+
+/** Does for one place after the other what waits for it to be seen. */
+export function seeTheRest() {
+    if (unseen.length > 0) {
+        unseen[0]();
+        (window.requestIdleCallback || setTimeout)(seeTheRest);
+    }
 }
 
 /** A titled figure. The caption may be a string, nodes, or nothing. */
@@ -298,7 +328,8 @@ export function table(heads, rows, options = {}) {
 
 /**
  * The question at the end of an act. `options` are strings to pick from; without them the reader
- * types. check(answer) -> {right, say}, or a Promise of it; `say` is a string or nodes.
+ * types. check(answer) -> {right, say}, or, of what was typed, a Promise of it; `say` is a string or
+ * nodes.
  */
 export function question({ask, options, check}) {
     const verdict = h("div", {"class": "verdict", role: "status"});
@@ -308,7 +339,10 @@ export function question({ask, options, check}) {
             typeof say === "string" ? rich(say) : say);
     }).catch((error) => replace(verdict, error.message));
     let controls;
+    let solution = null;
     if (options) {
+        solution = printedSolution(options.map((option) => [option, check(option)])
+            .find(([, answer]) => answer.right) || []);
         controls = h("div", {"class": "options"},
             options.map((option) => button(option, () => judge(option))));
     } else {
@@ -319,5 +353,12 @@ export function question({ask, options, check}) {
         }}, input, h("button", {"class": "button", type: "submit"}, "Check"));
     }
     return h("div", {"class": "question", role: "group", "aria-label": "A question"},
-        h("p", {"class": "ask"}, typeof ask === "string" ? rich(ask) : ask), controls, verdict);
+        h("p", {"class": "ask"}, typeof ask === "string" ? rich(ask) : ask), controls, verdict,
+    solution);
+}
+
+/** The answer for paper, upside down, as under a puzzle. */
+function printedSolution([option, answer]) {
+    return answer && h("p", {"class": "solution print-only"}, option, ". ",
+        typeof answer.say === "string" ? rich(answer.say) : answer.say);
 }

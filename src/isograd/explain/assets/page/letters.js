@@ -1,8 +1,9 @@
 // Act 3, first part: a letter becomes numbers; all letters as a map and as a table.
-import {hexOf} from "../core/numbers.js";
+import {hexOf, reprOf} from "../core/numbers.js";
 import {heat, roving} from "./charts.js";
-import {button, derived, figure, h, replace, slider, svg, voices} from "./kit.js";
+import {button, computedBy, derived, figure, h, replace, slider, svg, voices} from "./kit.js";
 import {live} from "./live.js";
+import {printed} from "./python.js";
 import {
     alongAxis, fill, frequencies, largestOf, letter, letterName, positionIn, positions,
     principalAxes, rowOf, sentence, weightRef,
@@ -121,6 +122,7 @@ function letterMap(run, first, last) {
         points[i].setAttribute("data-ref", "derived");
         points[i].setAttribute("data-hex", hexOf(place[0].value));
         points[i].setAttribute("data-formula", `x: ${place[0].formula()}`);
+        computedBy(points[i], place[0]);
         points[i].setAttribute("aria-label", letterName(tokens[i], run));
         for (const [name, value] of Object.entries({x1: x0, y1: y0, x2: x, y2: y})) {
             trails[i].setAttribute(name, value.toFixed(1));
@@ -132,13 +134,13 @@ function letterMap(run, first, last) {
         const i = points.indexOf(event.target.closest(".map-point"));
         if (i >= 0) {
             const [x, y] = points[i].place;
-            replace(line, letter(tokens[i], run), " x ", derived(x.value, x.formula()), ", y ",
-                derived(y.value, y.formula()));
+            replace(line, letter(tokens[i], run), " x ", derived(x.value, x.formula(), x), ", y ",
+                derived(y.value, y.formula(), y));
         }
     };
     frame.addEventListener("pointerover", tell);
     frame.addEventListener("focusin", tell);
-    element.share = axes.share;
+    element.axes = axes;
     element.tokens = tokens;
     return element;
 }
@@ -160,6 +162,13 @@ function player(steps, go) {
         });
         return next();
     };
+}
+
+function sharePercent({share, values, total}) {
+    const [first, second, all] = [...values, total].map(reprOf);
+    return derived(100 * share, `100 (\u03bb\u2081 + \u03bb\u2082) / sum of all \u03bb = ${
+        (100 * share).toFixed(2)}`, {digits: 3, python: () => printed(total > 0
+        ? `100 * ((${first} + ${second}) / ${all})` : "100 * 1")});
 }
 
 function mapWithSlider(context, first, last) {
@@ -189,8 +198,7 @@ function mapWithSlider(context, first, last) {
     return h("div", null, map, h("div", {"class": "map-controls"}, control,
         button("Play the training", player(steps, go))),
     caption ? h("p", {"class": "caption"}, caption) : null,
-    sentence(text3.mapShare, {share: derived(100 * map.share, "100 (\u03bb\u2081 + \u03bb\u2082) " +
-        `/ sum of all \u03bb = ${(100 * map.share).toFixed(2)}`, {digits: 3})}));
+    sentence(text3.mapShare, {share: sharePercent(map.axes)}));
 }
 
 function wholeTable(context) {

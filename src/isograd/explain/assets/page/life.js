@@ -3,13 +3,12 @@ import {linePlot} from "./charts.js";
 import {button, choice, figure, h, num, rich, shortDecimal, table, voices} from "./kit.js";
 import {diagramMatrices} from "./diagram.js";
 import {live} from "./live.js";
-import {countWeights} from "./loss.js";
-import {fill, letterName, sentence, telling, weightName, weightRef} from "./pictures.js";
+import {fill, isLong, letterName, sentence, telling, weightName, weightRef} from "./pictures.js";
+import {literal, printed} from "./python.js";
 import {moveSentence} from "./views.js";
 import {text4} from "../text/act4.js";
 
 const MOVED = 10;
-const BRIEF = 2e7; // steps times weights: what is replayed without being asked for
 
 /** The weight that the state asks for, if this model has it. */
 function weightIn(context) {
@@ -67,6 +66,7 @@ function lifePlots(context, weight, history) {
         [text4.lifeChange, plot(text4.lifeChange, [{y: changes, ref: () => "derived",
             formula: (i) => `after \u2212 before = ${shortDecimal(history.after[i], 8)} \u2212 ` +
                 `${shortDecimal(history.before[i], 8)} = ${shortDecimal(changes[i])}`,
+            python: (i) => printed(`${literal(history.after[i])} - ${literal(history.before[i])}`),
             "class": "line-0"}], 170)],
         [text4.lifeRate, plot(text4.lifeRate, [{y: history.lr, ref: ref("lr"),
             "class": "line-2"}], 170)],
@@ -108,7 +108,7 @@ function lifeFigure(context) {
             Object.assign(drawn, {key, plots: lifePlots(context, weight, history)});
         }
         return drawn.plots;
-    }, run.options.steps * countWeights(run.config) > BRIEF);
+    }, isLong(run));
     const numbers = live(context, ["weight", "step"], ({step}) => chosenWeight(context)
         .then((weight) => ask("weight", weight.name, weight.row, weight.column, step)
             .then((answer) => ({weight, answer}))), ({weight, answer}, state) =>

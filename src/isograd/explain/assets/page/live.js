@@ -3,6 +3,8 @@
 import {fillIn, h} from "./kit.js";
 
 const FOCUSABLE = "button, input, select, [tabindex]";
+// Milliseconds: what takes longer than LARGE to make waits until the reader's hand rests.
+const [SOON, LARGE, REST] = [30, 8, 200];
 const QUIET = 2000; // milliseconds without a change
 
 const turns = {last: Promise.resolve()};
@@ -35,21 +37,23 @@ function drawInBackground() {
  */
 export function live(context, keys, load, make, costly = false) {
     const place = h("div", {"class": "live"});
-    const now = {seen: false, stale: true, timer: 0};
+    const now = {seen: false, stale: true, timer: 0, wait: SOON};
     const draw = () => {
         const state = {...context.state};
         let focused = -1;
         now.stale = false;
         const answered = load(state).then((answer) => ownTurn().then(() => answer));
         return fillIn(place, answered, (answer) => {
+            const start = performance.now();
             const content = make(answer, state);
+            now.wait = performance.now() - start > LARGE ? REST : SOON;
             focused = [...place.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
             return content;
         }).then(() => focused >= 0 && place.querySelectorAll(FOCUSABLE)[focused]?.focus());
     };
     const drawSoon = () => {
         clearTimeout(now.timer);
-        now.timer = setTimeout(() => now.seen && now.stale && draw(), 30);
+        now.timer = setTimeout(() => now.seen && now.stale && draw(), now.wait);
         drawInBackground();
     };
     new IntersectionObserver((entries) => {

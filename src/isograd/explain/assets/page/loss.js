@@ -1,13 +1,15 @@
 // Act 4, first part: the four beats of a step, surprise at each position, the losses of all steps.
 import {hexOf} from "../core/numbers.js";
+import {roundedLog} from "../core/rounded.js";
 import {bars, linePlot, roving} from "./charts.js";
 import {
     button, derived, figure, h, num, replace, rich, shortDecimal, slider, svg, voices,
 } from "./kit.js";
 import {live} from "./live.js";
+import {literal, meanPython, printed} from "./python.js";
 import {
     fill, letterName, lossWindow, nodeRef, positionIn, positions, responsive, runningMean, sentence,
-    shortText, telling, weightName, weightRef,
+    shortText, telling, weightCount, weightName, weightRef,
 } from "./pictures.js";
 import {text4} from "../text/act4.js";
 
@@ -67,14 +69,9 @@ function loopFigure(context) {
         return fourBeats(context, answer, state);
     });
     title.textContent = fill(text4.loopTitle, {step: context.state.step});
-    const weights = countWeights(run.config).toLocaleString("en");
+    const weights = weightCount(run.config).toLocaleString("en");
     return [voices(fill(text4.loopPlain, {weights}), text4.loopTechnical),
         figure(title, h("div", {"class": "stack"}, show, stepTurner(context)))];
-}
-
-/** How many weights the model has. */
-export function countWeights({vocab_size: v, block_size: t, n_embd: c, n_layer: layers}) {
-    return (2 * v + t) * c + 12 * layers * c * c;
 }
 
 /** p and -log p at each position of the chosen document. */
@@ -164,9 +161,10 @@ function surpriseCurve(context, picture, state) {
     });
     const say = (p) => {
         now.p = p;
-        const loss = -Math.log(p);
+        const loss = -roundedLog(p);
         replace(reads, rich(text4.surpriseReads, {p: shortDecimal(p, 3), loss: derived(loss,
-            `\u2212log(${shortDecimal(p, 6)}) = ${shortDecimal(loss, 6)}`)}));
+            `\u2212log(${shortDecimal(p, 6)}) = ${shortDecimal(loss, 6)}`,
+            {python: () => printed(`-math.log(${literal(p)})`)})}));
         drawing.redraw();
     };
     const control = slider({label: text4.surpriseSlider, min: 0.005, max: 0.995, step: 0.005,
@@ -202,6 +200,7 @@ function curveOfLosses(context, window, guess) {
         label: "loss of each step", height: 300, xLabel: "step", at: state.step - 1,
         series: [{name: text4.lossRaw, y: losses, ref: (i) => `loss/${i + 1}`, "class": "faint"},
             {name: fill(text4.lossSmooth, {window}), y: smooth, ref: () => "derived", formula,
+                python: (i) => meanPython(losses.subarray(Math.max(0, i + 1 - window), i + 1)),
                 "class": "line-0"}],
         lines: [{y: guess, label: fill(text4.lossGuess, {vocab: config.vocab_size})}],
         marks: marks(), onPick: (i) => set({step: i + 1}),
@@ -218,12 +217,13 @@ function lossFigure(context) {
     const {steps, batch_size: batch} = run.options;
     const vocab = run.config.vocab_size;
     const window = lossWindow(steps);
-    const guess = Math.log(vocab);
+    const guess = roundedLog(vocab);
     const used = steps * batch;
     const again = used > run.data.documents ? fill(text4.lossAgain, {used, all: run.data.documents})
         : text4.lossOnce;
     const say = (text) => h("span", null, rich(fill(text, {window, vocab, again}), {guess:
-        derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`)}));
+        derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`,
+            {python: () => printed(`math.log(${vocab})`)})}));
     return [voices(say(text4.lossPlain), say(text4.lossTechnical)),
         figure(fill(text4.lossTitle, {steps: steps.toLocaleString("en")}),
             curveOfLosses(context, window, guess))];

@@ -11,9 +11,11 @@ import {consoleFace, consoleHelp} from "./console.js";
 import {theEnd} from "./end.js";
 import {goTo, hero, showAct} from "./hero.js";
 import {inspector, refOf} from "./inspector.js";
-import {h, replace} from "./kit.js";
+import {h, replace, seeTheRest} from "./kit.js";
 import {receipt} from "./receipt.js";
 import {ask, lines, openRun, run, set, state, subscribe} from "./state.js";
+
+const UNSEEN_FOR = 1500; // milliseconds until what nobody has seen is drawn for a print
 
 function applyLook() {
     document.documentElement.dataset.voice = state.voice;
@@ -63,6 +65,7 @@ async function build() {
         showAct(state.act);
     }
     document.documentElement.dataset.ready = "true";
+    setTimeout(seeTheRest, UNSEEN_FOR);
 }
 
 async function start() {

@@ -3,6 +3,7 @@
 import {hexOf} from "../core/numbers.js";
 import {roving} from "./charts.js";
 import {h, rich, shortDecimal, tokenText} from "./kit.js";
+import {rootMeanSquarePython, summed} from "./python.js";
 
 /** `text` (or each text of an array) with the words of `values` in its {places}: still text. */
 export function fill(text, values) {
@@ -115,7 +116,8 @@ export function rootMeanSquare(values) {
     const size = Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length);
     const terms = Array.from(values.subarray(0, 16), (x) => `${shortDecimal(x)}\u00b2`).join(" + ");
     const more = values.length > 16 ? ` + \u2026 (${values.length} squares)` : "";
-    return {size, formula: `sqrt((${terms}${more}) / ${values.length}) = ${shortDecimal(size)}`};
+    return {size, formula: `sqrt((${terms}${more}) / ${values.length}) = ${shortDecimal(size)}`,
+        python: () => rootMeanSquarePython(values)};
 }
 
 function times(matrix, vector) {
@@ -159,7 +161,7 @@ export function principalAxes(data, rows, columns) {
     covariance = covariance.map((row, i) => row.map((x, j) =>
         x - first.value * first.axis[i] * first.axis[j]));
     const second = columns > 1 ? firstAxis(covariance) : {axis: first.axis.map(() => 0), value: 0};
-    return {mean, axes: [first.axis, second.axis],
+    return {mean, axes: [first.axis, second.axis], values: [first.value, second.value], total,
         share: total > 0 ? (first.value + second.value) / total : 1};
 }
 
@@ -174,7 +176,8 @@ export function alongAxis(row, mean, axis) {
             (row.length > 8 ? ` + \u2026 (${row.length} products)` : "") +
             ` = ${shortDecimal(value)}`;
     };
-    return {value, formula};
+    return {value, formula, python: () => summed({x: row, mean, axis}, "(x - mean) * axis",
+        "total")};
 }
 
 /** Each entry the mean of the last `window` ones up to it (of fewer at the start). */
@@ -188,6 +191,18 @@ export function runningMean(values, window) {
 /** Over how many losses the page takes the mean: 50, or fewer in a short run. */
 export function lossWindow(steps) {
     return Math.min(steps, 50, Math.max(2, Math.round(steps / 10)));
+}
+
+const BRIEF = 2e7; // steps times weights: what is replayed without being asked for
+
+/** Whether replaying all steps takes more than a moment. */
+export function isLong({options, config}) {
+    return options.steps * weightCount(config) > BRIEF;
+}
+
+/** How many weights a model has. */
+export function weightCount({vocab_size: v, block_size: t, n_embd: c, n_layer: layers}) {
+    return (2 * v + t) * c + 12 * layers * c * c;
 }
 
 /** For each text that the page holds: whether the steps read it. */

@@ -94,7 +94,7 @@ const CHECKED = [
     ["The order of the documents", "shuffled again from the seed"],
     ["The first weights", "drawn again from the seed, compared in all 64 bits"],
     ["Every loss", "compared in all 64 bits"],
-    ["All weights after every step", "compared by a digest, SHA-256"],
+    ["All weights after every step", "compared by a digest of 64 bits"],
     ["Weights and moments at the keyframes (steps whose whole state is kept)",
         "compared in all 64 bits"],
     ["The samples", "drawn again, letter by letter"],

@@ -22,7 +22,7 @@ export function streamStages(config) {
 
 function stageRow(picture, step, at, [name, says, kind], limit, most) {
     const row = rowOf(picture, name, at, step);
-    const {size, formula} = rootMeanSquare(row.data);
+    const {size, ...how} = rootMeanSquare(row.data);
     const slope = rootMeanSquare(row.grad);
     const bar = h("i", {"class": `mini-bar ${kind}`, "aria-hidden": "true"});
     bar.style.setProperty("--size", (100 * size / (most || 1)).toFixed(1) + "%");
@@ -31,8 +31,9 @@ function stageRow(picture, step, at, [name, says, kind], limit, most) {
             kind === "added" ? "+" : "="), says),
         strip(row.data, row.ref, limit, says),
         h("span", {"class": "stage-size"}, h("span", {"class": "bar-room"}, bar),
-            derived(size, formula, {digits: 3})),
-        h("span", {"class": "stage-grad"}, derived(slope.size, slope.formula, {digits: 3})));
+            derived(size, how.formula, {...how, digits: 3})),
+        h("span", {"class": "stage-grad"}, derived(slope.size, slope.formula,
+            {python: slope.python, digits: 3})));
 }
 
 function stages(context, picture, state) {

@@ -1,6 +1,6 @@
 // What the inspector shows of each kind of number: view("weight/3/wte/0/1/grad") and so on.
 // A view is {kind, title, value, sections: [[title, ...content]], site, python, after}.
-import {fromHex, reprOf, sameBits} from "../core/numbers.js";
+import {fromHex, reprOf} from "../core/numbers.js";
 import {button, derived, h, num, plainDecimal, replace, rich, table, tokenText} from "./kit.js";
 import {linePlot} from "./charts.js";
 import {
@@ -8,26 +8,13 @@ import {
     momentPython, nodeNum, runPython, softmaxPython, weightPython,
 } from "./formulas.js";
 import {weightPlace} from "./field.js";
+import {literal, onlyComputes, printed} from "./python.js";
 import {goTo} from "./hero.js";
+import {KINDS_OF_NODE, additions, folded, localNum, localRefs, uses} from "./shares.js";
 import {ask, run, set, state} from "./state.js";
 import {pageText} from "../text/page.js";
 
-const FOLD = 6;
 const LONG_SUMS = ["dot.sum", "softmax.total", "document_loss.mean", "batch_loss.mean"];
-const KINDS_OF_NODE = {"+": "a sum", "*": "a product", "**": "a power"};
-
-/** The first few of `items`, and a button for the rest. */
-function folded(items, make, word) {
-    const list = h("ol", {"class": "steps-list"}, items.slice(0, FOLD).map(make));
-    if (items.length <= FOLD) {
-        return list;
-    }
-    const more = button(`${items.length} ${word}: show all`, () => {
-        list.append(...items.slice(FOLD).map((item, i) => make(item, i + FOLD)));
-        more.remove();
-    });
-    return [list, more];
-}
 
 function childrenTable(k, node) {
     const symbol = node.operation === "*" ? "\u00d7" : node.operation;
@@ -38,67 +25,6 @@ function childrenTable(k, node) {
         h("td", null, nodeNum(k, child.id, "data", child.data)),
         h("td", null, nodeNum(k, child.id, "grad", child.grad)),
         h("td", null, num(child.local, `node/${k}/${node.id}/local/${j}`))))));
-}
-
-const MOST_PARENTS = 300;
-
-/** Where each local gradient of a gradient's parts stands: [[parent, number of its child]...]. */
-async function localRefs(k, node) {
-    const ids = [...new Set(node.parts.slice(0, MOST_PARENTS).map((part) => part.from))];
-    const parents = new Map();
-    for (const parent of await Promise.all(ids.map((id) => ask("node", k, id)))) {
-        parents.set(parent.id, parent.children.flatMap((child, j) =>
-            child.id === node.id ? j : []));
-    }
-    return node.parts.map((part) => parents.has(part.from)
-        ? `node/${k}/${part.from}/local/${parents.get(part.from).shift()}` : "derived");
-}
-
-/** The additions that made a gradient, in their order, each with what the sum was after it. */
-async function additions(k, node) {
-    const locals = await localRefs(k, node);
-    const sums = [];
-    node.parts.reduce((sum, part, i) => (sums[i] = sum + part.value), 0);
-    const items = folded(node.parts, (part, i) => h("li", null,
-        h("span", {"class": "term"}, i === 0 ? "" : "+ ", num(part.local, locals[i]),
-            " \u00d7 ", nodeNum(k, part.from, "grad", part.grad), " = ",
-            num(part.value, `node/${k}/${node.id}/part/${i}`)),
-        h("span", {"class": "sum"}, "sum ", derived(sums[i], `${i === 0 ? "0" : reprOf(sums[i - 1])
-        } + ${reprOf(part.value)}`))), "contributions");
-    const equal = sameBits(sums[sums.length - 1] ?? node.grad, node.grad);
-    return [items, h("p", {"class": "note"}, equal
-        ? "Local gradient \u00d7 the gradient of where it was used. Added in this order, they " +
-          "give the gradient to the last bit." : "They do not add up to the gradient.")];
-}
-
-/** What reads and predicts where `words` say a position: " (e -> l)"; nothing if they say none. */
-function lettersAt(words, tokens) {
-    const at = /position (\d+)/.exec(words);
-    const d = Number(/document (\d+)/.exec(words)?.[1] ?? 0);
-    const pair = at && [0, 1].map((i) => tokens[d]?.[Number(at[1]) + i]);
-    return !pair || pair.includes(undefined) ? ""
-        : ` (${pair.map((id) => tokenText(id, run.chars)).join(" \u2192 ")})`;
-}
-
-/** The uses of a weight: where, by which operation, and what share each gave to its gradient. */
-async function uses(k, id, total) {
-    const [node, {tokens}] = await Promise.all([ask("node", k, id), ask("step", k)]);
-    if (node.parts.length === 0) {
-        return [h("p", null, "No document of this step uses it, so its gradient is ",
-            nodeNum(k, id, "grad", total), ".")];
-    }
-    const parents = await Promise.all(node.parts.slice(0, MOST_PARENTS).map((part) =>
-        ask("node", k, part.from)));
-    const item = (part, i) => {
-        const {what, operation} = parents[i] || {what: `node ${part.from}`, operation: ""};
-        const said = !KINDS_OF_NODE[operation] || /product|sum/.test(what);
-        const kind = said ? "" : `, ${KINDS_OF_NODE[operation]}`;
-        return h("li", null, h("span", {"class": "term"}, what.replace(/position \d+/, (at) =>
-            at + lettersAt(what, tokens)) + kind), num(part.value, `node/${k}/${id}/part/${i}`));
-    };
-    return [h("p", null, "It was used in these places, and each gave its share: how fast the " +
-        "loss grows through that use."), folded(node.parts, item, "uses"),
-    h("p", {"class": "note"}, "Added in this order: ", nodeNum(k, id, "grad", total), ".")];
 }
 
 /** The terms of a long sum, found by walking down its first children. */
@@ -158,7 +84,7 @@ async function partView(k, node, base, j) {
     const locals = await localRefs(k, node);
     return {...base, value: part.value,
         kind: `Contribution ${j + 1} of ${node.parts.length} to a gradient, step ${k}`,
-        sections: [["How it was computed", h("p", {"class": "formula"}, num(part.local, locals[j]),
+        sections: [["How it was computed", h("p", {"class": "formula"}, localNum(part, locals[j]),
             " \u00d7 ", nodeNum(k, part.from, "grad", part.grad)), h("p", {"class": "note"},
             "local gradient \u00d7 the gradient of the node where it was used")],
         nodeLinks(k, node, "data", "grad")], python: gradPython({parts: [part]})};
@@ -334,7 +260,8 @@ function softmaxSections(logits, probabilities, token, temperature, ref) {
         ? h("p", null, "At temperature 0 the largest logit wins.")
         : [h("p", {"class": "formula"}, "exp(", num(logits[token], ref(token)), ` / ${
             reprOf(temperature)} \u2212 `, derived(top, `the largest logit / ${
-            reprOf(temperature)}`), ") / total"), h("p", {"class": "note"},
+            reprOf(temperature)}`, {python: () => printed(`${literal(logits.reduce((a, b) =>
+            Math.max(a, b)))} / ${reprOf(temperature)}`)}), ") / total"), h("p", {"class": "note"},
         `total: the same, summed over all ${logits.length} tokens`)]],
     ["Beside it", h("p", null, "logit ", num(logits[token], ref(token)), ", probability ",
         num(probabilities[token], ref(token).replace("logit", "probability")))]];
@@ -451,8 +378,8 @@ function headerView(path) {
             h("code", null, run.command))]], python: `print(float(${reprOf(value)}).hex())`};
 }
 
-function ownView(kind, hex, formula) {
-    const text = decodeURIComponent(formula || "");
+function ownView(kind, hex, ...said) {
+    const [text, python] = said.map((part) => decodeURIComponent(part || ""));
     if (text.startsWith(pageText.compareOther)) {
         return {kind: "A number of the other run", title: text.slice(pageText.compareOther.length),
             value: fromHex(hex), sections: [["Where it comes from", h("p", null,
@@ -461,7 +388,7 @@ function ownView(kind, hex, formula) {
     return {kind: kind === "typed" ? "Your own number" : "Computed on this page",
         title: kind === "typed" ? "You typed this, or it follows from it" : "A derived number",
         value: fromHex(hex), sections: [text ? ["How it was computed", h("p",
-            {"class": "formula"}, text)] : null]};
+            {"class": "formula"}, text)] : null], python: onlyComputes(python) ? python : ""};
 }
 
 /** What to show of the number at `ref`. */
@@ -477,7 +404,7 @@ export async function view(ref) {
     case "predict": return predictView(n(1), n(2), parts[3], parts[4], n(5));
     case "draw": return drawView(parts[1], n(2));
     case "header": return headerView(parts.slice(1).join("/"));
-    case "typed": case "derived": return ownView(parts[0], parts[1], parts[2]);
+    case "typed": case "derived": return ownView(parts[0], parts[1], parts[2], parts[3]);
     default: throw new Error(pageText.inspectorEmpty);
     }
 }

@@ -35,14 +35,18 @@ export const text5 = {
         "written these texts.",
     drawSample: "document",
     drawLetter: "position",
-    drawPin: "The random number {draw}, times the total {total}, falls between {low} and {high}: " +
-        "{letter}.",
-    drawCaption: "Position {number}; there are {count}. The model had read {prefix}.",
-    drawHeads: ["token", "logit", "probability", "cumulated"],
+    drawPin: "The random number {draw}, times the total {total}, is {hit}. That is at least {low} " +
+        "and less than {high}, the stick of {letter}.",
+    drawCaption: "Document {which} of {all}, {text}: position {number}; there are {count}. The " +
+        "model had read {prefix}.",
+    drawHeads: ["token", "logit", "probability", "from", "up to"],
     drawGreedy: "This run sampled at temperature 0: nothing was drawn, the likeliest letter was " +
         "taken each time.",
-    drawAll: "Tokens from the likeliest on; the pin hit the marked one. Probabilities are " +
-        "softmax(logit / {own}); sums go in the order of the vocabulary.",
+    drawAll: "Rows are sorted, the likeliest token first; the pin hit the marked one. The sticks " +
+        "lie in the order of the vocabulary, {first}, so rows that follow one another here need " +
+        "not touch. A stick begins at the sum of all probabilities before its token, and reaches " +
+        "up to that sum and its own, without it: [from, up to). Probabilities are " +
+        "softmax(logit / {own}).",
     drawTaken: "Tokens from the likeliest on; the first was taken.",
     drawNone: "This run drew no documents.",
 

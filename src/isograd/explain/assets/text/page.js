@@ -16,6 +16,8 @@ export const pageText = {
     heroSamples: "What it wrote after training",
     heroHint: "Underlined numbers open. Each shows what it was computed from, down to the last " +
         "bit, and leads on. Nothing here is made up, and no request leaves this page.",
+    printed: "These pages show step {step} of {steps}. Numbers are rounded; on the page itself each " +
+        "opens to its last bit. Answers stand upside down below the questions.",
     contents: "Contents",
     contains: "This file contains the documents that the steps used, as text.",
     withheld: "Documents were left out of this file, but for those of the steps shown.",
@@ -43,21 +45,31 @@ export const pageText = {
         "one wrong digit anywhere and the total is off.",
     receiptTechnical: "The worker seeds Python's Mersenne Twister, shuffles the order, draws " +
         "the weights, and replays forward, backward and Adam with the same operations in the " +
-        "same order. It compares each loss, a SHA-256 digest of all weights after each step, " +
+        "same order. It compares each loss, a 64-bit digest of all weights after each step, " +
         "each keyframe (a step whose whole state the file keeps) and the samples. `exp`, " +
-        "`log` and `**` are correctly rounded here; where " +
-        "the recording machine's libm was not, the file lists the difference. This proves that " +
+        "`log` and `**` are correctly rounded here; where the recording machine's libm was not, " +
+        "and that shows in any of these, the file lists the difference. This proves that " +
         "the numbers follow from the seed, the options and the documents. It does not prove who " +
         "made the file, or when.",
     receiptBefore: "Nothing has been replayed yet.",
     compareTitle: "Compare two runs",
     compareLead: "Two runs, side by side, to the first number that differs.",
     comparePlain: "Change one thing, train again, and drop the new page here. You see which " +
-        "settings differ, how the losses run apart, and the very first number that was not the " +
-        "same: like finding the word where two copies of a letter begin to differ.",
+        "settings differ, then the very first number that was not the same, like the word where " +
+        "two copies of a letter begin to differ, and then how the losses run apart.",
     compareTechnical: "Both runs are replayed in step until weights, then losses, differ in a " +
         "bit. `isograd explain --compare other.html` builds the second run in. The page dropped " +
         "here is read as text; nothing in it is executed.",
+    compareHeads: ["What was done differently", "The first number that differs",
+        "Losses, smoothed"],
+    compareCause: {
+        Options: "The same data, another {names}.",
+        Data: "The same options, other data.",
+        Both: "Other data, and another {names}.",
+        Machine: "The same options and data, recorded with another {names}.",
+        Nothing: "Nothing differs: the same options, the same data.",
+    },
+    compareEqual: "None: the runs are equal, bit for bit.",
     compareOrder: "Compared in this order: the model's size, its letters, the drawn weights; " +
         "then step by step the documents, the loss, the weights after it; at last the samples.",
     compareSmooth: "Each point is the mean of the last {window} losses, as in act 4.",

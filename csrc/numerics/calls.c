@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "numerics/powers.h"
-#include "numerics/rounded.h"
+#include "rounded.h"
 
 static double (*const nearest[N_CALLED])(double) = {
     [CALLED_EXP] = rounded_exp,
@@ -69,28 +68,20 @@ void calls_note(Calls *calls, Called f, double x, double result) {
     }
 }
 
-/* CPython's g**2. */
-static double square_of(double g) {
-    const double magnitude = fabs(g);
-    if (magnitude >= SQUARE_MIN && magnitude <= SQUARE_MAX)
-        return pow_2(g);
-    return pow(magnitude, 2.0);
+void calls_note_one_of(const Noted *noted, size_t i, Called f, double x, double result) {
+    if (i % noted->row < noted->used)
+        calls_note(noted->calls, f, x, result);
 }
 
-/* CPython's x**0.5, of an x that is not negative. */
-static double root_of(double x) {
-    if (x >= SQUARE_MIN && x <= SQUARE_MAX)
-        return pow_half(x);
-    return pow(x, 0.5);
-}
+#define TAU 6.283185307179586 /* math.tau */
 
-void calls_note_adam(Calls *calls, const GPT *g, double beta2, double correction2) {
-    const double rest2 = 1.0 - beta2;
-    for (size_t i = 0; i < g->n_params; i++) {
-        const double gradient = g->gradients[i], square = square_of(gradient);
-        calls_note(calls, CALLED_SQUARE, gradient, square);
-        const double v = beta2 * g->second_moments[i] + rest2 * square;
-        const double v_hat = v / correction2;
-        calls_note(calls, CALLED_ROOT, v_hat, root_of(v_hat));
-    }
+/* One loop for each function: side by side, compilers make one call of cos and sin, of a function
+ * that Python does not call. */
+void calls_note_draws(Calls *calls, const double *drawn, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        calls_note(calls, CALLED_LOG, 1.0 - drawn[2 * i + 1], log(1.0 - drawn[2 * i + 1]));
+    for (size_t i = 0; i < n; i++)
+        calls_note(calls, CALLED_COS, drawn[2 * i] * TAU, cos(drawn[2 * i] * TAU));
+    for (size_t i = 0; i < n; i++)
+        calls_note(calls, CALLED_SIN, drawn[2 * i] * TAU, sin(drawn[2 * i] * TAU));
 }

@@ -2,16 +2,18 @@
  * know. isograd.explain records them, so that its page computes this machine's bits.
  *
  * A call is a function, its argument x, and what this libm returns for it. Most results are the
- * double nearest to the exact value, which numerics/rounded.h computes anywhere. The few others are
- * kept: x, and how many doubles the result lies above the nearest one. They are in the order of the
- * calls, and one may be there twice.
+ * double nearest to the exact value, which rounded.h computes anywhere. The few others are kept: x,
+ * and how many doubles the result lies above the nearest one. They are in the order of the calls,
+ * and one may be there twice.
  *
- * Not here: which calls a run makes. decode.h notes those of a forward pass, if asked to.
+ * Who computes, notes: exp_many, pow_many, adam_update and csrc/gpt, for whoever hands them a Calls.
+ * The vector paths know which results are the nearest doubles without asking libm, and have nothing
+ * to note of them. Of Adam's calls only those are noted that matter: see adam_notes.h.
  */
-#ifndef ISOGRAD_GPT_CALLS_H
-#define ISOGRAD_GPT_CALLS_H
+#ifndef ISOGRAD_CALLS_H
+#define ISOGRAD_CALLS_H
 
-#include "model.h"
+#include <stddef.h>
 
 /* The functions of the page's payload; what Python calls is log, cos, sin, exp and pow. */
 typedef enum {
@@ -37,7 +39,7 @@ typedef struct {
 } Exceptions;
 
 /* All 0 at first. `error` stays once it is set: memory ran out, or a result was more than 127
- * doubles away from the nearest one. */
+ * doubles away from the nearest one. One thread at a time. */
 typedef struct Calls {
     Exceptions of[N_CALLED];
     CallsError error;
@@ -49,8 +51,16 @@ void calls_free(Calls *calls);
 /* Keeps the call f(x), which returned `result`, if that is not correctly rounded. */
 void calls_note(Calls *calls, Called f, double x, double result);
 
-/* Notes the calls of Adam's next update of g: the squares of its gradients, and the roots of the
- * second moments that result, divided by correction2. */
-void calls_note_adam(Calls *calls, const GPT *g, double beta2, double correction2);
+/* Notes the calls that random.gauss makes of pairs of numbers drawn, (n, 2). */
+void calls_note_draws(Calls *calls, const double *drawn, size_t n);
+
+/* For functions of many numbers: call number i is to be noted if i % row < used. */
+typedef struct {
+    Calls *calls;
+    size_t row, used;
+} Noted;
+
+/* Notes call number i of some, if it is to be noted. */
+void calls_note_one_of(const Noted *noted, size_t i, Called f, double x, double result);
 
 #endif
