@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import wild_scripts
+from trainings import TRAININGS
 
 import isograd
 
@@ -47,6 +48,16 @@ def test_a_wild_script(tmp_path, wild):
     assert ours[0] == plain[0]
     assert re.search(r"class \w+: compiled", ours[1]), ours[1]
     assert "backward(): left alone" not in ours[1], ours[1]
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_whole_training(tmp_path, name):
+    (tmp_path / "script.py").write_text(TRAININGS[name])
+    plain = timed("script.py", "3", cwd=tmp_path)
+    assert plain[0][0] == 0, plain[1]
+    ours = timed("-m", "isograd", "run", "--why", "script.py", "3", cwd=tmp_path)
+    assert ours[0] == plain[0]
+    assert re.search(r"class \w+: compiled", ours[1]), ours[1]
 
 
 @pytest.mark.measured
