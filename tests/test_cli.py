@@ -894,7 +894,7 @@ def test_a_bar_that_goes_on_smooths_the_losses_before(capsys):
 
 
 @pytest.mark.parametrize(
-    "seconds, third, looks", [(1e-6, 16, 56), (3e-3, 16, 56), (0.04, 8, 70), (2.0, 7, 10)]
+    "seconds, third, looks", [(1e-6, 16, 31), (3e-3, 16, 31), (0.04, 11, 33), (2.0, 7, 10)]
 )
 def test_looks_at_a_run_come_by_the_clock(monkeypatch, seconds, third, looks):
     from isograd.commands import progress
@@ -908,9 +908,9 @@ def test_looks_at_a_run_come_by_the_clock(monkeypatch, seconds, third, looks):
         assert not pace.is_due(step - 1) and pace.is_due(step)
         looked.append((step, now))
     assert [step for step, _ in looked[:3]] == [5, 6, third]
-    assert len(looked) <= looks + math.log10(1 + 0.1 / seconds)
+    assert len(looked) <= looks + math.log10(1 + 0.2 / seconds)
     pauses = [b - a for (_, a), (_, b) in zip(looked, looked[1:])]
-    assert max(pauses) < 0.11 or (seconds > 0.1 and max(pauses) <= seconds * 1.01)
+    assert max(pauses) < 0.21 or (seconds > 0.2 and max(pauses) <= seconds * 1.01)
 
 
 @pytest.mark.parametrize(
@@ -980,7 +980,7 @@ def test_ctrl_c_on_a_terminal_is_one_sentence_and_keeps_the_run(data, tmp_path):
     ) as process:
         os.close(theirs)
         output = b""
-        while output.count(b"steps/s") < 12:
+        while output.count(b"steps/s") < 5:
             output += os.read(ours, 1000)
         process.send_signal(signal.SIGINT)
         output = output.decode() + read_terminal(ours)

@@ -8,7 +8,7 @@ numbers, only what memory depends on; checks.py then says what is wrong.
 from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from libc.stdint cimport int32_t
 
 from itertools import islice
@@ -194,36 +194,43 @@ cdef class Documents:
 
     cdef CDocuments c
     cdef int32_t *tokens
+    cdef size_t room  # of `tokens`
     cdef size_t *starts
 
     def __cinit__(self, list docs, size_t vocab_size, size_t longest):
         docs = docs[:]
-        cdef size_t n_tokens = 0, at = 0, i
-        for i in range(<size_t>len(docs)):
-            if i % AT_ONCE == 0:
-                PyErr_CheckSignals()
-            docs[i] = tuple(islice(docs[i], longest))
-            n_tokens += <size_t>len(<tuple>docs[i])
+        cdef size_t n_tokens = 0, i
         cdef Py_ssize_t token
         self.c.n = self.c.total = <size_t>len(docs)
-        self.tokens = <int32_t *>PyMem_RawMalloc(n_tokens * sizeof(int32_t))
         self.starts = <size_t *>PyMem_RawMalloc((self.c.n + 1) * sizeof(size_t))
-        if self.tokens == NULL or self.starts == NULL:
+        if self.starts == NULL:
             raise MemoryError
         for i in range(self.c.n):
             if i % AT_ONCE == 0:
                 PyErr_CheckSignals()
-            self.starts[i] = at
-            doc = <tuple>docs[i]
-            if len(doc) < 2:
+            self.starts[i] = n_tokens
+            doc = tuple(islice(docs[i], longest))
+            if len(<tuple>doc) < 2:
                 refuse(check_tokens, (doc, vocab_size, "a document"))
-            for token in doc:
+            self.make_room(n_tokens + <size_t>len(<tuple>doc))
+            for token in <tuple>doc:
                 if not 0 <= token < <Py_ssize_t>vocab_size:
                     refuse(check_tokens, (doc, vocab_size, "a document"))
-                self.tokens[at] = <int32_t>token
-                at += 1
-        self.starts[self.c.n] = at
+                self.tokens[n_tokens] = <int32_t>token
+                n_tokens += 1
+        self.starts[self.c.n] = n_tokens
         self.c.tokens, self.c.starts = self.tokens, self.starts
+
+    cdef int make_room(self, size_t n_tokens) except -1:
+        """Let `tokens` have room for so many."""
+        if n_tokens <= self.room:
+            return 0
+        cdef size_t room = max(2 * self.room, n_tokens)
+        tokens = <int32_t *>PyMem_RawRealloc(self.tokens, room * sizeof(int32_t))
+        if tokens == NULL:
+            raise MemoryError
+        self.tokens, self.room = tokens, room
+        return 0
 
     def __dealloc__(self):
         PyMem_RawFree(self.tokens)

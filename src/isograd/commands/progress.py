@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Only what shows something live imports rich: that takes longer than a short run.
 
-BETWEEN_LOOKS = 0.1  # seconds; drawing takes some hundredth of that
+BETWEEN_LOOKS = 0.2  # seconds; drawing takes a hundredth of that
 FASTER = 10  # how much faster the next steps may prove than the last ones
 
 
