@@ -40,7 +40,7 @@ bench: $(VENV)/installed-bench
 lint:
 	@$(MAKE) --no-print-directory --keep-going $(LINTERS)
 
-$(LINTERS): $(VENV)/installed-lint
+$(LINTERS): $(VENV)/packages-lint
 
 ruff-check:
 	$(BIN)/ruff check .
@@ -63,19 +63,19 @@ clang-format:
 check-c:
 	$(BIN)/python tools/check_c.py
 
-format: $(VENV)/installed-lint
+format: $(VENV)/packages-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	find csrc tests/c -name "*.[ch]" | xargs $(BIN)/clang-format -i
 
-# Instrumented builds have folders of their own, and are found before the installed package.
+# Instrumented builds have folders of their own, and are found before an installed package.
 SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.py \
 	tests/test_micrograd.py tests/test_random_micrograd.py tests/test_abuse.py \
 	tests/test_adam.py tests/test_no_grad.py tests/test_limits.py \
 	tests/test_run.py tests/test_native.py
 
 # A report goes to file descriptor 2 before the abort, where pytest must not hold it back.
-sanitize: $(VENV)/installed-test
+sanitize: $(VENV)/packages-test
 	ISOGRAD_SANITIZE=1 ISOGRAD_DEBUG=1 \
 		$(BIN)/python setup.py --quiet build --build-base build/sanitize --build-lib build/sanitize/lib
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
@@ -87,7 +87,7 @@ sanitize: $(VENV)/installed-test
 ELSEWHERE = --ignore tests/test_c_programs.py \
 	--deselect tests/test_golden.py::test_reference_reproduces_the_record
 
-coverage: $(VENV)/installed-coverage
+coverage: $(VENV)/packages-coverage
 	rm -rf build/coverage
 	ISOGRAD_COVERAGE=1 ISOGRAD_DEBUG=1 \
 		$(BIN)/python setup.py --quiet build --build-base build/coverage --build-lib build/coverage/lib
@@ -107,12 +107,9 @@ $(VENV)/installed-%: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet ".[$*]"
 	touch $@
 
-# The linters and the packages that isograd imports. isograd itself would have to be compiled.
-LINT_PACKAGES = import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	print(*project["dependencies"], *project["optional-dependencies"]["lint"])
-
-$(VENV)/installed-lint: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet $$($(BIN)/python -c '$(LINT_PACKAGES)')
+# Without isograd, where it is not needed or built in another way.
+$(VENV)/packages-%: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $$($(BIN)/python tools/packages_of.py $*)
 	touch $@
 
 clean:
