@@ -1,5 +1,5 @@
 /* See pace.h. A trial together costs as long as the system puts a thread aside, some milliseconds;
- * pauses of fifteen times what it took, and more, keep that below a tenth. */
+ * pauses of thirty times what it took, and more, keep that far below a tenth. */
 #include "pace.h"
 
 #include <assert.h>
@@ -8,7 +8,7 @@
 #define SETTLED 0.5        /* of a way that has proved faster */
 #define LEAST_JUDGED 0.002 /* what is enough for a judgement */
 #define MUCH 0.1           /* lost, of the time */
-#define PAUSES 15.0        /* as long as the trial before */
+#define PAUSES 30.0        /* as long as the trial before */
 #define LONGEST_PAUSE 4.0
 
 static Pace stretch(Pace pace, int is_together, double length) {
@@ -50,7 +50,8 @@ void pace_choose(Pace *pace) {
     }
     pace->together = speed;
     if (pace->alone > 0.0 ? speed >= pace->alone : !has_lost_much(pace)) {
-        pace->pause = 0.0;
+        if (pace->seconds >= SETTLED) /* a trial may have been lucky */
+            pace->pause = 0.0;
         *pace = stretch(*pace, 1, SETTLED);
         return;
     }

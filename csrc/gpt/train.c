@@ -162,8 +162,11 @@ static void train_stretch(Training *training, size_t n_threads) {
     team_run(n_threads, train, training);
     const size_t n_docs = (run->completed - before) * run->batch_size;
     run->docs.first = (run->docs.first + n_docs) % run->docs.total;
-    if (run->pace)
+    if (run->pace) {
+        /* Until all threads have come back, which may take longer than the steps. */
+        pace_add(run->pace, seconds_now() - training->last, 0.0, 0.0);
         pace_choose(run->pace);
+    }
 }
 
 GptError gpt_train(GPT *g, TrainingRun *run) {
