@@ -437,7 +437,7 @@ WILD = [
     # the class
     flat("floats", 40, *FLOATS),
     flat("grad 0.0", 40, FLOATS[1]),
-    flat("ones 1.0", 40, FLOATS[2]),
+    flat("ones 1.0", 15, FLOATS[2]),
     flat("seed 1.0", 40, FLOATS[3]),
     flat("float data", 40, FLOATS[0]),
     flat("other names", 40, *NAMES),
