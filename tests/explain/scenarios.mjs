@@ -412,3 +412,19 @@ export async function inspectorText(page) {
     await page.waitForSelector("#inspected", {timeout: 30_000});
     return page.evaluate(() => document.getElementById("inspector").textContent);
 }
+
+/** Where "Go to weight" leads: the address's fragment, and what is said if it leads nowhere. */
+export async function weightsNamed(page, {texts}) {
+    await opened(page);
+    const found = [];
+    for (const text of texts) {
+        await page.evaluate(() => {
+            document.querySelector(".go-to-weight input").value = "";
+        });
+        await page.type(".go-to-weight input", text);
+        await page.keyboard.press("Enter");
+        found.push(await page.evaluate(() => [window.location.hash,
+            document.querySelector(".go-to-weight [role=status]").textContent]));
+    }
+    return found;
+}

@@ -320,6 +320,16 @@ def test_a_link_leads_back(pages):
     assert before == after and "wte" in before[1]
 
 
+def test_weights_go_by_several_names(pages):
+    texts = ["wte e 0", "fc1[3][5]", "layer0.attn_wq 1 2", "mlp_fc2[1,60]", "fc1[64][0]", "wte 1"]
+    args = {"texts": texts}
+    found = drive("chrome", [{"page": pages["default"], "scenario": "weightsNamed", "args": args}])
+    places = [fragment.split("at=weight/1000/")[-1] for fragment, _ in found[0]]
+    first = ["wte/4/0", "layer0.mlp_fc1/3/5", "layer0.attn_wq/1/2", "layer0.mlp_fc2/1/60"]
+    assert places[:4] == [f"{place}/after" for place in first]
+    assert [says != "" for _, says in found[0]] == [False] * 4 + [True] * 2
+
+
 def test_the_keyboard_follows_a_chain_and_comes_back(pages):
     found = drive("chrome", [{"page": pages["default"], "scenario": "keyboard"}])[0]
     assert found["loss"] == "Loss of step 1000" and found["back"] == found["loss"]

@@ -180,7 +180,8 @@ export function compare() {
         show(Promise.resolve({base64: built.textContent.trim(), sha256: built.dataset.sha256}),
             pageText.compareBuilt);
     }
+    const zone = dropZone((file) => file && show(file.text().then(payloadOf), file.name));
     return act("compare", "Compare", pageText.compareTitle, pageText.compareLead,
         voices(pageText.comparePlain, pageText.compareTechnical),
-        dropZone((file) => file && show(file.text().then(payloadOf), file.name)), place);
+        built ? [place, zone] : [zone, place]);
 }

@@ -74,10 +74,19 @@ export function weightPlace(name, row, column) {
     return `${name}[${row}][${column}]${letter}`;
 }
 
-/** The weight that a text names, "wte[4][0]" or "wte e 0", as {part, i}; null if there is none. */
+/** What the picture calls a matrix: its name without the layer. */
+function shortName(name) {
+    return name.replace(/^layer\d+\.(attn|mlp)_/, "");
+}
+
+/**
+ * The weight that a text names, "wte[4][0]" or "wte e 0", as {part, i}; null if there is none.
+ * A matrix that is named without its layer is that of the first.
+ */
 function weightNamed(text, parts) {
     const found = /^([\w.]+)[\s,[]+([^\s,\]]+)[\s,\][]+(\d+)\s*\]?$/u.exec(text.trim());
-    const p = found ? parts.findIndex(({name}) => name === found[1]) : -1;
+    const names = (name) => [name, name.replace(/^layer\d+\./, ""), shortName(name)];
+    const p = found ? parts.findIndex(({name}) => names(name).includes(found[1])) : -1;
     if (p < 0) {
         return null;
     }
@@ -110,7 +119,7 @@ function canvasRows(layout) {
             "data-row": r});
         const names = h("p", {"class": "field-names", "aria-hidden": "true"},
             row.parts.map((part) => {
-                const name = h("span", null, part.name.replace(/^layer\d+\.(attn|mlp)_/, ""));
+                const name = h("span", null, shortName(part.name));
                 name.style.width = (100 * (part.wide + GAP) / layout.wide).toFixed(3) + "%";
                 return name;
             }));

@@ -7,7 +7,7 @@ export const textEnd = {
     flowTitle: "{document} in step {step}",
     flowPlain: "Read from top to bottom: each column is one letter on its way from a number in " +
         "the vocabulary to a guess. The only stage where columns exchange anything is attention.",
-    flowTechnical: "Each tile is a vector, row by row; blue is below 0, orange above, pale is " +
+    flowTechnical: "Each tile is a vector, row by row; blue is below 0, orange above, faint is " +
         "near 0, each row of tiles with a scale of its own. Each cell opens. In attention a row " +
         "is a head, a column a position that is looked at; hatched is the future.",
     flowDocument: "One document",

@@ -10,7 +10,7 @@ export const pageText = {
         "numbers back into a score for each letter. Act 3 shows the others.",
     fieldGo: "Go to weight",
     fieldNone: "There is no such weight. Write a matrix, a row (a number, or a letter for wte " +
-        "and lm_head) and a column: wte[4][0], or wte e 0.",
+        "and lm_head) and a column: wte[4][0], wte e 0, fc1[3][5] or layer0.mlp_fc1[3][5].",
     damaged: "The run inside this file is not what was written: it was changed or damaged. Press " +
         "Verify to see from which step on.",
     heroSamples: "What it wrote after training",
@@ -19,8 +19,8 @@ export const pageText = {
     printed: "These pages show step {step} of {steps}. Numbers are rounded; on the page itself each " +
         "opens to its last bit. Answers stand upside down below the questions.",
     contents: "Contents",
-    contains: "This file contains the documents that the steps used, as text.",
-    withheld: "Documents were left out of this file, but for those of the steps shown.",
+    contains: "This file contains all documents of the data, as text.",
+    withheld: "Documents were left out of this file, but for those that the steps used.",
     inspectorEmpty: "This link leads to a number that this run does not have.",
     drawing: "Lay the probabilities of all letters end to end. The random number says where on " +
         "that line the pin lands.",
@@ -28,11 +28,11 @@ export const pageText = {
         "stretch. The stretch is as long as the letter is probable.",
     greedy: "Nothing is drawn: the largest logit wins.",
     movedDown: "In step {step} it moved by {change}: down, because the running mean of its " +
-        "gradients, corrected, is above 0 with this step's: {mean}. A positive gradient says " +
-        "that a larger weight means a larger loss.",
+        "gradients is above 0, once this step's is taken in: {mean}, corrected. A positive " +
+        "gradient says that a larger weight means a larger loss.",
     movedUp: "In step {step} it moved by {change}: up, because the running mean of its " +
-        "gradients, corrected, is below 0 with this step's: {mean}. A negative gradient says " +
-        "that a larger weight means a smaller loss.",
+        "gradients is below 0, once this step's is taken in: {mean}, corrected. A negative " +
+        "gradient says that a larger weight means a smaller loss.",
     stayed: "In step {step} it stayed where it was.",
     exception: "Made on another machine, a few results of `exp`, `log` and `**` may differ in " +
         "their last bit. This run recorded where its own library rounds differently from the " +
@@ -40,9 +40,10 @@ export const pageText = {
     receiptTitle: "The receipt",
     receiptLead: "Do not believe this page. Let it prove itself.",
     receiptPlain: "Press Verify and the page trains the model again, from the first random " +
-        "number to the last name. After each step it compares what it got with what your " +
-        "computer got when this file was made. It is like adding up a shop's receipt yourself: " +
-        "one wrong digit anywhere and the total is off.",
+        "number to the last name. After each step it compares what it got with what the " +
+        "computer got that made this file. It is like adding up a shop's receipt yourself: " +
+        "one wrong digit anywhere and the total is off. It does not prove who made the file, or " +
+        "when.",
     receiptTechnical: "The worker seeds Python's Mersenne Twister, shuffles the order, draws " +
         "the weights, and replays forward, backward and Adam with the same operations in the " +
         "same order. It compares each loss, a 64-bit digest of all weights after each step, " +
@@ -50,7 +51,8 @@ export const pageText = {
         "`log` and `**` are correctly rounded here; where the recording machine's libm was not, " +
         "and that shows in any of these, the file lists the difference. This proves that " +
         "the numbers follow from the seed, the options and the documents. It does not prove who " +
-        "made the file, or when.",
+        "made the file, or when. The same command makes the same file again on the same machine, " +
+        "byte for byte, so nobody needs to trust this page's own program.",
     receiptBefore: "Nothing has been replayed yet.",
     compareTitle: "Compare two runs",
     compareLead: "Two runs, side by side, to the first number that differs.",
