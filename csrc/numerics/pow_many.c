@@ -30,12 +30,10 @@ static double pow_one(double x, Power p) {
 }
 
 static void pow_and_note(double *power, const double *x, size_t n, Power p, const Noted *noted) {
-    for (size_t i = 0, in_row = 0; i < n; i++) { /* in_row is i % row: divisions take long */
+    for (size_t i = 0; i < n; i++) {
         const double result = pow_one(x[i], p);
-        if (in_row < noted->used)
-            pow_note(noted, i, x[i], p, result);
+        pow_note(noted, i, x[i], p, result);
         power[i] = result;
-        in_row = in_row + 1 < noted->row ? in_row + 1 : 0;
     }
 }
 
