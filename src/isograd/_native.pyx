@@ -6,14 +6,18 @@ numbers, only what memory depends on; checks.py then says what is wrong.
 """
 
 from cpython cimport array
-from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
+from cpython.buffer cimport (
+    PyBUF_ANY_CONTIGUOUS, PyBUF_C_CONTIGUOUS, PyBUF_F_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES,
+    PyBuffer_FillInfo,
+)
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
-from libc.stdint cimport int32_t
+from cpython.pythread cimport PyThread_get_thread_ident
+from libc.stdint cimport SIZE_MAX, int32_t
 
-from itertools import islice
+from itertools import chain, islice
 
-from .checks import check_documents, check_sizes, check_tokens
+from .checks import check_documents, check_sizes, check_tokens, check_whole
 from .reference.checks import check_adam
 
 cdef const char *complaint = vector_unit_init()
@@ -81,17 +85,21 @@ cdef class OneAtATime:
     Ctrl-C comes between no two statements in here, so it never leaves the mark behind.
     """
 
-    cdef bint taken
+    cdef unsigned long taken  # the thread of the call, or 0
 
     def __call__(self, run):
         """What `run()` returns. Raises RuntimeError, before it calls it, during another call."""
         if self.taken:
             raise RuntimeError("this model is being trained; another run has to wait for its end")
-        self.taken = True
+        self.taken = PyThread_get_thread_ident()
         try:
             return run()
         finally:
-            self.taken = False
+            self.taken = 0
+
+    def beside(self, run):
+        """The same; during a call of this very thread, what `run()` returns."""
+        return run() if self.taken == PyThread_get_thread_ident() else self(run)
 
     def __reduce__(self):
         return OneAtATime, ()  # a copy of a model is not being trained
@@ -123,26 +131,39 @@ cdef class Numbers:
 cdef char *DOUBLE = b"d"
 
 
+cdef bint demands_order(int flags) noexcept:
+    """Whether who asks for a buffer with `flags` wants its numbers one after the other."""
+    cdef int order = flags & ~PyBUF_STRIDES
+    return (order & (PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS)) != 0
+
+
 cdef class Matrix:
     """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
 
-    Rows are writable memoryviews of doubles; the whole is a two-dimensional buffer, which
-    `numpy.asarray` takes without a copy. Raises ValueError for a `flat` of another kind or size.
+    Rows and columns, w[:, j], are writable memoryviews of doubles; w[i:k] and w[i:k, j:l] are
+    Matrices of the same memory. The whole is a two-dimensional buffer, which `numpy.asarray` takes
+    without a copy. A copy, and what comes back from pickle, has memory of its own. Raises
+    ValueError for a `flat` of another kind or size.
     """
 
     cdef object flat  # a memoryview of doubles
     cdef double[::1] numbers  # the same, held so that the memory stays where it is
-    cdef Py_ssize_t[2] sizes, strides
+    cdef Py_ssize_t first  # where w[0, 0] stands in there
+    cdef Py_ssize_t[2] sizes, steps, strides  # the latter in bytes
 
     def __cinit__(self, flat, Py_ssize_t n_rows, Py_ssize_t n_columns):
         self.flat, self.numbers = memoryview(flat), flat
-        if n_rows < 1 or n_columns < 1 or self.numbers.shape[0] // n_columns != n_rows or (
-                self.numbers.shape[0] % n_columns):
-            raise ValueError(
-                f"{self.numbers.shape[0]} numbers are no {n_rows} rows of {n_columns}"
-            )
-        self.sizes = [n_rows, n_columns]
-        self.strides = [n_columns * <Py_ssize_t>sizeof(double), sizeof(double)]
+        cdef Py_ssize_t n = self.numbers.shape[0]
+        if n_rows < 0 or n_columns < 0 or <object>n_rows * n_columns != n:
+            raise ValueError(f"{n} numbers are no {n_rows} rows of {n_columns}")
+        self.lay_out(0, n_rows, n_columns, n_columns, 1)
+
+    cdef lay_out(self, Py_ssize_t first, Py_ssize_t n_rows, Py_ssize_t n_columns,
+                 Py_ssize_t row_step, Py_ssize_t column_step):
+        cdef Py_ssize_t size = sizeof(double)
+        self.first = first
+        self.sizes, self.steps = [n_rows, n_columns], [row_step, column_step]
+        self.strides = [row_step * size, column_step * size]
 
     @property
     def shape(self):
@@ -152,18 +173,53 @@ cdef class Matrix:
         return self.sizes[0]
 
     def __getitem__(self, at):
-        if isinstance(at, tuple):
-            row, column = at
-            return self[row][column]
-        cdef Py_ssize_t i = range(self.sizes[0])[at]
-        return self.flat[i * self.sizes[1] : (i + 1) * self.sizes[1]]
+        cdef Py_ssize_t row
+        if isinstance(at, slice):
+            return self.part(at, slice(None))
+        if not isinstance(at, tuple):
+            row = range(self.sizes[0])[at]
+            return self.line(self.first + row * self.steps[0], self.sizes[1], self.steps[1])
+        rows, columns = at
+        if not isinstance(rows, slice):
+            return self[rows][columns]
+        if not isinstance(columns, slice):
+            columns = range(self.sizes[1])[columns]
+            return self.part(rows, slice(columns, columns + 1)).turned()[0]
+        return self.part(rows, columns)
+
+    cdef Matrix part(self, at_rows, at_columns):
+        rows, columns = range(self.sizes[0])[at_rows], range(self.sizes[1])[at_columns]
+        first = self.first + rows.start * self.steps[0] + columns.start * self.steps[1]
+        cdef Matrix part = Matrix(self.flat, 1, self.numbers.shape[0])
+        part.lay_out(first if rows and columns else 0, len(rows), len(columns),
+                     rows.step * self.steps[0], columns.step * self.steps[1])
+        return part
+
+    cdef Matrix turned(self):
+        """The same with columns for rows."""
+        cdef Matrix turned = Matrix(self.flat, 1, self.numbers.shape[0])
+        turned.lay_out(self.first, self.sizes[1], self.sizes[0], self.steps[1], self.steps[0])
+        return turned
+
+    cdef line(self, Py_ssize_t first, Py_ssize_t n, Py_ssize_t step):
+        """The `n` numbers from number `first` of `flat` on, `step` apart."""
+        end = first + n * step
+        return self.flat[first : end if end >= 0 else None : step] if n else self.flat[:0]
 
     def __setitem__(self, at, x):
-        if isinstance(at, tuple):
+        if isinstance(at, tuple) and not any(isinstance(i, slice) for i in at):
             row, column = at
             self[row][column] = x
-        else:
-            self[at][:] = array.array("d", x)
+            return
+        part = self[at]
+        if not isinstance(part, Matrix):
+            part[:] = array.array("d", x)
+            return
+        rows = [array.array("d", row) for row in x]
+        if len(rows) != len(part) or {*map(len, rows)} - {part.shape[1]}:
+            raise ValueError(f"expected {len(part)} rows of {part.shape[1]} numbers")
+        for target, row in zip(part, rows):
+            target[:] = row
 
     def __iter__(self):
         return (self[i] for i in range(self.sizes[0]))
@@ -171,10 +227,24 @@ cdef class Matrix:
     def tolist(self):
         return [row.tolist() for row in self]
 
+    def __repr__(self):
+        shown = [f"{x:.4g}" for row in self[:1] for x in row[:4]]
+        if self.sizes[0] * self.sizes[1] > len(shown):
+            shown.append("...")
+        return f"Matrix({self.sizes[0]} x {self.sizes[1]}: {', '.join(shown)})"
+
+    def __reduce__(self):
+        return Matrix, (array.array("d", chain.from_iterable(self)), *self.shape)
+
     def __getbuffer__(self, Py_buffer *buffer, int flags):
-        buffer.buf, buffer.obj, buffer.readonly = &self.numbers[0], self, 0
+        cdef bint together = self.steps[0] == self.sizes[1] and self.steps[1] == 1
+        cdef bint takes_steps = (flags & PyBUF_STRIDES) == PyBUF_STRIDES
+        if not (together or takes_steps and not demands_order(flags)):
+            raise BufferError("these rows do not lie one after the other")
+        buffer.buf = &self.numbers[0] + self.first if self.numbers.shape[0] else NULL
+        buffer.obj, buffer.readonly = self, 0
         buffer.itemsize = sizeof(double)
-        buffer.len = self.sizes[0] * self.strides[0]
+        buffer.len = self.sizes[0] * self.sizes[1] * <Py_ssize_t>sizeof(double)
         buffer.format = DOUBLE if flags & PyBUF_FORMAT else NULL
         buffer.ndim, buffer.shape, buffer.strides = 2, self.sizes, self.strides
         buffer.suboffsets = buffer.internal = NULL
@@ -392,27 +462,66 @@ cdef class NativeGPT:
             raise RuntimeError("this model is being used by another thread")
         self.busy = True
 
-    def decoder(self):
-        """A Decoder at the beginning of a document. It uses the weights as each call finds them."""
-        return Decoder(self)
+    def decoder(self, tokens=()):
+        """A Decoder of a document that begins with `tokens`. It uses the weights as each call finds
+        them."""
+        decoder = Decoder(self)
+        for token in tokens:
+            PyErr_CheckSignals()
+            decoder.append(token)
+        return decoder
 
-    def sample(self, size_t bos, random, double temperature, Calls calls=None):
-        """Draw tokens, with numbers from `random()`, until `bos` comes or block_size is reached.
+    def watch(self, tokens):
+        """All vectors of the positions of `tokens`, and what their heads look at: two arrays.
 
-        The tokens are those of reference.sample_tokens; temperature 0 takes the likeliest ones.
-        Notes the calls of libm in `calls`, if given: those that a graph would need for backward(),
-        too, but none whose argument is a size or the temperature.
+        A position after the other, each in the order of reference.questions.watch.
+        """
+        cdef Decoder decoder = Decoder(self)
+        cdef size_t n = len(tokens), n_heads = self.g.s.L * self.g.s.H
+        cdef array.array vectors = zeros(<double>n * <double>n_vectors(&self.g.s))
+        cdef array.array heads = zeros(<double>n_heads * <double>n * (<double>n + 1) / 2)
+        decoder.d.vectors, decoder.d.heads = vectors.data.as_doubles, heads.data.as_doubles
+        for token in tuple(tokens)[:n]:
+            PyErr_CheckSignals()
+            decoder.append(token)
+        return vectors, heads
+
+    def sample(self, size_t bos, random, double temperature, Calls calls=None, prompt=(),
+               top_k=None):
+        """`prompt` and tokens drawn with `random()`, until `bos` comes or block_size is reached.
+
+        They are those of reference.sample_tokens; temperature 0 takes the likeliest ones. Notes the
+        calls of libm in `calls`, if given: those that a graph would need for backward(), too, but
+        none whose argument is a size or the temperature.
         """
         cdef Decoder decoder = Decoder(self, calls)
         cdef size_t token = bos
-        tokens = []
+        tokens = [*prompt]
+        for following in tokens:
+            decoder.append(token)
+            token = following
         while decoder.d.T < self.g.s.block_size:
             decoder.append(token)
-            token = decoder.draw(random, temperature)
+            token = decoder.draw(random, temperature, top_k)
             if token == bos:
                 break
             tokens.append(token)
         return tokens
+
+
+cdef size_t how_many(top_k) except 0:
+    """How many of the likeliest tokens are kept. Raises ValueError for none."""
+    if top_k is None:
+        return SIZE_MAX
+    check_whole("top_k", top_k, 1)
+    return top_k
+
+
+cdef array.array zeros(double n):
+    """`n` doubles. Raises MemoryError for more than there can be."""
+    if n > <double>(SIZE_MAX // 64):
+        raise MemoryError
+    return array.clone(array.array("d"), <Py_ssize_t>n, zero=True)
 
 
 cdef class Decoder:
@@ -446,12 +555,20 @@ cdef class Decoder:
         """The logits for what comes next, a list; zeros before the first token."""
         return [self.d.logits[i] for i in range(self.model.g.s.V)]
 
-    def probabilities(self, double temperature):
-        """softmax(logit / temperature), a list. Raises what the division raises near 0."""
-        raise_error(decoder_softmax(self.d, &self.model.g.s, temperature))
-        return [self.d.probabilities[i] for i in range(self.model.g.s.V)]
+    def probabilities(self, double temperature, top_k=None):
+        """softmax(logit / temperature) of the `top_k` likeliest tokens, or of all: a list.
 
-    def draw(self, random, double temperature):
+        Raises what the division raises near 0.
+        """
+        raise_error(decoder_softmax(self.d, &self.model.g.s, temperature, how_many(top_k)))
+        return [self.d.probabilities[i] for i in range(self.d.n_kept)]
+
+    @property
+    def kept(self):
+        """The tokens that the last probabilities are of, upwards: a list."""
+        return [self.d.kept[i] for i in range(self.d.n_kept)]
+
+    def draw(self, random, double temperature, top_k=None):
         """The token that random.choices would draw with the probabilities as weights.
 
         Calls `random` once, for a number in [0, 1). Temperature 0 means the first of the largest
@@ -461,6 +578,6 @@ cdef class Decoder:
         cdef double total = 0
         if temperature == 0:
             return decoder_argmax(self.d, s)
-        raise_error(decoder_softmax(self.d, s, temperature))
-        raise_error(decoder_total(self.d, s, &total))
-        return decoder_draw(self.d, s, total, random())
+        raise_error(decoder_softmax(self.d, s, temperature, how_many(top_k)))
+        raise_error(decoder_total(self.d, &total))
+        return decoder_draw(self.d, total, random())

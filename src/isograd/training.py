@@ -14,12 +14,14 @@ import os
 from array import array
 from collections.abc import Callable, MutableSequence, Sequence
 from random import Random
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from . import reference
 from .checks import (
     check_documents,
     check_moments,
+    check_prompt,
+    check_rng,
     check_temperature,
     check_training,
     check_until,
@@ -48,6 +50,14 @@ class TrainingState:
     def steps(self) -> int:
         """The number of steps done."""
         return len(self.losses)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: numbers of its own, whoever has them now."""
+        own = {
+            name: array("d", moments) if isinstance(moments, memoryview) else moments[:]
+            for name, moments in (("m", self.m), ("v", self.v))
+        }
+        return {**vars(self), **own, "losses": self.losses[:]}
 
     def __repr__(self) -> str:
         return f"TrainingState({self.steps} steps, {len(self.m)} weights)"
@@ -84,10 +94,11 @@ def train(
     be stopped, saved, moved to `model.to(another tier)`, and go on.
 
     Raises ValueError for arguments that cannot be used, before it changes anything. Raises
-    OverflowError, ZeroDivisionError or ValueError from Python's arithmetic where training diverges,
-    as the reference does. Then, and on Ctrl-C, weights and state are those of the last completed
-    step. Gradients are reset to 0 before the first step and after the last. Raises RuntimeError,
-    before it changes anything, if another thread or this one's callback is training the model.
+    OverflowError, ZeroDivisionError or ValueError where training diverges, from that of Python's
+    arithmetic, as the reference does; it names the step. Then, and on Ctrl-C, weights and state are
+    those of the last completed step. Gradients are reset to 0 before the first step and after the
+    last. Raises RuntimeError, before it changes anything, if another thread or this one's callback
+    is training the model.
     """
     check_training(steps, lr, batch_size, threads)
     if not callable(every):
@@ -119,14 +130,27 @@ def run(
         while state.steps < until:
             rest = until - state.steps
             if not callback:
-                engine.train(rest)
+                train_on(engine, rest, state, schedule.steps)
                 continue
             n = every() if callable(every) else every
             check_whole("every", n, 1)
-            engine.train(min(n, rest))
+            train_on(engine, min(n, rest), state, schedule.steps)
             callback(state.steps, state.losses[-1])
     finally:
         engine.finish()
+
+
+def train_on(engine: NativeEngine | GraphEngine, n: int, state: TrainingState, steps: int) -> None:
+    """Do the next `n` steps; an error of the arithmetic says in which it was."""
+    try:
+        engine.train(n)
+    except (ArithmeticError, ValueError) as error:
+        if type(error) not in (OverflowError, ZeroDivisionError, ValueError):
+            raise
+        raise type(error)(
+            f"numbers left the finite in step {state.steps + 1} of {steps}: {error.args[-1]}; "
+            "a smaller lr may help"
+        ) from error
 
 
 class Schedule(NamedTuple):
@@ -251,16 +275,34 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     )
 
 
-def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5) -> str:
+def sample(
+    model: GPT,
+    tokenizer: CharTokenizer,
+    *,
+    rng: Random,
+    temperature: float = 0.5,
+    prompt: str = "",
+    top_k: int | None = None,
+) -> str:
     """Draw one document from `model`, character by character, with `rng.choices`.
 
     Divides the logits by `temperature`: towards 0 the likeliest character always wins, above 1 the
-    choice becomes more even; at 0 itself, takes the likeliest and draws nothing. Raises ValueError
-    if `temperature` is no finite number from 0 on, or the tokenizer's size is not the model's.
+    choice becomes more even; at 0 itself, takes the likeliest and draws nothing. The document
+    begins with `prompt`. With `top_k`, draws from that many likeliest tokens only; the end of the
+    document is one, too.
+
+    Raises ValueError if `temperature` is no finite number from 0 on, `top_k` no whole number from 1
+    on, or the tokenizer's size not the model's; if `prompt` holds a character that the tokenizer
+    does not know, or leaves the model no position.
     """
     check_temperature(temperature)
+    check_rng(rng, "choices")
+    if top_k is not None:
+        check_whole("top_k", top_k, 1)
     if tokenizer.vocab_size != model.config.vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model {model.config.vocab_size}"
         )
-    return tokenizer.decode(model.weights.sample(tokenizer.bos, rng, temperature))
+    bos, *ids = tokenizer.encode_prompt(prompt)
+    check_prompt(len(ids), model.config.block_size)
+    return tokenizer.decode(model.weights.sample(bos, rng, temperature, ids, top_k))
