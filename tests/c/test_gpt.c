@@ -114,7 +114,8 @@ static void check_decoder(const GPT *g, const Documents *docs, double expected) 
 }
 
 static GPT *new_model(const Sizes *s, const double *weights) {
-    GPT *g = checked(gpt_new(s->V, s->L, s->C, s->H, s->block_size));
+    GPT *g = checked(
+        gpt_new(s->V, s->L, s->C, s->H, s->block_size, (Kind){s->squares_relu, s->ties_weights}));
     memcpy(g->weights, weights, g->n_params * sizeof *weights);
     return g;
 }
@@ -131,7 +132,8 @@ static void check_model(const Sizes *s, size_t batch_size, size_t shortest, size
             tokens[t] = (int32_t)(uniform() * (double)s->V);
     }
     const Documents docs = {tokens, starts, N_DOCS, 0, N_DOCS};
-    GPT *g = checked(gpt_new(s->V, s->L, s->C, s->H, s->block_size));
+    GPT *g = checked(
+        gpt_new(s->V, s->L, s->C, s->H, s->block_size, (Kind){s->squares_relu, s->ties_weights}));
     const size_t n = g->n_params;
     double *weights = checked(malloc(n * sizeof *weights));
     double *expected = checked(malloc((2 + STEPS + 4 * n) * sizeof *expected));
