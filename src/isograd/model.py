@@ -72,7 +72,8 @@ class GPTConfig:
         sizes = ("vocab_size", "n_layer", "n_embd", "n_head", "block_size")
         check_sizes({name: getattr(self, name) for name in sizes})
         check_choice("activation", self.activation, ACTIVATIONS)
-        check_choice("tie_weights", self.tie_weights, (False, True))
+        if not isinstance(self.tie_weights, bool):
+            raise ValueError(f"tie_weights must be True or False, not {self.tie_weights!r}")
 
 
 def check_tier(tier: str) -> None:

@@ -23,6 +23,11 @@ from .reference import learning_rate
 
 ARCHITECTURE = ("n_layer", "n_embd", "n_head", "block_size", "activation", "tie_weights")
 AT_WILL = ("temperature", "samples")  # what a run that goes on may change
+ALWAYS_KEPT = ("steps", "lr", "batch_size", "seed", *AT_WILL)
+OF_TRAIN = (
+    *("steps", "lr", "batch_size", "schedule", "warmup", "eps", "weight_decay", "clip_norm"),
+    *("eval_every", "keep", "patience"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,8 @@ class RunOptions:
 
     def of_train(self) -> dict[str, Any]:
         """Those that `train` takes, by its names."""
-        names = ("steps", "lr", "batch_size", "schedule", "warmup", "eps", "weight_decay")
-        names += ("clip_norm", "eval_every", "keep", "patience")
-        return {name: getattr(self, name) for name in names} | {"betas": (self.beta1, self.beta2)}
+        of_train = {name: getattr(self, name) for name in OF_TRAIN}
+        return {**of_train, "betas": (self.beta1, self.beta2)}
 
     def learning_rate(self, step: int) -> float:
         """The rate in the step `step`, counted from 0."""
@@ -104,9 +108,6 @@ class RunOptions:
             if field.name not in ARCHITECTURE
             and (field.name in ALWAYS_KEPT or getattr(self, field.name) != field.default)
         }
-
-
-ALWAYS_KEPT = ("steps", "lr", "batch_size", "seed", "temperature", "samples")
 
 
 def stored_options(options: Mapping[str, Any], config: GPTConfig) -> RunOptions:
