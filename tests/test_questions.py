@@ -20,7 +20,7 @@ from isograd import reference
 TIERS = list(isograd.model.TIERS)
 TOKENIZER = isograd.CharTokenizer(["abcde"])
 SIZES = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 5}
-LARGE = 1e3  # weights of this size saturate softmax, and overflow nothing
+LARGE = [1e3, 1e160]  # weights of this size saturate softmax, and of this overflow a square
 
 needs_native = pytest.mark.skipif("native" not in TIERS, reason="nothing is compiled")
 
@@ -53,13 +53,15 @@ def cases(draw):
         n_embd=n_head * draw(st.integers(1, 3)),
         n_head=n_head,
         block_size=draw(st.integers(1, 6)),
+        activation=draw(st.sampled_from(["relu", "relu2"])),
+        tie_weights=draw(st.booleans()),
     )
     rng = random.Random(seed)
     model = isograd.GPT(config, rng=rng, tier="reference")
     kind = draw(st.sampled_from(["as they are", "large", "few", "nan"]))
     for p in model.parameters():
         if kind == "large":
-            p.data *= LARGE
+            p.data *= rng.choice(LARGE)
         elif kind == "few":
             p.data = rng.choice([-1.0, 0.0, -0.0, 1.0])
         elif kind == "nan" and rng.random() < 0.05:
@@ -120,9 +122,10 @@ def test_every_tier_goes_on_with_the_same_tokens(case, data):
         assert expected[0][: len(prompt)] == prompt
 
 
-def test_the_reference_names_what_it_computes():
+@pytest.mark.parametrize("options", [{}, {"activation": "relu2", "tie_weights": True}])
+def test_the_reference_names_what_it_computes(options):
     """Each number by the textbook's own functions, once more."""
-    model = new_model("reference")
+    model = new_model("reference", **options)
     weights, fn = model.state_dict(), reference.vector
     tokens = TOKENIZER.encode_prompt("ab")
     found = {name: np.asarray(view) for name, view in model.activations(tokens).items()}
@@ -152,9 +155,12 @@ def test_the_reference_names_what_it_computes():
                 ("mlp_residual", layer + "mlp_fc2", layer + "attn_residual"),
             ]:
                 assert data(fn.add(of(a, t), of(b, t))) == found[layer + name][t].tolist()
-            assert data(fn.relu(of(layer + "mlp_fc1", t))) == found[layer + "mlp_act"][t].tolist()
+            act = fn.relu(of(layer + "mlp_fc1", t))
+            act = [x**2 for x in act] if options else act
+            assert data(act) == found[layer + "mlp_act"][t].tolist()
             before = layer + "mlp_residual"
-        assert data(fn.linear(of(before, t), weights["lm_head"])) == found["logits"][t].tolist()
+        lm_head = weights["wte" if options else "lm_head"]
+        assert data(fn.linear(of(before, t), lm_head)) == found["logits"][t].tolist()
         assert bytes(model.logits(tokens[: t + 1])) == found["logits"][t].tobytes()
 
 

@@ -24,8 +24,9 @@ Decoder *decoder_new(const Sizes *s);
 void decoder_free(Decoder *d);
 
 /* Appends `token`, below V, at position d->T < block_size; fills d->logits. Where they are not NULL,
- * moves d->vectors on by n_vectors(), d->heads by L H (d->T + 1) numbers. */
-void decoder_append(Decoder *d, const GPT *g, size_t token);
+ * moves d->vectors on by n_vectors(), d->heads by L H (d->T + 1) numbers. Fails with GPT_POW_RANGE
+ * where the square of a relu overflows; then the decoder is of no more use. */
+GptError decoder_append(Decoder *d, const GPT *g, size_t token);
 
 /* How many numbers the vectors of a position are. */
 size_t n_vectors(const Sizes *s);

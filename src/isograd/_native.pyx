@@ -13,6 +13,7 @@ from cpython.buffer cimport (
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.pythread cimport PyThread_get_thread_ident
+from libc.math cimport INFINITY
 from libc.stdint cimport SIZE_MAX, int32_t
 
 from itertools import chain, islice
@@ -25,6 +26,7 @@ if complaint != NULL:
     raise ImportError(complaint.decode())
 
 UNITS = {"plain": PLAIN, "avx2": AVX2, "avx512": AVX512}
+DECLINES = {"linear": FALLS_LINEARLY, "cosine": FALLS_AS_COSINE, "constant": IS_CONSTANT}
 
 cdef enum:
     AT_ONCE = 4096  # the most steps, and documents, between two looks for Ctrl-C
@@ -128,126 +130,7 @@ cdef class Numbers:
         PyBuffer_FillInfo(buffer, self, self.data, self.n * <Py_ssize_t>sizeof(double), 0, flags)
 
 
-cdef char *DOUBLE = b"d"
-
-
-cdef bint demands_order(int flags) noexcept:
-    """Whether who asks for a buffer with `flags` wants its numbers one after the other."""
-    cdef int order = flags & ~PyBUF_STRIDES
-    return (order & (PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS)) != 0
-
-
-cdef class Matrix:
-    """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
-
-    Rows and columns, w[:, j], are writable memoryviews of doubles; w[i:k] and w[i:k, j:l] are
-    Matrices of the same memory. The whole is a two-dimensional buffer, which `numpy.asarray` takes
-    without a copy. A copy, and what comes back from pickle, has memory of its own. Raises
-    ValueError for a `flat` of another kind or size.
-    """
-
-    cdef object flat  # a memoryview of doubles
-    cdef double[::1] numbers  # the same, held so that the memory stays where it is
-    cdef Py_ssize_t first  # where w[0, 0] stands in there
-    cdef Py_ssize_t[2] sizes, steps, strides  # the latter in bytes
-
-    def __cinit__(self, flat, Py_ssize_t n_rows, Py_ssize_t n_columns):
-        self.flat, self.numbers = memoryview(flat), flat
-        cdef Py_ssize_t n = self.numbers.shape[0]
-        if n_rows < 0 or n_columns < 0 or <object>n_rows * n_columns != n:
-            raise ValueError(f"{n} numbers are no {n_rows} rows of {n_columns}")
-        self.lay_out(0, n_rows, n_columns, n_columns, 1)
-
-    cdef lay_out(self, Py_ssize_t first, Py_ssize_t n_rows, Py_ssize_t n_columns,
-                 Py_ssize_t row_step, Py_ssize_t column_step):
-        cdef Py_ssize_t size = sizeof(double)
-        self.first = first
-        self.sizes, self.steps = [n_rows, n_columns], [row_step, column_step]
-        self.strides = [row_step * size, column_step * size]
-
-    @property
-    def shape(self):
-        return self.sizes[0], self.sizes[1]
-
-    def __len__(self):
-        return self.sizes[0]
-
-    def __getitem__(self, at):
-        cdef Py_ssize_t row
-        if isinstance(at, slice):
-            return self.part(at, slice(None))
-        if not isinstance(at, tuple):
-            row = range(self.sizes[0])[at]
-            return self.line(self.first + row * self.steps[0], self.sizes[1], self.steps[1])
-        rows, columns = at
-        if not isinstance(rows, slice):
-            return self[rows][columns]
-        if not isinstance(columns, slice):
-            columns = range(self.sizes[1])[columns]
-            return self.part(rows, slice(columns, columns + 1)).turned()[0]
-        return self.part(rows, columns)
-
-    cdef Matrix part(self, at_rows, at_columns):
-        rows, columns = range(self.sizes[0])[at_rows], range(self.sizes[1])[at_columns]
-        first = self.first + rows.start * self.steps[0] + columns.start * self.steps[1]
-        cdef Matrix part = Matrix(self.flat, 1, self.numbers.shape[0])
-        part.lay_out(first if rows and columns else 0, len(rows), len(columns),
-                     rows.step * self.steps[0], columns.step * self.steps[1])
-        return part
-
-    cdef Matrix turned(self):
-        """The same with columns for rows."""
-        cdef Matrix turned = Matrix(self.flat, 1, self.numbers.shape[0])
-        turned.lay_out(self.first, self.sizes[1], self.sizes[0], self.steps[1], self.steps[0])
-        return turned
-
-    cdef line(self, Py_ssize_t first, Py_ssize_t n, Py_ssize_t step):
-        """The `n` numbers from number `first` of `flat` on, `step` apart."""
-        end = first + n * step
-        return self.flat[first : end if end >= 0 else None : step] if n else self.flat[:0]
-
-    def __setitem__(self, at, x):
-        if isinstance(at, tuple) and not any(isinstance(i, slice) for i in at):
-            row, column = at
-            self[row][column] = x
-            return
-        part = self[at]
-        if not isinstance(part, Matrix):
-            part[:] = array.array("d", x)
-            return
-        rows = [array.array("d", row) for row in x]
-        if len(rows) != len(part) or {*map(len, rows)} - {part.shape[1]}:
-            raise ValueError(f"expected {len(part)} rows of {part.shape[1]} numbers")
-        for target, row in zip(part, rows):
-            target[:] = row
-
-    def __iter__(self):
-        return (self[i] for i in range(self.sizes[0]))
-
-    def tolist(self):
-        return [row.tolist() for row in self]
-
-    def __repr__(self):
-        shown = [f"{x:.4g}" for row in self[:1] for x in row[:4]]
-        if self.sizes[0] * self.sizes[1] > len(shown):
-            shown.append("...")
-        return f"Matrix({self.sizes[0]} x {self.sizes[1]}: {', '.join(shown)})"
-
-    def __reduce__(self):
-        return Matrix, (array.array("d", chain.from_iterable(self)), *self.shape)
-
-    def __getbuffer__(self, Py_buffer *buffer, int flags):
-        cdef bint together = self.steps[0] == self.sizes[1] and self.steps[1] == 1
-        cdef bint takes_steps = (flags & PyBUF_STRIDES) == PyBUF_STRIDES
-        if not (together or takes_steps and not demands_order(flags)):
-            raise BufferError("these rows do not lie one after the other")
-        buffer.buf = &self.numbers[0] + self.first if self.numbers.shape[0] else NULL
-        buffer.obj, buffer.readonly = self, 0
-        buffer.itemsize = sizeof(double)
-        buffer.len = self.sizes[0] * self.sizes[1] * <Py_ssize_t>sizeof(double)
-        buffer.format = DOUBLE if flags & PyBUF_FORMAT else NULL
-        buffer.ndim, buffer.shape, buffer.strides = 2, self.sizes, self.strides
-        buffer.suboffsets = buffer.internal = NULL
+include "_matrix.pxi"
 
 
 cdef view(Memory memory, double *data):
@@ -326,14 +209,15 @@ cdef class NativeGPT:
     cdef readonly size_t num_params
 
     def __cinit__(self, *, size_t vocab_size, size_t n_layer, size_t n_embd, size_t n_head,
-                  size_t block_size):
+                  size_t block_size, activation="relu", bint tie_weights=False):
         if not (vocab_size and n_layer and n_embd and n_head and block_size) or n_embd % n_head:
             refuse(check_sizes, ({
                 "vocab_size": vocab_size, "n_layer": n_layer, "n_embd": n_embd, "n_head": n_head,
                 "block_size": block_size,
             },))
         self.memory = Memory.__new__(Memory)
-        self.g = self.memory.g = gpt_new(vocab_size, n_layer, n_embd, n_head, block_size)
+        self.g = self.memory.g = gpt_new(vocab_size, n_layer, n_embd, n_head, block_size,
+                                         Kind(activation == "relu2", tie_weights))
         if self.g == NULL:
             raise MemoryError
         self.num_params = self.g.n_params
@@ -352,6 +236,13 @@ cdef class NativeGPT:
     def backward(self, docs):
         """The same, and `gradients` as a fresh graph's backward() leaves them."""
         return self.evaluate(docs, True)
+
+    def losses(self, docs):
+        """The loss of each of `docs`, a list."""
+        docs = list(docs)
+        self.evaluate(docs, False)
+        cdef const double *losses = gpt_document_losses(self.g)
+        return [losses[i] for i in range(len(docs))]
 
     cdef evaluate(self, docs, bint with_gradients):
         cdef list listed = list(docs)
@@ -372,14 +263,15 @@ cdef class NativeGPT:
         raise_error(error)
         return loss
 
-    def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, betas=(0.85, 0.99),
-              double eps=1e-8, size_t batch_size=1, size_t threads=1, bint cautious=False,
+    def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, schedule="linear",
+              size_t warmup=0, betas=(0.85, 0.99), double eps=1e-8, double weight_decay=0.0,
+              clip_norm=None, size_t batch_size=1, size_t threads=1, bint cautious=False,
               list losses not None, Calls calls=None, bytearray digests=None, bint briefly=False):
         """Run `n` steps from number `step` (from 0) on, of a schedule of `steps`; returns n.
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
-        rate lr * (1 - i / steps), and appends its loss to `losses`. The moments go on from what
-        they are. At most `threads` threads work together, as long as one alone is not faster;
+        rate reference.learning_rate(i, steps, lr, schedule, warmup), as reference.Adam does, and
+        appends its loss to `losses`. The moments go on from what they are. At most `threads` threads work together, as long as one alone is not faster;
         `cautious` lets one begin alone, otherwise they begin together.
 
         On one thread it can note the calls of libm in `calls` and append a digest of the weights
@@ -394,8 +286,11 @@ cdef class NativeGPT:
         cdef GptError error = GPT_OK
         cdef size_t done = 0, i
         beta1, beta2 = betas
-        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0):
-            refuse(check_adam, (self.weights, betas, eps))
+        cdef double most = INFINITY if clip_norm is None else clip_norm
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0 and weight_decay >= 0 and most > 0):
+            refuse(check_adam, (self.weights, betas, eps, weight_decay, clip_norm))
+        if warmup > steps:
+            raise ValueError("warmup must be at most the number of steps")
         if not (batch_size and threads):
             raise ValueError("batch_size and threads must be at least 1")
         if threads > 1 and (calls is not None or digests is not None):
@@ -412,7 +307,9 @@ cdef class NativeGPT:
         run.n_threads, run.seconds = threads, PATIENCE
         run.is_unwanted = is_interrupted
         run.pace = self.pace_of(threads, cautious) if threads > 1 else NULL
+        run.decline, run.n_warmup = DECLINES[schedule], warmup
         run.lr, run.beta1, run.beta2, run.eps = lr, beta1, beta2, eps
+        run.weight_decay, run.clip_norm = weight_decay, most
         run.calls = NULL if calls is None else &calls.c
         run.digests = NULL if digests is None else step_digests
         self.take()
@@ -548,7 +445,7 @@ cdef class Decoder:
             raise ValueError(f"{token} is no token; the model has 0 to {self.model.g.s.V - 1}")
         if self.d.T >= self.model.g.s.block_size:
             raise ValueError(f"the model has no more than {self.model.g.s.block_size} positions")
-        decoder_append(self.d, self.model.g, token)
+        raise_error(decoder_append(self.d, self.model.g, token))
 
     @property
     def logits(self):

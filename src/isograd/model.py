@@ -27,10 +27,18 @@ from ._backend import (
     read_one_by_one,
     vector,
 )
-from .arrange import matrices, matrix_parts
-from .checks import check_prefix, check_rng, check_sizes, check_temperature, check_tokens
+from .arrange import matrices, matrix_parts, numbers_of
+from .checks import (
+    ACTIVATIONS,
+    check_choice,
+    check_from_0,
+    check_prefix,
+    check_rng,
+    check_sizes,
+    check_temperature,
+    check_tokens,
+)
 from .reference import questions
-from .reference.checks import number
 
 
 class GraphTier(NamedTuple):
@@ -59,7 +67,8 @@ class GPTConfig:
     """The sizes of a GPT: `n_embd` features, split among `n_head` attention heads; at most
     `block_size` positions.
 
-    Raises ValueError if no GPT can have them.
+    `activation` is "relu" or "relu2", its square. With `tie_weights`, `wte` takes the place of
+    `lm_head`. Raises ValueError if no GPT can have them.
     """
 
     vocab_size: int
@@ -67,9 +76,15 @@ class GPTConfig:
     n_embd: int = 16
     n_head: int = 4
     block_size: int = 16
+    activation: str = "relu"
+    tie_weights: bool = False
 
     def __post_init__(self) -> None:
-        check_sizes(vars(self))
+        sizes = ("vocab_size", "n_layer", "n_embd", "n_head", "block_size")
+        check_sizes({name: getattr(self, name) for name in sizes})
+        check_choice("activation", self.activation, ACTIVATIONS)
+        if not isinstance(self.tie_weights, bool):
+            raise ValueError(f"tie_weights must be True or False, not {self.tie_weights!r}")
 
 
 def check_tier(tier: str) -> None:
@@ -93,53 +108,14 @@ def memory_here() -> float:
         return math.inf
 
 
-def _numbers(config: GPTConfig, weights: Mapping[str, Any]) -> list[float]:
-    """All numbers in `weights`, in order. Raises what `load_state_dict` does."""
-    if not isinstance(weights, Mapping):
-        raise TypeError(f"weights must be a mapping from names, not {type(weights).__name__!r}")
-    shapes = reference.weight_shapes(config)
-    for name in weights:
-        if name not in {shape[0] for shape in shapes}:
-            raise ValueError(f"the model has no weights named {name!r}")
-    numbers: list[float] = []
-    for name, n_out, n_in in shapes:
-        if name not in weights:
-            raise ValueError(f"weights must have all names of the model; {name!r} is missing")
-        for row in _rows_of_numbers(weights[name], name, n_out, n_in):
-            numbers += row
-    return numbers
-
-
-def _rows_of_numbers(matrix: Any, name: str, n_out: int, n_in: int) -> list[list[float]]:
-    expected = f"{name} must be {n_out} rows of {n_in} numbers"
-    if hasattr(matrix, "tolist"):  # arrays and memoryviews
-        matrix = matrix.tolist()
-    try:
-        rows = [[_plain_number(x) for x in row] for row in matrix]
-    except (TypeError, OverflowError) as error:
-        raise ValueError(f"{expected}: {error}") from None
-    if len(rows) != n_out:
-        raise ValueError(f"{expected}, not {len(rows)} rows")
-    for i, row in enumerate(rows):
-        if len(row) != n_in:
-            raise ValueError(f"{expected}, but row {i} has {len(row)}")
-    return rows
-
-
-def _plain_number(x: Any) -> float:
-    plain: float = x.data if isinstance(x, (Value, reference.Value)) else number(x)
-    float(plain)  # or OverflowError
-    return plain
-
-
 class GraphWeights:
     """The weights of a model that builds graphs: a scalar object each."""
 
     BYTES = 72  # a weight, at least: the smallest scalar and its place in a list
 
-    def __init__(self, config: GPTConfig, rng: Random, tier: str) -> None:
+    def __init__(self, config: GPTConfig, rng: Random, tier: str, std: float) -> None:
         self.config, self.name = config, tier
-        self.rows = reference.init_weights(config, rng, self.tier.scalar)
+        self.rows = reference.init_weights(config, rng, self.tier.scalar, std)
 
     @property
     def tier(self) -> GraphTier:
@@ -161,10 +137,9 @@ class GraphWeights:
     def loss(self, tokens: Sequence[int]) -> Any:
         return reference.document_loss(self.rows, self.config, tokens, self.tier.vector)
 
-    def loss_number(self, tokens: Sequence[int]) -> float:
+    def losses(self, docs: Sequence[Sequence[int]]) -> list[float]:
         with no_grad():
-            loss: float = self.loss(tokens).data
-        return loss
+            return [self.loss(doc).data for doc in docs]
 
     def sample(
         self,
@@ -217,11 +192,12 @@ class NativeWeights:
     """The weights of a model without a graph: one array of doubles, in C."""
 
     BYTES = 32  # a weight, at least: with its gradient and moments
+    AT_ONCE = 64  # documents between two looks for Ctrl-C
 
-    def __init__(self, config: GPTConfig, rng: Random, tier: str) -> None:
+    def __init__(self, config: GPTConfig, rng: Random, tier: str, std: float) -> None:
         self.config = config
         self.native = NativeGPT(**asdict(config))
-        rows = reference.init_weights(config, rng, float).values()
+        rows = reference.init_weights(config, rng, float, std).values()
         self.write([x for matrix in rows for row in matrix for x in row])
 
     def by_name(self) -> dict[str, Any]:
@@ -240,7 +216,9 @@ class NativeWeights:
     def loss(self, tokens: Sequence[int]) -> float:
         return self.native.loss([tokens])
 
-    loss_number = loss
+    def losses(self, docs: Sequence[Sequence[int]]) -> list[float]:
+        starts = range(0, len(docs), self.AT_ONCE)
+        return [x for i in starts for x in self.native.losses(docs[i : i + self.AT_ONCE])]
 
     def sample(
         self,
@@ -311,18 +289,27 @@ class _Zeros(Random):
 
 
 class GPT:
-    """A GPT with weights drawn from `rng`, in the original program's order.
+    """A GPT with weights drawn from `rng`, in the original program's order, from a normal
+    distribution with standard deviation `init_std`.
 
     `tier` says what computes: "native" (the whole step in C, without a graph; the default where it
     is built), "fused" (compiled scalars, vector functions and Adam), "value" (compiled scalars
     only) or "reference" (pure Python). The middle two are compiled if `isograd.backend` says "c".
-    All tiers give the same bits. Raises ValueError for any other tier, MemoryError for sizes that
-    take more memory than there is.
+    All tiers give the same bits. Raises ValueError for any other tier or an `init_std` that is no
+    finite number from 0 on, MemoryError for sizes that take more memory than there is.
     """
 
-    def __init__(self, config: GPTConfig, *, rng: Random, tier: str = DEFAULT_TIER) -> None:
+    def __init__(
+        self,
+        config: GPTConfig,
+        *,
+        rng: Random,
+        tier: str = DEFAULT_TIER,
+        init_std: float = reference.gpt.WEIGHT_STD,
+    ) -> None:
         check_tier(tier)
         check_rng(rng, "gauss")
+        check_from_0("init_std", init_std)
         self.config = config
         self.tier = tier
         weights = NativeWeights if tier == "native" else GraphWeights
@@ -330,7 +317,7 @@ class GPT:
         try:
             if needed > memory_here():
                 raise MemoryError
-            self.weights: NativeWeights | GraphWeights = weights(config, rng, tier)
+            self.weights: NativeWeights | GraphWeights = weights(config, rng, tier, init_std)
         except MemoryError:
             sizes = ", ".join(f"{name} {size}" for name, size in vars(config).items())
             raise MemoryError(
@@ -357,14 +344,14 @@ class GPT:
         two-dimensional arrays, memoryviews. Raises TypeError if it is no mapping, ValueError for
         other names, other shapes, and what is no real number; then nothing has changed.
         """
-        self.weights.write(_numbers(self.config, weights))
+        self.weights.write(numbers_of(self.config, weights))
 
     @classmethod
     def from_state_dict(
         cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = DEFAULT_TIER
     ) -> GPT:
         """A GPT with `weights`; `load_state_dict` says what these may be."""
-        numbers = _numbers(config, weights)  # before there is memory for sizes that may be wrong
+        numbers = numbers_of(config, weights)  # before there is memory for sizes that may be wrong
         model = cls(config, rng=_Zeros(), tier=tier)
         model.weights.write(numbers)
         return model

@@ -99,7 +99,8 @@ static void append_watched(Decoder *d, const GPT *g, size_t token) {
     double *heads = checked(malloc(n_heads * sizeof *heads));
     d->vectors = vectors;
     d->heads = heads;
-    decoder_append(d, g, token);
+    if (decoder_append(d, g, token))
+        fail("an error", g, d->T, 0.0, 0.0);
     if (d->vectors != vectors + n || d->heads != heads + n_heads)
         fail("the room of a position", g, d->T, 0.0, 0.0);
     check("the logits left", g, d->logits, vectors + n - g->s.V, g->s.V);
@@ -131,7 +132,8 @@ static void check_decoder(const GPT *g, const Documents *docs, double expected) 
 }
 
 static GPT *new_model(const Sizes *s, const double *weights) {
-    GPT *g = checked(gpt_new(s->V, s->L, s->C, s->H, s->block_size));
+    GPT *g = checked(
+        gpt_new(s->V, s->L, s->C, s->H, s->block_size, (Kind){s->squares_relu, s->ties_weights}));
     memcpy(g->weights, weights, g->n_params * sizeof *weights);
     return g;
 }
@@ -148,7 +150,8 @@ static void check_model(const Sizes *s, size_t batch_size, size_t shortest, size
             tokens[t] = (int32_t)(uniform() * (double)s->V);
     }
     const Documents docs = {tokens, starts, N_DOCS, 0, N_DOCS};
-    GPT *g = checked(gpt_new(s->V, s->L, s->C, s->H, s->block_size));
+    GPT *g = checked(
+        gpt_new(s->V, s->L, s->C, s->H, s->block_size, (Kind){s->squares_relu, s->ties_weights}));
     const size_t n = g->n_params;
     double *weights = checked(malloc(n * sizeof *weights));
     double *expected = checked(malloc((2 + STEPS + 4 * n) * sizeof *expected));

@@ -51,19 +51,27 @@ def watch(
 
 
 class Watched:
-    """The functions of `vector`, which keep the vectors that they return, in the order of calls."""
+    """The functions of `vector`, which keep the vectors that they return, in the order of calls.
+
+    What relu returns may be squared before the next layer takes it, so it is kept when that does.
+    """
 
     def __init__(self, vector: Any) -> None:
         self.vector = vector
         self.vectors: list[Vector] = []
         self.heads: list[Vector] = []
+        self.is_active = False  # whether relu was called last
 
     def __getattr__(self, name: str) -> Callable[..., Vector]:
         function = getattr(self.vector, name)
 
         def watched(*arguments: Any) -> Vector:
+            if self.is_active:
+                self.vectors.append(arguments[0])
             y: Vector = function(*arguments)
-            self.vectors.append(y)
+            self.is_active = name == "relu"
+            if not self.is_active:
+                self.vectors.append(y)
             return y
 
         return watched
