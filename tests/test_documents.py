@@ -23,10 +23,15 @@ def shown(example):
 
 
 README, ORDER = examples("README.md"), examples("csrc/gpt/ORDER.md")
-MICROGRAD = examples("docs/micrograd.md")
+MICROGRAD, ASK = examples("docs/micrograd.md"), examples("docs/ask.md")
 NAMED = {
     f"{name} {i}": example
-    for name, found in [("README", README), ("ORDER", ORDER), ("micrograd", MICROGRAD)]
+    for name, found in [
+        ("README", README),
+        ("ORDER", ORDER),
+        ("micrograd", MICROGRAD),
+        ("ask", ASK),
+    ]
     for i, example in enumerate(found, 1)
 }
 
@@ -47,3 +52,4 @@ def test_there_are_examples():
     assert len(README) >= 3
     assert len(ORDER) >= 4 and all(map(shown, ORDER))
     assert len(MICROGRAD) >= 3 and all(map(shown, MICROGRAD))
+    assert len(ASK) >= 3 and all(map(shown, ASK))

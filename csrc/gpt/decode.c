@@ -201,15 +201,17 @@ static int has_nan(const double *x, size_t n) {
     return 0;
 }
 
-/* Fills d->kept as decoder_softmax says. */
+static void keep_all(Decoder *d, const Sizes *s) {
+    if (d->n_kept == s->V)
+        return; /* which they were the last time */
+    for (d->n_kept = 0; d->n_kept < s->V; d->n_kept++)
+        d->kept[d->n_kept] = d->n_kept;
+}
+
+/* For top_k < V. */
 static void keep_likeliest(Decoder *d, const Sizes *s, size_t top_k) {
     assert(top_k > 0);
     d->n_kept = 0;
-    if (top_k >= s->V || has_nan(d->logits, s->V)) {
-        for (; d->n_kept < s->V; d->n_kept++)
-            d->kept[d->n_kept] = d->n_kept;
-        return;
-    }
     rank(d->logits, s->V, d->kept, top_k);
     const size_t last = d->kept[top_k - 1];
     for (size_t i = 0; i < s->V; i++)
@@ -223,7 +225,10 @@ GptError decoder_softmax(Decoder *d, const Sizes *s, double temperature, size_t 
         return GPT_DIVISION;
     if (checked_pow(temperature, -1.0, &inverse) < 0)
         return GPT_POW_RANGE;
-    keep_likeliest(d, s, top_k);
+    if (top_k < s->V && !has_nan(d->logits, s->V))
+        keep_likeliest(d, s, top_k);
+    else
+        keep_all(d, s);
     for (size_t i = 0; i < d->n_kept; i++)
         d->probabilities[i] = d->logits[d->kept[i]] * inverse;
     softmax(d->probabilities, d->n_kept, d->calls);

@@ -21,9 +21,10 @@ def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
     """
     path = NAMES if path is None else path
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(path, encoding="utf-8") as file:
             check_end(file)
-            docs = [line.strip() for line in file]
+            docs = [next(file, "").removeprefix("\ufeff").strip()]
+            docs += [line.strip() for line in file]
     except UnicodeDecodeError:
         raise ValueError(f"{os.fspath(path)!r} is not UTF-8 text") from None
     docs = [doc for doc in docs if doc]

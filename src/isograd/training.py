@@ -447,6 +447,6 @@ def sample(
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model {model.config.vocab_size}"
         )
-    bos, *ids = tokenizer.encode_prompt(prompt)
+    ids = tokenizer.encode_prompt(prompt)[1:] if prompt else []
     check_prompt(len(ids), model.config.block_size)
-    return tokenizer.decode(model.weights.sample(bos, rng, temperature, ids, top_k))
+    return tokenizer.decode(model.weights.sample(tokenizer.bos, rng, temperature, ids, top_k))
