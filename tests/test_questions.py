@@ -470,6 +470,14 @@ def test_a_state_is_copied_in_the_middle_of_a_run(tier, copied):
     assert other_state.losses == state.losses
 
 
+@needs_native
+def test_a_native_model_goes_nowhere_without_its_tier(monkeypatch):
+    pickled = pickle.dumps(new_model("native"))
+    monkeypatch.setattr(isograd.model, "TIERS", ("fused", "value", "reference"))
+    with pytest.raises(ValueError, match="tier must be one of fused, value, reference, not 'nat"):
+        pickle.loads(pickled)
+
+
 def trained(model):
     isograd.train(model, [TOKENIZER.encode("abc")], 3)
     return model

@@ -374,11 +374,12 @@ cdef class NativeGPT:
         A position after the other, each in the order of reference.questions.watch.
         """
         cdef Decoder decoder = Decoder(self)
-        cdef size_t n = len(tokens), n_heads = self.g.s.L * self.g.s.H
-        cdef array.array vectors = zeros(<double>n * <double>n_vectors(&self.g.s))
-        cdef array.array heads = zeros(<double>n_heads * <double>n * (<double>n + 1) / 2)
+        tokens, zero = tuple(tokens), array.array("d", [0.0])
+        n, n_heads = len(tokens), self.g.s.L * self.g.s.H
+        cdef array.array vectors = zero * (n * <object>n_vectors(&self.g.s))
+        cdef array.array heads = zero * (<object>n_heads * (n * (n + 1) // 2))
         decoder.d.vectors, decoder.d.heads = vectors.data.as_doubles, heads.data.as_doubles
-        for token in tuple(tokens)[:n]:
+        for token in tokens:
             PyErr_CheckSignals()
             decoder.append(token)
         return vectors, heads
@@ -412,13 +413,6 @@ cdef size_t how_many(top_k) except 0:
         return SIZE_MAX
     check_whole("top_k", top_k, 1)
     return top_k
-
-
-cdef array.array zeros(double n):
-    """`n` doubles. Raises MemoryError for more than there can be."""
-    if n > <double>(SIZE_MAX // 64):
-        raise MemoryError
-    return array.clone(array.array("d"), <Py_ssize_t>n, zero=True)
 
 
 cdef class Decoder:
