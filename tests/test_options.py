@@ -1,6 +1,7 @@
 """Options of a run, drawn at random: every tier trains to the reference's bits, or its error."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from bits import bits
@@ -87,9 +88,33 @@ def test_every_tier_trains_to_the_references_bits(seed):
     expected = outcome(options, "reference")
     for tier in TIERS:
         if tier != "reference":
-            actual = outcome(options, tier)
+            actual = outcome(options, tier, threads=1 + seed % 3)
             for what, numbers in expected.items():
                 assert actual[what] == numbers, (tier, what, options)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_a_run_that_pauses_and_changes_tiers_ends_the_same(seed):
+    rng = random.Random(seed)
+    options = replace(random_options(rng), init_std=0.08, clip_norm=rng.choice((None, 0.1)))
+    whole, paused = (new_run(options, NAMES, tier="reference") for _ in range(2))
+    try:
+        whole.train(options)
+    except ARITHMETIC:
+        return
+    for _ in range(50):
+        until = min(options.steps, paused.state.steps + rng.randint(1, 3))
+        paused.train(options, until=until)
+        paused = paused._replace(model=paused.model.to(rng.choice(TIERS)))
+        if until == options.steps:
+            break
+    for numbers in ("m", "v", "losses"):
+        ends = (getattr(run.state, numbers) for run in (paused, whole))
+        assert len({tuple(map(bits, end)) for end in ends}) == 1, options
+    assert paused.state.validation == whole.state.validation
+    ends = (run.model.read_data() for run in (paused, whole))
+    assert len({tuple(bits(float(x)) for x in end) for end in ends}) == 1, options
 
 
 A, B, BOS = range(3)
