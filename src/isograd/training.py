@@ -249,7 +249,7 @@ class Judge:
     def loss(self) -> float:
         """The validation loss, infinite where a document has no probability at all."""
         try:
-            return evaluate(self.model, self.docs).loss
+            return mean(self.model.weights.losses(self.docs))
         except (ArithmeticError, ValueError):
             return math.inf
 
@@ -389,9 +389,12 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     counts = [min(model.config.block_size, len(doc) - 1) for doc in docs]
     losses = model.weights.losses(docs)
     nats = math.fsum(map(float.__mul__, losses, map(float, counts))) / sum(counts)
-    return Evaluation(
-        len(docs), sum(counts), math.fsum(losses) / len(docs), nats, nats / math.log(2)
-    )
+    return Evaluation(len(docs), sum(counts), mean(losses), nats, nats / math.log(2))
+
+
+def mean(losses: Sequence[float]) -> float:
+    """Rounds the sum once."""
+    return math.fsum(losses) / len(losses)
 
 
 def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5) -> str:
