@@ -255,11 +255,19 @@ class Judge:
 
     def go_back(self, engine: NativeEngine | GraphEngine) -> None:
         """Leave weights and state as they were at the best step, if that is known."""
-        if self.best and self.best_step < self.state.steps:
-            engine.write(self.best)
-            del self.state.losses[self.best_step :]
-            past = self.state.validation
-            del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
+        if not self.best or self.best_step == self.state.steps:
+            return
+        try:
+            self.put_back(engine, self.best)
+        except BaseException:  # Ctrl-C: not in part
+            self.put_back(engine, self.best)
+            raise
+
+    def put_back(self, engine: NativeEngine | GraphEngine, best: Numbers) -> None:
+        engine.write(best)
+        del self.state.losses[self.best_step :]
+        past = self.state.validation
+        del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
 
 
 def processors() -> int:
