@@ -13,7 +13,6 @@ from cpython.buffer cimport (
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.pythread cimport PyThread_get_thread_ident
-from libc.math cimport INFINITY
 from libc.stdint cimport SIZE_MAX, int32_t
 
 from itertools import chain, islice
@@ -286,8 +285,9 @@ cdef class NativeGPT:
         cdef GptError error = GPT_OK
         cdef size_t done = 0, i
         beta1, beta2 = betas
-        cdef double most = INFINITY if clip_norm is None else clip_norm
-        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0 and weight_decay >= 0 and most > 0):
+        cdef double most = 0.0 if clip_norm is None else clip_norm
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0 and weight_decay >= 0 and (
+                most > 0 or clip_norm is None)):
             refuse(check_adam, (self.weights, betas, eps, weight_decay, clip_norm))
         if warmup > steps:
             raise ValueError("warmup must be at most the number of steps")
