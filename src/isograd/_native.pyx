@@ -270,8 +270,9 @@ cdef class NativeGPT:
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
         rate reference.learning_rate(i, steps, lr, schedule, warmup), as reference.Adam does, and
-        appends its loss to `losses`. The moments go on from what they are. At most `threads` threads work together, as long as one alone is not faster;
-        `cautious` lets one begin alone, otherwise they begin together.
+        appends its loss to `losses`. The moments go on from what they are. At most `threads`
+        threads work together, as long as one alone is not faster; `cautious` lets one begin alone,
+        otherwise they begin together.
 
         On one thread it can note the calls of libm in `calls` and append a digest of the weights
         after each step to `digests`. With `briefly` it may return after some hundredths of a

@@ -202,9 +202,9 @@ def train_on(engine: NativeEngine | GraphEngine, n: int) -> None:
         if type(error) not in (OverflowError, ZeroDivisionError, ValueError):
             raise
         step, steps = engine.state.steps + 1, engine.recipe.steps
+        reason = error.args[-1] if error.args else "no reason given"
         raise type(error)(
-            f"numbers left the finite in step {step} of {steps}: {error.args[-1]}; "
-            "a smaller lr may help"
+            f"numbers left the finite in step {step} of {steps}: {reason}; a smaller lr may help"
         ) from error
 
 
