@@ -24,44 +24,62 @@ SIZES = (16, 64, 256)  # of the native model
 
 
 def seconds_of(laps, seconds):
-    """By name, the median seconds of each of `laps`, which take turns for that long, after one
-    turn that does not count."""
+    """By name, the median of what each of `laps` returns, seconds; they take turns for as long as
+    is given to each, after one turn that does not count."""
     times, end = {name: [] for name in laps}, perf_counter() + seconds * len(laps)
     for lap in laps.values():
         lap()
     while len(times[next(iter(laps))]) < 3 or perf_counter() < end:
         for name, lap in laps.items():
-            start = perf_counter()
-            lap()
-            times[name].append(perf_counter() - start)
+            times[name].append(lap())
     return {name: median(taken) for name, taken in times.items()}
 
 
-def new_model(config):
-    names = ("vocab_size", "n_layer", "n_embd", "n_head", "block_size")
-    return NativeGPT(**{name: getattr(config, name) for name in names})
+def timed(work, *args):
+    """Seconds that `work(*args)` takes."""
+    start = perf_counter()
+    work(*args)
+    return perf_counter() - start
+
+
+class NativeSteps:
+    """A native model with documents, in batches, that always starts from the same weights."""
+
+    def __init__(self, task):
+        config, names = task.config, ("vocab_size", "n_layer", "n_embd", "n_head", "block_size")
+        self.model = NativeGPT(**{name: getattr(config, name) for name in names})
+        self.docs, self.size, self.steps = task.docs(), task.batch_size, task.steps
+        self.batches = [self.docs[i : i + self.size] for i in range(0, len(self.docs), self.size)]
+        self.first = array("d", task.weights())
+        self.model.weights[:] = self.first
+
+    def losses(self):
+        return timed(lambda: list(map(self.model.loss, self.batches)))
+
+    def gradients(self):
+        return timed(lambda: list(map(self.model.backward, self.batches)))
+
+    def training(self):
+        self.model.weights[:] = self.first
+        zeros = array("d", bytes(8 * len(self.first)))
+        self.model.first_moments[:] = self.model.second_moments[:] = zeros
+        options = {"step": 0, "steps": SCHEDULE, "lr": LR, "batch_size": self.size, "losses": []}
+        seconds = timed(lambda: self.model.train(self.docs, self.steps, **options))
+        self.model.weights[:] = self.first
+        return seconds
 
 
 def native_parts(n_embd, seconds):
     """Microseconds a document of: a call, a loss, a loss with gradients, a step."""
-    task = Task(n_embd, steps=DOCUMENTS)
-    model, docs, first = new_model(task.config), task.docs(), array("d", task.weights())
-    zeros = array("d", bytes(8 * len(first)))
+    native = NativeSteps(Task(n_embd, steps=DOCUMENTS))
     least = NativeGPT(vocab_size=2, n_layer=1, n_embd=1, n_head=1, block_size=1)
-
-    def train():
-        model.weights[:] = first
-        model.first_moments[:] = model.second_moments[:] = zeros
-        model.train(docs, DOCUMENTS, step=0, steps=SCHEDULE, lr=LR, losses=[])
-
-    model.weights[:] = first
     laps = {
-        "call": lambda: [least.loss([[0, 1]]) for _ in docs],
-        "loss": lambda: [model.loss([doc]) for doc in docs],
-        "backward": lambda: [model.backward([doc]) for doc in docs],
-        "step": train,
+        "call": lambda: timed(lambda: [least.loss([[0, 1]]) for _ in range(DOCUMENTS)]),
+        "loss": native.losses,
+        "backward": native.gradients,
+        "step": native.training,
     }
-    return {name: 1e6 * s / len(docs) for name, s in seconds_of(laps, seconds).items()}
+    return {name: 1e6 * s / DOCUMENTS for name, s in seconds_of(laps, seconds).items()}
 
 
 def native_shares(measured):

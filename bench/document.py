@@ -114,19 +114,19 @@ def picture_html(name, alt, draw, args):
 
 
 def table_html(rows, headed=True):
-    heading, rest = (rows[:1], rows[1:]) if headed else ([], rows)
-    head = "".join(f"<thead>{row_html(row, 'th')}</thead>" for row in heading)
-    return f"<table>{head}<tbody>{''.join(row_html(row, 'td') for row in rest)}</tbody></table>"
+    """`rows`, with columns of sentences marked."""
+    wordy = [max(map(len, column)) > 45 for column in zip(*rows[headed:])]
+    head = row_html(rows[0], "th", wordy) if headed else ""
+    body = "".join(row_html(row, "td", wordy) for row in rows[headed:])
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-def row_html(row, cell):
-    cells = (f"<{cell}{words(text)}>{inline(text)}</{cell}>" for text in row)
+def row_html(row, cell, wordy):
+    cells = (
+        f"<{cell}{' class=words' * is_wordy}>{inline(text)}</{cell}>"
+        for text, is_wordy in zip(row, wordy)
+    )
     return f"<tr>{''.join(cells)}</tr>"
-
-
-def words(text):
-    """How a cell is marked that holds sentences, or the heading of such."""
-    return ' class="words"' if len(text) > 40 or text == "what changed" else ""
 
 
 def inline(text):

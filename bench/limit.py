@@ -15,12 +15,12 @@ from array import array
 from pathlib import Path
 from statistics import median
 
-from anatomy import new_model, seconds_of
+from anatomy import NativeSteps, seconds_of, timed
 from document import Section
 from growth import products
 from ladder import UNITS, has_unit
 from report import figure, fresh, spread
-from task import LR, SCHEDULE, Task
+from task import Task
 
 from isograd._native import set_vector_unit
 
@@ -33,8 +33,7 @@ X86_FLAGS = {
 }
 CHAINS, TIMES = 12, 200_000
 ADAM_OPERATIONS = 45  # for a vector of weights, as csrc/numerics/adam-inl.h counts them
-SIZES = (16, 64, 128, 256)
-DOCUMENTS = 64
+DOCUMENTS = 96
 
 
 def compiler():
@@ -58,28 +57,17 @@ def pairs_a_second(unit, is_fused, seconds):
     library.pairs.argtypes = [ctypes.c_void_p, ctypes.c_double, ctypes.c_double, ctypes.c_size_t]
     x = array("d", [1.0] * CHAINS * LANES[unit])
     address, _ = x.buffer_info()
-    laps = {"pairs": lambda: library.pairs(address, 0.5, 0.5, TIMES)}
+    laps = {"pairs": lambda: timed(library.pairs, address, 0.5, 0.5, TIMES)}
     return CHAINS * LANES[unit] * TIMES / seconds_of(laps, seconds)["pairs"]
 
 
 def native_cost(unit, n_embd, batch_size, seconds):
     """Microseconds a document of: forward and backward, Adam."""
     set_vector_unit(unit)
-    task = Task(n_embd, steps=max(1, DOCUMENTS // batch_size), batch_size=batch_size)
-    model, docs, first = new_model(task.config), task.docs(), array("d", task.weights())
-    zeros = array("d", bytes(8 * len(first)))
-    model.weights[:] = first
-    batches = [docs[i : i + batch_size] for i in range(0, len(docs), batch_size)]
-
-    def train():
-        model.weights[:] = first
-        model.first_moments[:] = model.second_moments[:] = zeros
-        options = {"step": 0, "steps": SCHEDULE, "lr": LR, "batch_size": batch_size}
-        model.train(docs, len(batches), **options, losses=[])
-
-    laps = {"both": lambda: list(map(model.backward, batches)), "step": train}
-    taken = {name: 1e6 * s / len(docs) for name, s in seconds_of(laps, seconds).items()}
-    return taken["both"], taken["step"] - taken["both"]
+    native = NativeSteps(Task(n_embd, steps=DOCUMENTS // batch_size, batch_size=batch_size))
+    taken = seconds_of({"both": native.gradients, "step": native.training}, seconds)
+    both, step = (1e6 * taken[name] / len(native.docs) for name in ("both", "step"))
+    return both, step - both
 
 
 def needed(n_embd):
@@ -98,7 +86,7 @@ class Limit:
             (unit, fused) for unit in self.units for fused in (False, True)[: 1 + (unit != "plain")]
         ]
         self.speeds = {kind: [] for kind in self.kinds}
-        self.costs = {(size, batch): [] for size in SIZES for batch in (1, plan.batch_size)}
+        self.costs = {(size, batch): [] for size in plan.widths for batch in (1, plan.batch_size)}
 
     def measure(self, turns):
         for _ in turns(self.plan.rounds, "the vector unit and native code"):
@@ -141,7 +129,7 @@ def measure(plan, turns):
             f"{plan.batch_size} documents a step":
                 median(both for both, _ in limit.costs[size, plan.batch_size]),
         })
-        for size in SIZES
+        for size in plan.widths
     ]  # fmt: skip
     section.picture(
         "Forward and backward by width: the limit, one document a step, batches",
@@ -176,14 +164,14 @@ def cost_rows(limit):
 
 
 def notes(limit):
+    widest = limit.plan.widths[-1]
     return (
-        f"Microseconds a document, {DOCUMENTS} names of {needed(16) / products(16, 1, 1):.1f} "
-        f"positions or so, medians of {limit.plan.rounds} turns. The limit of forward and "
-        f"backward counts the products that the model needs ({needed(16):,.0f} a document at "
-        f"width 16, {needed(256):,.0f} at 256) and nothing else: no `exp`, no norm, no memory. "
-        "One document leaves lanes empty, as it has seven positions for eight of them; Adam's "
-        f"{ADAM_OPERATIONS} operations for a vector of weights are counted in "
-        "csrc/numerics/adam-inl.h, two of them as one pair. So nobody reaches 100 %."
+        f"Microseconds a document, the mean of {DOCUMENTS} names, medians of {limit.plan.rounds} "
+        "turns. The limit of forward and backward counts the products that the model needs, "
+        f"{needed(16):,.0f} a document at width 16, {needed(widest):,.0f} at {widest}, and nothing "
+        "else: no `exp`, no norm, no memory. A document of seven positions also leaves one of "
+        f"eight lanes empty. Adam's {ADAM_OPERATIONS} operations for a vector of weights are "
+        "counted in csrc/numerics/adam-inl.h, two of them as one pair. So nobody reaches 100 %."
     )
 
 
@@ -202,4 +190,4 @@ def raw_rows(limit):
 
 def expected(plan, pace):
     loops = 5 * (pace.start + 0.2 + plan.seconds)
-    return plan.rounds * (loops + 2 * len(SIZES) * (pace.start + 2 * plan.seconds))
+    return plan.rounds * (loops + 2 * len(plan.widths) * (pace.start + 2 * plan.seconds))

@@ -156,11 +156,12 @@ def rows_of(comparison):
 
 def notes(plan, columns):
     versions = dict.fromkeys(f"{NAMES[m]} {version(m)}" for m in (PEERS[c] for c in columns))
-    tried = " or ".join(map(str, plan.threads))
+    better = f"the better of {' and '.join(map(str, plan.threads))}"
+    tried = better if len(plan.threads) > 1 else "always one in this study"
     return (
         f"{', '.join(versions)}. Medians of {plan.rounds} turns, one document a step; a turn "
         f"takes the first steps of a schedule of {SCHEDULE:,}, as often as fits. In brackets the "
-        f"number of threads, the better of {tried}; Numba has one. Ratios are taken turn by turn: "
+        f"number of threads, {tried}; Numba has one. Ratios are taken turn by turn: "
         "the median, the lowest and the highest. Block 16: the first names, about 7 positions; "
         "block 64: names joined to 64 positions. Compilation and the making of tensors are not "
         "timed. Ours are the reference's bits; the others compute the same to within rounding:"

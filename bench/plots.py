@@ -27,7 +27,7 @@ COLOURS = {  # of the drawing, and their names in study.css
 }
 SERIES = list(COLOURS)[4:]
 STYLE = {
-    "svg.fonttype": "none",  # letters stay letters, in the page's font
+    "svg.fonttype": "none",  # letters stay letters, which study.css gives the page's font
     "font.family": "sans-serif",
     "font.size": 9.5,
     "text.color": INK,
@@ -60,7 +60,6 @@ def svg(name, width, draw, args):
     text = re.sub(r'id="(?!m[0-9a-f]{10}|p[0-9a-f]{10})[^"]*"', "", text)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r"font: ([^;\"]*?)'sans-serif'[^;\"]*", r"font: \1var(--sans)", text)
     for colour, variable in COLOURS.items():
         text = text.replace(colour, f"var({variable})")
     return text
@@ -84,27 +83,35 @@ def log_ticks(axis):
     axis.set_minor_formatter(NullFormatter())
 
 
-def bars(figure, rows, label):
-    """`rows` of (name, length, text, group) as bars on a log axis; the groups have colours."""
+def bars(figure, rows, label, heads):
+    """`rows` of (name, length, texts, group) as bars on a log axis; a group has one colour.
+
+    The two texts of a row are its length and its microseconds; `heads` stand above them.
+    """
     narrow = is_narrow(figure)
-    height(figure, 0.36 * len(rows) + 0.6, 0.5 * len(rows) + 0.6)
+    height(figure, 0.36 * len(rows) + 0.9, 0.5 * len(rows) + 0.7)
     axes = figure.subplots()
     groups = list(dict.fromkeys(group for *_, group in rows))
-    lengths = [length for _, length, _, _ in rows]
-    low, high = min(lengths) / 1.6, max(lengths)
+    low, high = (f(length for _, length, _, _ in rows) for f in (min, max))
+    low /= 1.5
     axes.set_xscale("log")
-    axes.set_xlim(low, high * (high / low) ** (0.02 if narrow else 0.62))
-    for at, (name, length, text, group) in enumerate(rows):
+    axes.set_xlim(low, high)
+    columns = axes.get_yaxis_transform()
+    for at, (name, length, texts, group) in enumerate(rows):
         colour = SERIES[groups.index(group)]
         axes.barh(at, length - low, left=low, height=0.34 if narrow else 0.62, color=colour)
         if narrow:
-            axes.text(low, at - 0.28, f"{name}: ", va="bottom", weight="bold")
-            axes.text(axes.get_xlim()[1], at - 0.28, text, va="bottom", ha="right", color=SOFT)
-        else:
-            axes.text(length, at, f"  {text}", va="center", color=SOFT)
+            text = f"{texts[0]} times, {texts[1]} µs"
+            axes.text(0, at - 0.26, name, va="bottom", transform=columns)
+            axes.text(1, at - 0.26, text, va="bottom", ha="right", color=SOFT, transform=columns)
+    if not narrow:
+        for at, texts in enumerate([heads, *(texts for _, _, texts, _ in rows)], -1):
+            look = {"va": "center", "ha": "right", "color": INK if at >= 0 else SOFT}
+            for x, text in zip((1.17, 1.37), texts):
+                axes.text(x, at, text, transform=columns, **look)
     axes.set_yticks([] if narrow else range(len(rows)), [] if narrow else [n for n, *_ in rows])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
-    axes.set_ylim(len(rows) - 0.5, -0.9 if narrow else -0.6)
+    axes.set_ylim(len(rows) - 0.5, -0.9 if narrow else -1.5)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(label)
     log_ticks(axes.xaxis)
@@ -153,11 +160,11 @@ def lines(figure, panels, names, unit):
         for name, points in series.items():
             if points:
                 colour = SERIES[names.index(name)]
+                middle = (ticks[0] * ticks[-1]) ** 0.5
                 axes.plot(*zip(*points), "o-", ms=3.5, lw=1.6, color=colour)
-                axes.annotate(
-                    name, points[-1], (4, 4), textcoords="offset points", color=colour, fontsize=9,
-                    ha="right", va="bottom",
-                )  # fmt: skip
+                side = "left" if points[-1][0] < middle else "right"
+                offset = {"xytext": (0, 5), "textcoords": "offset points", "ha": side}
+                axes.annotate(name, points[-1], color=colour, fontsize=9, **offset)
         axes.set_xticks(ticks, [plain(x) for x in ticks])
         axes.minorticks_off()
         axes.margins(x=0.08, y=0.16)
