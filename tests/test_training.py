@@ -107,7 +107,8 @@ def test_a_model_knows_its_tier_and_sizes(tier):
 
 
 def test_the_repr_of_a_model_says_the_same(tier):
-    config = "GPTConfig(vocab_size=4, n_layer=2, n_embd=4, n_head=2, block_size=4)"
+    sizes = "vocab_size=4, n_layer=2, n_embd=4, n_head=2, block_size=4"
+    config = f"GPTConfig({sizes}, activation='relu', tie_weights=False)"
     assert repr(new_model(tier)) == f"GPT({config}, tier={tier!r})"
 
 

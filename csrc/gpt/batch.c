@@ -177,8 +177,8 @@ static int is_called_off(const Batch *batch) {
 
 static const Worker alone = {NULL, 0, 1};
 
-/* Each thread takes pieces of its own. Forward knows but one kind of error, so it does not matter
- * whose is found first; nor does it beside an interruption. */
+/* Each thread takes pieces of its own. It does not matter whose error is found first: where there can
+ * be two kinds, batch_run looks again. */
 static BatchResult run_in_turn(const Batch *batch) {
     GPT *g = batch->g;
     Team *team = batch->me.team;
@@ -241,12 +241,41 @@ static BatchResult run_together(const Batch *batch) {
     return result;
 }
 
-BatchResult batch_run(const Batch *batch) {
-    assert(batch->me.n == team_size(batch->me.team));
-    assert(batch->me.n == 1 || batch->calls == NULL);
+static BatchResult run_pieces(const Batch *batch) {
     const size_t n_docs = batch->docs->n;
     const int few = n_docs < batch->me.n;
     if (few && (n_docs == 1 || worth_sharing(batch, (Range){0, n_docs})))
         return run_together(batch);
     return run_in_turn(batch);
+}
+
+/* The error of the first document that has one. By one thread; with the others' memory at rest. */
+static GptError first_error(const Batch *batch) {
+    Pass *p = batch->g->workspace->passes[0];
+    Batch again = *batch;
+    again.with_gradients = 0;
+    again.calls = NULL;
+    for (size_t i = 0; i < batch->docs->n; i++) {
+        run_piece(&again, p, (Range){i, i + 1}, &alone);
+        if (pass_error(p))
+            return pass_error(p);
+    }
+    return GPT_OK;
+}
+
+BatchResult batch_run(const Batch *batch) {
+    assert(batch->me.n == team_size(batch->me.team));
+    assert(batch->me.n == 1 || batch->calls == NULL);
+    Team *team = batch->me.team;
+    BatchResult *shared = &batch->g->workspace->results[0];
+    BatchResult result = run_pieces(batch);
+    /* Of a square and of a logarithm, the first in the order of the documents counts. */
+    if (result.error && result.error != GPT_INTERRUPTED && batch->g->s.squares_relu) {
+        team_wait(team);
+        if (batch->me.number == 0)
+            shared->error = first_error(batch);
+        team_wait(team);
+        result.error = shared->error;
+    }
+    return result;
 }

@@ -11,9 +11,9 @@
 #include "pass.h"
 #include "softmax-inl.h"
 
-/* p->logits is (panels, V, 8) and becomes exps; p->probability and p->loss are (T). Fails where
- * Python's math.log does. */
-static GptError cross_entropy_forward(const Pass *p, Range panels) {
+/* p->logits is (panels, V, 8) and becomes exps; p->probability and p->loss are (T). Returns
+ * the first position at which Python's math.log fails, or NOWHERE. */
+static size_t cross_entropy_forward(const Pass *p, Range panels) {
     const size_t V = p->s.V, first = panels.from * LANES, end = panels.to * LANES;
     for (size_t panel = panels.from; panel < panels.to; panel++) {
         double *logits = p->logits + panel * V * LANES;
@@ -36,13 +36,13 @@ static GptError cross_entropy_forward(const Pass *p, Range panels) {
         const double *exps = p->logits + t / LANES * V * LANES + t % LANES;
         p->probability[t] = exps[(size_t)p->target_id[t] * LANES] * p->totals.inverse[t];
         if (p->probability[t] <= 0.0)
-            return GPT_LOG_DOMAIN;
+            return t;
         const double logarithm = log(p->probability[t]);
         if (UNLIKELY(p->calls != NULL))
             calls_note(p->calls, CALLED_LOG, p->probability[t], logarithm);
         p->loss[t] = logarithm * -1.0;
     }
-    return GPT_OK;
+    return NOWHERE;
 }
 
 static double *target_dlogit(const Pass *p, size_t t) {

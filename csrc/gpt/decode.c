@@ -95,7 +95,26 @@ static void attention(double *out, const double *q, const double *keys, const do
     }
 }
 
-void decoder_append(Decoder *d, const GPT *g, size_t token) {
+/* x is (n), in place. */
+static void relu(double *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] > 0.0 ? x[i] : 0.0;
+}
+
+/* x is (n), of relu, in place. Fails where Python's ** overflows. */
+static GptError square(double *x, size_t n, Calls *calls) {
+    for (size_t i = 0; i < n; i++) {
+        const double root = x[i];
+        x[i] = pow(root, 2.0);
+        if (isinf(x[i]) && !isinf(root))
+            return GPT_POW_RANGE;
+        if (calls)
+            calls_note(calls, CALLED_SQUARE, root, x[i]);
+    }
+    return GPT_OK;
+}
+
+GptError decoder_append(Decoder *d, const GPT *g, size_t token) {
     const Sizes *s = &g->s;
     const size_t C = s->C, t = d->T++;
     assert(token < s->V && t < s->block_size);
@@ -119,13 +138,15 @@ void decoder_append(Decoder *d, const GPT *g, size_t token) {
             x[i] = out[i] + x[i];
         rmsnorm(norm, x, C, d->calls);
         linear(hidden, m.fc1, norm);
-        for (size_t i = 0; i < s->F; i++)
-            hidden[i] = hidden[i] > 0.0 ? hidden[i] : 0.0;
+        relu(hidden, s->F);
+        if (s->squares_relu && square(hidden, s->F, d->calls))
+            return GPT_POW_RANGE;
         linear(out, m.fc2, hidden);
         for (size_t i = 0; i < C; i++)
             x[i] = out[i] + x[i];
     }
     linear(d->logits, lm_head_of(s, g->weights), x);
+    return GPT_OK;
 }
 
 GptError decoder_softmax(Decoder *d, const Sizes *s, double temperature) {

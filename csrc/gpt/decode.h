@@ -18,8 +18,9 @@ typedef struct {
 Decoder *decoder_new(const Sizes *s);
 void decoder_free(Decoder *d);
 
-/* Appends `token`, below V, at position d->T < block_size; fills d->logits. */
-void decoder_append(Decoder *d, const GPT *g, size_t token);
+/* Appends `token`, below V, at position d->T < block_size; fills d->logits. Fails with GPT_POW_RANGE
+ * where the square of a relu overflows; then the decoder is of no more use. */
+GptError decoder_append(Decoder *d, const GPT *g, size_t token);
 
 /* d->probabilities = softmax(d->logits / temperature), for temperature > 0. */
 GptError decoder_softmax(Decoder *d, const Sizes *s, double temperature);

@@ -34,23 +34,30 @@ static void embedding_forward(const Pass *p, const double *weights, Range panels
     }
 }
 
-/* p->dembedded_by_position is (T, stride). Adds it, from the last position to the first, to the
- * gradients of wte and wpe, or sets them if they start from zero. */
+/* dw is (C): adds the gradient of the embedding at position t, of p->dembedded_by_position, which is
+ * (T, stride). */
+INLINE void add_embedding(const Pass *p, double *dw, size_t t) {
+    const size_t C = p->s.C, stride = (C + LANES - 1) / LANES * LANES;
+    const double *dx = p->dembedded_by_position + t * stride;
+    for (size_t i = 0; i < C; i += LANES) {
+        const size_t n = C - i < LANES ? C - i : LANES;
+        store_some(dw + i, add(load_some(dw + i, n), load(dx + i)), n);
+    }
+}
+
+/* Adds to the gradients of wte and wpe, from the last position to the first, or sets them if they
+ * start from zero. Tied to lm_head, wte gets its own along with that. */
 static void embedding_gradients(const Pass *p, double *gradients, int from_zero) {
     const Offsets begin = offsets_of(&p->s);
-    const size_t C = p->s.C, stride = (C + LANES - 1) / LANES * LANES;
+    const size_t C = p->s.C,
+                 n_rows = p->s.ties_weights ? p->s.block_size : p->s.V + p->s.block_size;
     if (from_zero)
-        memset(gradients + begin.wte, 0, (p->s.V + p->s.block_size) * C * sizeof *gradients);
+        memset(gradients + begin.wpe + p->s.block_size * C - n_rows * C, 0,
+               n_rows * C * sizeof *gradients);
     for (size_t t = p->T; t-- > 0;) {
-        const double *dx = p->dembedded_by_position + t * stride;
-        double *dtoken = gradients + begin.wte + (size_t)p->token_id[t] * C;
-        double *dpos = gradients + begin.wpe + (size_t)p->pos_id[t] * C;
-        for (size_t i = 0; i < C; i += LANES) {
-            const size_t n = C - i < LANES ? C - i : LANES;
-            Lanes d = load(dx + i);
-            store_some(dtoken + i, add(load_some(dtoken + i, n), d), n);
-            store_some(dpos + i, add(load_some(dpos + i, n), d), n);
-        }
+        if (!p->s.ties_weights)
+            add_embedding(p, gradients + begin.wte + (size_t)p->token_id[t] * C, t);
+        add_embedding(p, gradients + begin.wpe + (size_t)p->pos_id[t] * C, t);
     }
 }
 

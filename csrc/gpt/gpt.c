@@ -10,13 +10,13 @@
 #include "memory.h"
 #include "weights.h"
 
-GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size) {
+GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size, Kind kind) {
     assert(V > 0 && L > 0 && H > 0 && C > 0 && C % H == 0 && block_size > 0);
     const double n =
         ((double)(2 * (double)V + (double)block_size) + 12.0 * (double)L * (double)C) * (double)C;
     if (n > (double)(SIZE_MAX / 64) || V > INT32_MAX || C > INT32_MAX / 4 || block_size > INT32_MAX)
         return NULL;
-    const Sizes s = {V, L, C, H, C / H, 4 * C, block_size};
+    const Sizes s = {V, L, C, H, C / H, 4 * C, block_size, kind.squares_relu, kind.ties_weights};
     const Offsets begin = offsets_of(&s);
     const size_t n_params = begin.layers + L * begin.layer_size;
     const size_t padded = (n_params + LANES - 1) / LANES * LANES;
@@ -69,6 +69,8 @@ static GptError run_batch(GPT *g, const Documents *docs, int with_gradients, dou
 GptError gpt_loss(GPT *g, const Documents *docs, double *loss) {
     return run_batch(g, docs, 0, loss);
 }
+
+const double *gpt_document_losses(const GPT *g) { return g->workspace->losses; }
 
 GptError gpt_backward(GPT *g, const Documents *docs, double *loss) {
     return run_batch(g, docs, 1, loss);

@@ -6,8 +6,13 @@
 #include "documents.h"
 #include "model.h"
 
+/* What kind of model it is to be, beside its sizes (model.h has them). */
+typedef struct {
+    int squares_relu, ties_weights;
+} Kind;
+
 /* Zero weights and moments; NULL without memory. C must be a multiple of H, all at least 1. */
-GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size);
+GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size, Kind kind);
 void gpt_free(GPT *g);
 
 /* *loss = (1 / n) * the sum of the documents' losses, for n = 1 the document's own. */
@@ -15,5 +20,8 @@ GptError gpt_loss(GPT *g, const Documents *docs, double *loss);
 
 /* The same, and g->gradients as a fresh graph's backward leaves them. */
 GptError gpt_backward(GPT *g, const Documents *docs, double *loss);
+
+/* (n): the losses of the documents of the last gpt_loss or gpt_backward that ended well. */
+const double *gpt_document_losses(const GPT *g);
 
 #endif

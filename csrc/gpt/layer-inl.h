@@ -14,9 +14,9 @@
 #include "rmsnorm-inl.h"
 #include "weights.h"
 
-/* out is (panels, C, 8), from layer->x. */
+/* out is (panels, C, 8), from layer->x. Notes in `outcome` where a square overflows. */
 static void layer_forward(const Pass *p, const Layer *layer, double *out, const LayerMatrices *m,
-                          const Worker *me) {
+                          const Worker *me, Outcome *outcome) {
     const size_t C = p->s.C, F = p->s.F, n = p->n_panels;
     const Range panels = share_of_panels(me, n), rows = share_of_rows(me, C);
     const Range hidden = share_of_rows(me, F);
@@ -31,8 +31,10 @@ static void layer_forward(const Pass *p, const Layer *layer, double *out, const 
     add_forward(layer->x_mid, layer->x_mid, layer->x, C, panels);
     rmsnorm_forward(p, &layer->mlp_norm, panels);
     wait_for_others(me);
-    linear_forward(layer->hidden, m->fc1, layer->mlp_norm.y, n, hidden);
-    relu_forward(layer->hidden, F, n, hidden);
+    linear_forward(layer->relu, m->fc1, layer->mlp_norm.y, n, hidden);
+    relu_forward(layer->relu, F, n, hidden);
+    if (p->s.squares_relu)
+        square_forward(p, layer, hidden, &outcome->square_overflows);
     wait_for_others(me);
     linear_forward(out, m->fc2, layer->hidden, n, rows);
     wait_for_others(me);
@@ -47,7 +49,9 @@ static void layer_backward(const Pass *p, const Layer *layer, const double *dout
     const Range hidden = share_of_rows(me, F);
     const int32_t *order_of_C = descending_rows(p, C), *order_of_F = descending_rows(p, F);
     linear_backward(layer->dhidden, m->fc2, dout, order_of_C, p->T, hidden);
-    relu_backward(layer->dhidden, layer->hidden, F, n, hidden);
+    if (p->s.squares_relu)
+        square_backward(layer->dhidden, layer->relu, F, n, hidden);
+    relu_backward(layer->dhidden, layer->relu, F, n, hidden);
     wait_for_others(me);
     linear_backward(p->dinput, m->fc1, layer->dhidden, order_of_F, p->T, columns);
     wait_for_others(me);

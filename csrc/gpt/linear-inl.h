@@ -135,8 +135,8 @@ typedef struct {
 } MatrixGradient;
 
 /* R rows of dw from `row` on, and G groups of 8 columns from `column` on, the last of which has but
- * n <= 8. Positions go from the last to the first. */
-INLINE void linear_gradient_block(const size_t R, const size_t G, MatrixGradient g, size_t T,
+ * n <= 8. Positions go from the last of the range to the first. */
+INLINE void linear_gradient_block(const size_t R, const size_t G, MatrixGradient g, Range positions,
                                   size_t row, size_t column, size_t n, int from_zero) {
     const size_t n_out = g.n_out, n_in = g.n_in, stride = (n_in + LANES - 1) / LANES * LANES;
     double *dw = g.dw + row * n_in + column;
@@ -147,7 +147,7 @@ INLINE void linear_gradient_block(const size_t R, const size_t G, MatrixGradient
         double *group = dw + r * n_in + c * LANES;
         sum[r][c] = from_zero ? splat(0.0) : load_some(group, c + 1 < G ? LANES : n);
     }
-    for (size_t t = T; t-- > 0;) {
+    for (size_t t = positions.to; t-- > positions.from;) {
         const double *dyt = opaque(dy + t / LANES * n_out * LANES + t % LANES);
         Lanes xt[GROUPS_AT_ONCE];
         EACH(c, G) xt[c] = load(x + t * stride + c * LANES);
@@ -160,24 +160,25 @@ INLINE void linear_gradient_block(const size_t R, const size_t G, MatrixGradient
 }
 
 /* R whole rows of dw from `row` on. */
-INLINE void linear_gradient_rows(const size_t R, MatrixGradient g, size_t T, size_t row,
+INLINE void linear_gradient_rows(const size_t R, MatrixGradient g, Range positions, size_t row,
                                  int from_zero) {
     enum { COLUMNS = GROUPS_AT_ONCE * LANES };
     size_t i = 0;
     for (; i + COLUMNS <= g.n_in; i += COLUMNS)
-        linear_gradient_block(R, GROUPS_AT_ONCE, g, T, row, i, LANES, from_zero);
+        linear_gradient_block(R, GROUPS_AT_ONCE, g, positions, row, i, LANES, from_zero);
     for (; i < g.n_in; i += LANES) {
         const size_t n_left = g.n_in - i;
-        linear_gradient_block(R, 1, g, T, row, i, n_left < LANES ? n_left : LANES, from_zero);
+        linear_gradient_block(R, 1, g, positions, row, i, n_left < LANES ? n_left : LANES,
+                              from_zero);
     }
 }
 
-/* The given rows of dw, from T positions; sums start from zero or go on. */
-static void linear_gradient(MatrixGradient g, size_t T, Range rows, int from_zero) {
+/* The given rows of dw, from a range of positions; sums start from zero or go on. */
+static void linear_gradient(MatrixGradient g, Range positions, Range rows, int from_zero) {
     assert(rows.from <= rows.to && rows.to <= g.n_out);
     g.dw += rows.from * g.n_in; /* from here on, row 0 is the range's first */
     g.dy += rows.from * LANES;
-    IN_BLOCKS(ROWS, o, rows.to - rows.from, linear_gradient_rows(R, g, T, o, from_zero));
+    IN_BLOCKS(ROWS, o, rows.to - rows.from, linear_gradient_rows(R, g, positions, o, from_zero));
 }
 
 #endif

@@ -23,6 +23,8 @@
 
 typedef struct {
     size_t V, L, C, H, D, F, block_size;
+    int squares_relu; /* the activation is relu's square */
+    int ties_weights; /* lm_head is wte */
 } Sizes;
 
 /* A model; it owns all that it points to. Arrays are flat, in the order that weights.h shows. */

@@ -61,6 +61,7 @@ static void carve_layer(Carver *c, Layer *layer, const Sizes *s, size_t T, size_
     layer->x_mid = doubles(c, T * s->C);
     layer->dx_mid = doubles(c, T * s->C);
     layer->hidden = doubles(c, T * s->F);
+    layer->relu = s->squares_relu ? doubles(c, T * s->F) : layer->hidden;
     layer->dhidden = doubles(c, T * s->F);
     layer->attention_norm.y_by_position = carve_by_position(c, T, s->C);
     layer->heads_by_position = carve_by_position(c, T, s->C);
@@ -265,10 +266,15 @@ void pass_take(Pass *p, const Documents *docs, Range piece, double dmean, size_t
 /* ---- outcome ---- */
 
 GptError pass_error(const Pass *p) {
-    for (size_t i = 0; i < p->n_workers; i++)
-        if (p->outcome[i].error)
-            return p->outcome[i].error;
-    return GPT_OK;
+    size_t square = NOWHERE, log = NOWHERE;
+    for (size_t i = 0; i < p->n_workers; i++) {
+        const Outcome *found = &p->outcome[i];
+        square = found->square_overflows < square ? found->square_overflows : square;
+        log = found->log_fails < log ? found->log_fails : log;
+    }
+    if (square == NOWHERE && log == NOWHERE)
+        return GPT_OK;
+    return square <= log ? GPT_POW_RANGE : GPT_LOG_DOMAIN; /* a position's loss comes last */
 }
 
 double pass_gradient_bound(const Pass *p) {
@@ -277,5 +283,6 @@ double pass_gradient_bound(const Pass *p) {
         dy = p->outcome[i].largest_dy > dy ? p->outcome[i].largest_dy : dy;
         x = p->outcome[i].largest_x > x ? p->outcome[i].largest_x : x;
     }
-    return (double)p->T * dy * x; /* T products are added, or T gradients, x being 1 at least */
+    /* T products are added, or T gradients, x being 1 at least; or both, where weights are tied. */
+    return (double)(p->s.ties_weights ? 2 * p->T : p->T) * dy * x;
 }

@@ -49,13 +49,16 @@ typedef struct {
     double *heads;            /* (panels, C, 8): outputs of the heads, next to one another */
     double *x_mid, *dx_mid;   /* (panels, C, 8): x + wo heads, between attention and MLP */
     Norm mlp_norm;            /* of x_mid */
-    double *hidden, *dhidden; /* (panels, F, 8): relu's output, and the gradient of its input */
+    double *relu;             /* (panels, F, 8): its output */
+    double *hidden, *dhidden; /* (panels, F, 8): that or its square; the gradient of relu's input */
     double *heads_by_position, *hidden_by_position; /* (T, stride) */
 } Layer;
 
-/* What a worker found in its share of the positions. */
+/* What a worker found in its share of the positions: of the forward stage, the first position at
+ * which Python raises, NOWHERE for none. */
+#define NOWHERE SIZE_MAX
 typedef struct {
-    GptError error;               /* of the forward stage */
+    size_t square_overflows, log_fails;
     double largest_dy, largest_x; /* magnitudes, after the backward stage; NaN is left out */
 } Outcome;
 
@@ -112,7 +115,7 @@ Pass *pass_new(const Sizes *s, size_t longest);
  * is the gradient of each document's loss. */
 void pass_take(Pass *p, const Documents *docs, Range piece, double dmean, size_t n_workers);
 
-/* What the forward stage found: the first worker's error, if any. */
+/* What the forward stage found: the error of the first position that has one, if any. */
 GptError pass_error(const Pass *p);
 
 /* No weight's gradient from this pass is larger in magnitude, unless it is NaN; NaN or infinite if

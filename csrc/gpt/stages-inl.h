@@ -12,17 +12,19 @@
 static void forward(Pass *p, const double *weights, const Worker *me) {
     const Sizes *s = &p->s;
     const Range panels = share_of_panels(me, p->n_panels);
+    Outcome *outcome = &p->outcome[me->number];
+    outcome->square_overflows = NOWHERE;
     embedding_forward(p, weights, panels);
     rmsnorm_forward(p, &p->embedding_norm, panels);
     for (size_t l = 0; l < s->L; l++) {
         const LayerMatrices m = layer_matrices_of(s, weights, l);
-        layer_forward(p, &p->layers[l], p->layers[l + 1].x, &m, me);
+        layer_forward(p, &p->layers[l], p->layers[l + 1].x, &m, me, outcome);
     }
     wait_for_others(me);
     linear_forward(p->logits, lm_head_of(s, weights), p->layers[s->L].x, p->n_panels,
                    share_of_rows(me, s->V));
     wait_for_others(me);
-    p->outcome[me->number].error = cross_entropy_forward(p, panels);
+    p->outcome[me->number].log_fails = cross_entropy_forward(p, panels);
 }
 
 /* out is (T, stride), x is (panels, n, 8): a range of panels, turned so that features lie side by
@@ -81,16 +83,45 @@ static void matrix_gradient(RowsOfAll *all, MatrixGradient g) {
     if (to > g.n_out)
         to = g.n_out;
     if (from < to)
-        linear_gradient(g, all->T, (Range){from, to}, all->from_zero);
+        linear_gradient(g, (Range){0, all->T}, (Range){from, to}, all->from_zero);
+}
+
+/* g is the gradient of wte, to which the embedding of each position adds after its logits: the given
+ * rows. ORDER.md derives it. */
+static void tied_gradient(const Pass *p, MatrixGradient g, Range rows, int from_zero) {
+    for (size_t o = rows.from; o < rows.to; o++) {
+        const Range row = {o, o + 1};
+        size_t end = p->T;
+        int is_first = from_zero;
+        for (size_t t = p->T; t-- > 0;)
+            if ((size_t)p->token_id[t] == o) {
+                linear_gradient(g, (Range){t, end}, row, is_first);
+                add_embedding(p, g.dw + o * g.n_in, t);
+                end = t;
+                is_first = 0;
+            }
+        linear_gradient(g, (Range){0, end}, row, is_first);
+    }
+}
+
+/* The part of lm_head, the first matrix, that is in the range. */
+static void lm_head_gradient(RowsOfAll *all, const Pass *p, double *gradients) {
+    const MatrixGradient g = {gradients + offsets_of(&p->s).lm_head, p->dlogits,
+                              p->layers[p->s.L].x_by_position, p->s.V, p->s.C};
+    if (!p->s.ties_weights) {
+        matrix_gradient(all, g);
+        return;
+    }
+    const size_t to = all->rows.to < g.n_out ? all->rows.to : g.n_out;
+    tied_gradient(p, g, (Range){all->rows.from, to}, all->from_zero);
+    all->next = g.n_out;
 }
 
 static void weight_gradients(const Pass *p, double *gradients, Range rows, int from_zero) {
     const Offsets begin = offsets_of(&p->s);
     const size_t C = p->s.C, F = p->s.F;
-    const Layer *top = &p->layers[p->s.L];
     RowsOfAll all = {rows, 0, p->T, from_zero};
-    matrix_gradient(&all, (MatrixGradient){gradients + begin.lm_head, p->dlogits,
-                                           top->x_by_position, p->s.V, C});
+    lm_head_gradient(&all, p, gradients);
     for (size_t l = 0; l < p->s.L; l++) {
         const Layer *layer = &p->layers[l];
         double *dw = gradients + begin.layers + l * begin.layer_size;

@@ -19,11 +19,26 @@
 
 /* ---- Adam ---- */
 
+#define PI 3.141592653589793 /* math.pi */
+
+/* What reference.learning_rate computes. */
+static double learning_rate(const TrainingRun *run, size_t step) {
+    const size_t n_warmup = run->n_warmup;
+    if (step < n_warmup)
+        return run->lr * ((double)(step + 1) / (double)n_warmup);
+    if (run->decline == IS_CONSTANT)
+        return run->lr;
+    const double done = (double)(step - n_warmup) / (double)(run->schedule_steps - n_warmup);
+    if (run->decline == FALLS_AS_COSINE)
+        return run->lr * (0.5 * (1.0 + cos(PI * done)));
+    return run->lr * (1.0 - done);
+}
+
 static AdamRates rates_at(const TrainingRun *run, size_t step) {
     assert(step < run->schedule_steps);
     const double number = (double)(step + 1);
     return (AdamRates){
-        .lr = run->lr * (1.0 - (double)step / (double)run->schedule_steps),
+        .lr = learning_rate(run, step),
         .beta1 = run->beta1,
         .beta2 = run->beta2,
         .rest1 = 1.0 - run->beta1,
@@ -34,10 +49,30 @@ static AdamRates rates_at(const TrainingRun *run, size_t step) {
     };
 }
 
-/* The error that Adam would end with, found before anything has changed. */
-static GptError adam_failure(const GPT *g, const AdamRates *rates) {
+/* What all gradients are to be multiplied with, so that together they are no longer than `norm`; 1.0
+ * if they are not. The sum runs upwards, as the reference's does: 4 cycles a gradient. */
+static double clipping_factor(const GPT *g, double norm) {
+    double total = 0.0;
+    if (norm == 0.0)
+        return 1.0;
+    for (size_t i = 0; i < g->n_params; i++)
+        total += g->gradients[i] * g->gradients[i];
+    const double length = sqrt(total);
+    return length > norm ? norm / length : 1.0;
+}
+
+static void scale(double *x, size_t n, double factor) {
+    for (size_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+/* The error that Adam would end with, found before anything has changed; gradients are still to be
+ * clipped. */
+static GptError adam_failure(const GPT *g, const AdamRates *rates, double clipping) {
     for (size_t i = 0; i < g->n_params; i++) {
         double weight = 0.0, gradient = g->gradients[i], m = 0.0, v = g->second_moments[i];
+        if (clipping != 1.0)
+            gradient *= clipping;
         if (adam_update(&weight, &gradient, &m, &v, 1, rates, NULL) == 0) {
             AdamError error = adam_error(gradient, v, rates);
             return error == ADAM_OVERFLOW  ? GPT_POW_RANGE
@@ -81,15 +116,22 @@ static GptError update_weights(const Training *training, size_t step, double gra
     const AdamRates rates = rates_at(training->run, step);
     const size_t n_tasks = tasks_for(team_size(team), g->n_params, LEAST_TASK);
     const size_t task_size = g->n_params / n_tasks / LANES * LANES;
-    if (training->odd_moments || adam_may_fail(training->run, gradient_bound)) {
-        GptError error = adam_failure(g, &rates);
-        team_wait(team);
+    const double clipping = clipping_factor(g, training->run->clip_norm);
+    const int may_fail = training->odd_moments || adam_may_fail(training->run, gradient_bound);
+    if (may_fail) {
+        GptError error = adam_failure(g, &rates, clipping);
         if (error)
             return error;
     }
+    if (may_fail || clipping != 1.0)
+        team_wait(team); /* nobody still reads the gradients that are clipped */
     for (size_t task; (task = team_next(team)) < n_tasks;) {
         const size_t from = task * task_size;
         const size_t n = task + 1 < n_tasks ? task_size : g->n_params - from;
+        if (clipping != 1.0)
+            scale(g->gradients + from, n, clipping);
+        if (training->run->weight_decay != 0.0)
+            scale(g->weights + from, n, 1.0 - rates.lr * training->run->weight_decay);
         adam_update(g->weights + from, g->gradients + from, g->first_moments + from,
                     g->second_moments + from, n, &rates, training->run->calls);
     }

@@ -8,8 +8,8 @@ Offsets offsets_of(const Sizes *s) {
     return (Offsets){
         .wte = 0,
         .wpe = s->V * s->C,
-        .lm_head = embeddings,
-        .layers = embeddings + s->V * s->C,
+        .lm_head = s->ties_weights ? 0 : embeddings,
+        .layers = s->ties_weights ? embeddings : embeddings + s->V * s->C,
         .layer_size = 4 * square + 2 * s->F * s->C,
         .qkv = 0,
         .wo = 3 * square,

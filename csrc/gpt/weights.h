@@ -6,7 +6,8 @@
  *
  *      wq (C, C) | wk (C, C) | wv (C, C) | wo (C, C) | fc1 (F, C) | fc2 (C, F)
  *
- * which is the order of reference.weight_shapes. Nothing here owns memory: the numbers are a GPT's.
+ * which is the order of reference.weight_shapes. With tied weights lm_head is wte, and layer 0
+ * follows wpe. Nothing here owns memory: the numbers are a GPT's.
  */
 #ifndef ISOGRAD_GPT_WEIGHTS_H
 #define ISOGRAD_GPT_WEIGHTS_H

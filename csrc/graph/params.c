@@ -1,6 +1,7 @@
-/* Adam's update of parameters that are nodes: gathers what lies scattered, updates, puts back. */
+/* Adam's step over parameters that are nodes: gathers what lies scattered, updates, puts back. */
 #include "params.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "gradient.h"
@@ -98,6 +99,39 @@ int params_adam_update(PyObject *const *params, double *m, double *v, Py_ssize_t
                 return -1;
             i++;
         }
+    }
+    return 0;
+}
+
+/* An int's square is rounded here as Python rounds it to add it to a float. */
+int params_clip_gradients(PyObject *const *params, Py_ssize_t n, double norm) {
+    double total = 0.0;
+    if (params_check(params, n) < 0)
+        return -1;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        const double grad = node_grad((Node *)params[i]).x;
+        total += grad * grad;
+    }
+    const double length = sqrt(total);
+    if (!(length > norm))
+        return 0;
+    const double scale = norm / length;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Node *p = (Node *)params[i];
+        if (node_set_grad(p, a_float(node_grad(p).x * scale)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int params_scale_data(PyObject *const *params, Py_ssize_t n, double factor) {
+    graph.data_version++;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (check_value(params, i) < 0)
+            return -1;
+        Node *p = (Node *)params[i];
+        p->data *= factor;
+        p->second &= ~DATA_INT;
     }
     return 0;
 }

@@ -19,6 +19,14 @@ int params_check(PyObject *const *params, Py_ssize_t n);
 int params_adam_update(PyObject *const *params, double *m, double *v, Py_ssize_t n,
                        const AdamRates *rates);
 
+/* Multiplies every grad by norm / length, if the length of all grads, taken as one vector, is above
+ * `norm`. 0, or -1 with an exception set, as params_zero_grad. */
+int params_clip_gradients(PyObject *const *params, Py_ssize_t n, double norm);
+
+/* Multiplies all data by `factor`: they become floats. 0, or -1 with TypeError set for what is no
+ * Value. */
+int params_scale_data(PyObject *const *params, Py_ssize_t n, double factor);
+
 /* Sets every grad to the int 0. 0, or -1 with an exception set: TypeError for what is no Value, or
  * that of node_set_grad. */
 int params_zero_grad(PyObject *const *params, Py_ssize_t n);

@@ -23,6 +23,8 @@ cdef extern from "graph/params.h":
     int params_adam_update(PyObject **params, double *m, double *v, Py_ssize_t n,
                            const AdamRates *rates) except -1
     int params_zero_grad(PyObject **params, Py_ssize_t n) except -1
+    int params_clip_gradients(PyObject **params, Py_ssize_t n, double norm) except -1
+    int params_scale_data(PyObject **params, Py_ssize_t n, double factor) except -1
     int params_read_data(PyObject **params, double *out, Py_ssize_t n) except -1
 
 cdef extern from "graph/vector_linear.h":
@@ -105,6 +107,16 @@ def adam_update(tuple params, array.array m, array.array v, double lr, double be
                                      correction2, eps)
     params_adam_update(PySequence_Fast_ITEMS(params), m.data.as_doubles, v.data.as_doubles,
                        len(params), &rates)
+
+
+def clip_gradients(tuple params, double norm):
+    """Scale the grads of `params` by one factor, if together they are longer than `norm`."""
+    params_clip_gradients(PySequence_Fast_ITEMS(params), len(params), norm)
+
+
+def scale_data(tuple params, double factor):
+    """Multiply the data of every one of `params` by `factor`."""
+    params_scale_data(PySequence_Fast_ITEMS(params), len(params), factor)
 
 
 def zero_grad(tuple params):

@@ -6,6 +6,7 @@ from libc.stdint cimport int32_t
 cdef extern from "gpt/model.h" nogil:
     ctypedef struct Sizes:
         size_t V, L, C, H, D, F, block_size
+        int squares_relu, ties_weights
     ctypedef struct GPT:
         Sizes s
         size_t n_params
@@ -24,10 +25,13 @@ cdef extern from "gpt/documents.h" nogil:
         size_t total, first, n
 
 cdef extern from "gpt/gpt.h" nogil:
-    GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size)
+    ctypedef struct Kind:
+        int squares_relu, ties_weights
+    GPT *gpt_new(size_t V, size_t L, size_t C, size_t H, size_t block_size, Kind kind)
     void gpt_free(GPT *g)
     GptError gpt_loss(GPT *g, const CDocuments *docs, double *loss)
     GptError gpt_backward(GPT *g, const CDocuments *docs, double *loss)
+    const double *gpt_document_losses(const GPT *g)
 
 cdef extern from "gpt/pace.h" nogil:
     ctypedef struct Pace:
@@ -52,10 +56,13 @@ cdef extern from "numerics/calls.h" nogil:
     void calls_note_draws(CCalls *calls, const double *drawn, size_t n)
 
 cdef extern from "gpt/train.h" nogil:
+    ctypedef enum Decline:
+        FALLS_LINEARLY, FALLS_AS_COSINE, IS_CONSTANT
     ctypedef struct TrainingRun:
         CDocuments docs
-        size_t first_step, n_steps, schedule_steps, batch_size, n_threads
-        double lr, beta1, beta2, eps, seconds
+        size_t first_step, n_steps, schedule_steps, batch_size, n_threads, n_warmup
+        Decline decline
+        double lr, beta1, beta2, eps, weight_decay, clip_norm, seconds
         int (*is_unwanted)() noexcept nogil
         Pace *pace
         CCalls *calls
@@ -72,7 +79,7 @@ cdef extern from "gpt/decode.h" nogil:
         CCalls *calls
     CDecoder *decoder_new(const Sizes *s)
     void decoder_free(CDecoder *d)
-    void decoder_append(CDecoder *d, const GPT *g, size_t token)
+    GptError decoder_append(CDecoder *d, const GPT *g, size_t token)
     GptError decoder_softmax(CDecoder *d, const Sizes *s, double temperature)
     GptError decoder_total(const CDecoder *d, const Sizes *s, double *total)
     size_t decoder_draw(const CDecoder *d, const Sizes *s, double total, double random)

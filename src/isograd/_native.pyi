@@ -37,10 +37,19 @@ class NativeGPT:
     second_moments: memoryview[float]
     num_params: int
     def __init__(
-        self, *, vocab_size: int, n_layer: int, n_embd: int, n_head: int, block_size: int
+        self,
+        *,
+        vocab_size: int,
+        n_layer: int,
+        n_embd: int,
+        n_head: int,
+        block_size: int,
+        activation: str = ...,
+        tie_weights: bool = ...,
     ) -> None: ...
     def loss(self, docs: Sequence[Sequence[int]]) -> float: ...
     def backward(self, docs: Sequence[Sequence[int]]) -> float: ...
+    def losses(self, docs: Sequence[Sequence[int]]) -> list[float]: ...
     def train(
         self,
         docs: Sequence[Sequence[int]],
@@ -49,8 +58,12 @@ class NativeGPT:
         step: int,
         steps: int,
         lr: float,
+        schedule: str = ...,
+        warmup: int = ...,
         betas: tuple[float, float] = ...,
         eps: float = ...,
+        weight_decay: float = ...,
+        clip_norm: float | None = ...,
         batch_size: int = ...,
         threads: int = ...,
         cautious: bool = ...,

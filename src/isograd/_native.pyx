@@ -21,6 +21,7 @@ if complaint != NULL:
     raise ImportError(complaint.decode())
 
 UNITS = {"plain": PLAIN, "avx2": AVX2, "avx512": AVX512}
+DECLINES = {"linear": FALLS_LINEARLY, "cosine": FALLS_AS_COSINE, "constant": IS_CONSTANT}
 
 cdef enum:
     AT_ONCE = 4096  # the most steps, and documents, between two looks for Ctrl-C
@@ -256,14 +257,15 @@ cdef class NativeGPT:
     cdef readonly size_t num_params
 
     def __cinit__(self, *, size_t vocab_size, size_t n_layer, size_t n_embd, size_t n_head,
-                  size_t block_size):
+                  size_t block_size, activation="relu", bint tie_weights=False):
         if not (vocab_size and n_layer and n_embd and n_head and block_size) or n_embd % n_head:
             refuse(check_sizes, ({
                 "vocab_size": vocab_size, "n_layer": n_layer, "n_embd": n_embd, "n_head": n_head,
                 "block_size": block_size,
             },))
         self.memory = Memory.__new__(Memory)
-        self.g = self.memory.g = gpt_new(vocab_size, n_layer, n_embd, n_head, block_size)
+        self.g = self.memory.g = gpt_new(vocab_size, n_layer, n_embd, n_head, block_size,
+                                         Kind(activation == "relu2", tie_weights))
         if self.g == NULL:
             raise MemoryError
         self.num_params = self.g.n_params
@@ -282,6 +284,13 @@ cdef class NativeGPT:
     def backward(self, docs):
         """The same, and `gradients` as a fresh graph's backward() leaves them."""
         return self.evaluate(docs, True)
+
+    def losses(self, docs):
+        """The loss of each of `docs`, a list."""
+        docs = list(docs)
+        self.evaluate(docs, False)
+        cdef const double *losses = gpt_document_losses(self.g)
+        return [losses[i] for i in range(len(docs))]
 
     cdef evaluate(self, docs, bint with_gradients):
         cdef list listed = list(docs)
@@ -302,14 +311,15 @@ cdef class NativeGPT:
         raise_error(error)
         return loss
 
-    def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, betas=(0.85, 0.99),
-              double eps=1e-8, size_t batch_size=1, size_t threads=1, bint cautious=False,
+    def train(self, docs, size_t n, *, size_t step, size_t steps, double lr, schedule="linear",
+              size_t warmup=0, betas=(0.85, 0.99), double eps=1e-8, double weight_decay=0.0,
+              clip_norm=None, size_t batch_size=1, size_t threads=1, bint cautious=False,
               list losses not None, Calls calls=None, bytearray digests=None, bint briefly=False):
         """Run `n` steps from number `step` (from 0) on, of a schedule of `steps`; returns n.
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
-        rate lr * (1 - i / steps), and appends its loss to `losses`. The moments go on from what
-        they are. At most `threads` threads work together, as long as one alone is not faster;
+        rate reference.learning_rate(i, steps, lr, schedule, warmup), as reference.Adam does, and
+        appends its loss to `losses`. The moments go on from what they are. At most `threads` threads work together, as long as one alone is not faster;
         `cautious` lets one begin alone, otherwise they begin together.
 
         On one thread it can note the calls of libm in `calls` and append a digest of the weights
@@ -324,8 +334,12 @@ cdef class NativeGPT:
         cdef GptError error = GPT_OK
         cdef size_t done = 0, i
         beta1, beta2 = betas
-        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0):
-            refuse(check_adam, (self.weights, betas, eps))
+        cdef double most = 0.0 if clip_norm is None else clip_norm
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0 and weight_decay >= 0 and (
+                most > 0 or clip_norm is None)):
+            refuse(check_adam, (self.weights, betas, eps, weight_decay, clip_norm))
+        if warmup > steps:
+            raise ValueError("warmup must be at most the number of steps")
         if not (batch_size and threads):
             raise ValueError("batch_size and threads must be at least 1")
         if threads > 1 and (calls is not None or digests is not None):
@@ -342,7 +356,9 @@ cdef class NativeGPT:
         run.n_threads, run.seconds = threads, PATIENCE
         run.is_unwanted = is_interrupted
         run.pace = self.pace_of(threads, cautious) if threads > 1 else NULL
+        run.decline, run.n_warmup = DECLINES[schedule], warmup
         run.lr, run.beta1, run.beta2, run.eps = lr, beta1, beta2, eps
+        run.weight_decay, run.clip_norm = weight_decay, most
         run.calls = NULL if calls is None else &calls.c
         run.digests = NULL if digests is None else step_digests
         self.take()
@@ -439,7 +455,7 @@ cdef class Decoder:
             raise ValueError(f"{token} is no token; the model has 0 to {self.model.g.s.V - 1}")
         if self.d.T >= self.model.g.s.block_size:
             raise ValueError(f"the model has no more than {self.model.g.s.block_size} positions")
-        decoder_append(self.d, self.model.g, token)
+        raise_error(decoder_append(self.d, self.model.g, token))
 
     @property
     def logits(self):

@@ -13,6 +13,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, SupportsIndex
 
+from .reference.checks import check_adam
+
 if TYPE_CHECKING:
     from .training import TrainingState
 
@@ -25,8 +27,19 @@ def check_whole(name: str, x: object, least: int) -> None:
         raise ValueError(f"{name} must be a whole number below 2**63")
 
 
+SCHEDULES = ("linear", "cosine", "constant")
+ACTIVATIONS = ("relu", "relu2")
+KEPT = ("last", "best")
+
+
+def check_choice(name: str, x: object, choices: Sequence[str]) -> None:
+    """Raises ValueError naming `name` if `x` is none of `choices`."""
+    if x not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {x!r}")
+
+
 def check_sizes(sizes: Mapping[str, int]) -> None:
-    """Raises ValueError if no GPT can have `sizes`, the fields of a GPTConfig by name."""
+    """Raises ValueError if no GPT can have `sizes`, those of a GPTConfig by name."""
     for name, size in sizes.items():
         check_whole(name, size, 1)
     n_embd, n_head = sizes["n_embd"], sizes["n_head"]
@@ -68,8 +81,35 @@ def check_training(steps: int, lr: float, batch_size: int, threads: int | str) -
     check_whole("steps", steps, 0)
     check_whole("batch_size", batch_size, 1)
     check_threads(threads)
-    if not (is_finite(lr) and lr >= 0):
-        raise ValueError(f"lr must be a finite number from 0 on, not {lr!r}")
+    check_from_0("lr", lr)
+
+
+def check_schedule(schedule: str, warmup: int, steps: int) -> None:
+    """Raises ValueError if the learning rate of `steps` cannot go like that."""
+    check_choice("schedule", schedule, SCHEDULES)
+    check_whole("warmup", warmup, 0)
+    if warmup > steps:
+        raise ValueError(f"warmup must be at most the number of steps, {steps}, not {warmup}")
+
+
+def check_update(
+    betas: Sequence[float], eps: float, weight_decay: float, clip_norm: float | None
+) -> None:
+    """Raises ValueError if Adam has no meaning for these numbers."""
+    check_adam("a", betas, eps, weight_decay, clip_norm)
+    if not all(map(is_finite, (*betas, eps))):
+        raise ValueError(f"betas and eps must be finite numbers, not {betas!r} and {eps!r}")
+
+
+def check_validation(held_out: bool, eval_every: int, keep: str, patience: int | None) -> None:
+    """Raises ValueError if a run cannot go by a validation loss like that."""
+    check_whole("eval_every", eval_every, 1)
+    check_choice("keep", keep, KEPT)
+    if patience is not None:
+        check_whole("patience", patience, 1)
+    if not held_out and (keep == "best" or patience is not None):
+        name = "patience" if patience is not None else "keep='best'"
+        raise ValueError(f"{name} goes by the validation loss: give validation documents, too")
 
 
 def check_moments(state: TrainingState, num_params: int) -> None:
@@ -98,8 +138,13 @@ def check_until(state: TrainingState, steps: int, until: int) -> None:
 
 def check_temperature(temperature: float) -> None:
     """Raises ValueError if `sample` has no meaning for `temperature`."""
-    if not (is_finite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be a finite number from 0 on, not {temperature!r}")
+    check_from_0("temperature", temperature)
+
+
+def check_from_0(name: str, x: float) -> None:
+    """Raises ValueError naming `name` if `x` is no finite number from 0 on."""
+    if not (is_finite(x) and x >= 0):
+        raise ValueError(f"{name} must be a finite number from 0 on, not {x!r}")
 
 
 def is_finite(x: float) -> bool:

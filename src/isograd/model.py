@@ -26,7 +26,7 @@ from ._backend import (
     read_one_by_one,
     vector,
 )
-from .checks import check_sizes, check_tokens
+from .checks import ACTIVATIONS, check_choice, check_from_0, check_sizes, check_tokens
 from .reference.checks import number
 
 
@@ -56,7 +56,8 @@ class GPTConfig:
     """The sizes of a GPT: `n_embd` features, split among `n_head` attention heads; at most
     `block_size` positions.
 
-    Raises ValueError if no GPT can have them.
+    `activation` is "relu" or "relu2", its square. With `tie_weights`, `wte` takes the place of
+    `lm_head`. Raises ValueError if no GPT can have them.
     """
 
     vocab_size: int
@@ -64,9 +65,15 @@ class GPTConfig:
     n_embd: int = 16
     n_head: int = 4
     block_size: int = 16
+    activation: str = "relu"
+    tie_weights: bool = False
 
     def __post_init__(self) -> None:
-        check_sizes(vars(self))
+        sizes = ("vocab_size", "n_layer", "n_embd", "n_head", "block_size")
+        check_sizes({name: getattr(self, name) for name in sizes})
+        check_choice("activation", self.activation, ACTIVATIONS)
+        if not isinstance(self.tie_weights, bool):
+            raise ValueError(f"tie_weights must be True or False, not {self.tie_weights!r}")
 
 
 def check_tier(tier: str) -> None:
@@ -151,9 +158,9 @@ class GraphWeights:
 
     BYTES = 72  # a weight, at least: the smallest scalar and its place in a list
 
-    def __init__(self, config: GPTConfig, rng: Random, tier: str) -> None:
+    def __init__(self, config: GPTConfig, rng: Random, tier: str, std: float) -> None:
         self.config, self.name = config, tier
-        self.rows = reference.init_weights(config, rng, self.tier.scalar)
+        self.rows = reference.init_weights(config, rng, self.tier.scalar, std)
 
     @property
     def tier(self) -> GraphTier:
@@ -175,10 +182,9 @@ class GraphWeights:
     def loss(self, tokens: Sequence[int]) -> Any:
         return reference.document_loss(self.rows, self.config, tokens, self.tier.vector)
 
-    def loss_number(self, tokens: Sequence[int]) -> float:
+    def losses(self, docs: Sequence[Sequence[int]]) -> list[float]:
         with no_grad():
-            loss: float = self.loss(tokens).data
-        return loss
+            return [self.loss(doc).data for doc in docs]
 
     def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
         with no_grad():
@@ -191,11 +197,12 @@ class NativeWeights:
     """The weights of a model without a graph: one array of doubles, in C."""
 
     BYTES = 32  # a weight, at least: with its gradient and moments
+    AT_ONCE = 64  # documents between two looks for Ctrl-C
 
-    def __init__(self, config: GPTConfig, rng: Random, tier: str) -> None:
+    def __init__(self, config: GPTConfig, rng: Random, tier: str, std: float) -> None:
         self.config = config
         self.native = NativeGPT(**asdict(config))
-        rows = reference.init_weights(config, rng, float).values()
+        rows = reference.init_weights(config, rng, float, std).values()
         self.write([x for matrix in rows for row in matrix for x in row])
 
     def by_name(self) -> dict[str, Any]:
@@ -214,7 +221,9 @@ class NativeWeights:
     def loss(self, tokens: Sequence[int]) -> float:
         return self.native.loss([tokens])
 
-    loss_number = loss
+    def losses(self, docs: Sequence[Sequence[int]]) -> list[float]:
+        starts = range(0, len(docs), self.AT_ONCE)
+        return [x for i in starts for x in self.native.losses(docs[i : i + self.AT_ONCE])]
 
     def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
         if type(rng) is Random:
@@ -245,17 +254,26 @@ class _Zeros(Random):
 
 
 class GPT:
-    """A GPT with weights drawn from `rng`, in the original program's order.
+    """A GPT with weights drawn from `rng`, in the original program's order, from a normal
+    distribution with standard deviation `init_std`.
 
     `tier` says what computes: "native" (the whole step in C, without a graph; the default where it
     is built), "fused" (compiled scalars, vector functions and Adam), "value" (compiled scalars
     only) or "reference" (pure Python). The middle two are compiled if `isograd.backend` says "c".
-    All tiers give the same bits. Raises ValueError for any other tier, MemoryError for sizes that
-    take more memory than there is.
+    All tiers give the same bits. Raises ValueError for any other tier or an `init_std` that is no
+    finite number from 0 on, MemoryError for sizes that take more memory than there is.
     """
 
-    def __init__(self, config: GPTConfig, *, rng: Random, tier: str = DEFAULT_TIER) -> None:
+    def __init__(
+        self,
+        config: GPTConfig,
+        *,
+        rng: Random,
+        tier: str = DEFAULT_TIER,
+        init_std: float = reference.gpt.WEIGHT_STD,
+    ) -> None:
         check_tier(tier)
+        check_from_0("init_std", init_std)
         self.config = config
         self.tier = tier
         weights = NativeWeights if tier == "native" else GraphWeights
@@ -263,7 +281,7 @@ class GPT:
         try:
             if needed > memory_here():
                 raise MemoryError
-            self.weights: NativeWeights | GraphWeights = weights(config, rng, tier)
+            self.weights: NativeWeights | GraphWeights = weights(config, rng, tier, init_std)
         except MemoryError:
             sizes = ", ".join(f"{name} {size}" for name, size in vars(config).items())
             raise MemoryError(

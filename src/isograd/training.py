@@ -12,42 +12,54 @@ from __future__ import annotations
 import math
 import os
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, MutableSequence, Sequence
+from operator import itemgetter
 from random import Random
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from . import reference
 from .checks import (
     check_documents,
     check_moments,
+    check_schedule,
     check_temperature,
     check_training,
     check_until,
+    check_update,
+    check_validation,
     check_whole,
 )
 from .model import GPT, GraphWeights, NativeWeights
 from .text import CharTokenizer
 
-Numbers: TypeAlias = "MutableSequence[float] | memoryview[float]"
+Moments: TypeAlias = "MutableSequence[float] | memoryview[float]"
 
 
 class TrainingState:
     """Where a run stands, of any tier: Adam's moments of each weight, and the losses so far.
 
     `m` and `v` have a float for each weight in the order of `state_dict`, `losses` one for each
-    step done. A new state stands before the first step of a model with `num_params` weights. While
-    a model trains, `m` and `v` belong to it: lists, arrays or memoryviews of doubles.
+    step done, `validation` a pair (step, loss) for each time that the validation loss was asked
+    for. A new state stands before the first step of a model with `num_params` weights. While a
+    model trains, `m` and `v` belong to it: lists, arrays or memoryviews of doubles.
     """
 
     def __init__(self, num_params: int) -> None:
-        self.m: Numbers = array("d", bytes(8 * num_params))
-        self.v: Numbers = array("d", bytes(8 * num_params))
+        self.m: Moments = array("d", bytes(8 * num_params))
+        self.v: Moments = array("d", bytes(8 * num_params))
         self.losses: list[float] = []
+        self.validation: list[tuple[int, float]] = []
 
     @property
     def steps(self) -> int:
         """The number of steps done."""
         return len(self.losses)
+
+    def best_step(self) -> int:
+        """The step with the least validation loss, the first of equals; 0 before there is one."""
+        found = min(self.validation, key=lambda pair: (math.isnan(pair[1]), pair[1]), default=None)
+        return found[0] if found else 0
 
     def __repr__(self) -> str:
         return f"TrainingState({self.steps} steps, {len(self.m)} weights)"
@@ -63,17 +75,36 @@ def train(
     every: int | Callable[[], int] = 1,
     batch_size: int = 1,
     threads: int | str = 1,
+    schedule: str = "linear",
+    warmup: int = 0,
+    betas: tuple[float, float] = (0.85, 0.99),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    clip_norm: float | None = None,
+    validation: Sequence[Sequence[int]] | None = None,
+    eval_every: int = 100,
+    keep: str = "last",
+    patience: int | None = None,
     state: TrainingState | None = None,
     until: int | None = None,
 ) -> list[float]:
     """Train `model` on the next `batch_size` of `docs` (token lists) a step, in order and round
     again; returns the losses of these steps, each the mean over its documents.
 
-    Uses Adam with betas (0.85, 0.99) and eps 1e-8; the learning rate falls linearly from `lr` to 0
-    over `steps`. Calls `callback(step, loss)` after `every` steps and after the last, with the
-    number of the step, counted from 1; asks `every()` each time how many steps come next, if that
-    is a function, so a caller can go by the clock. Cuts documents off after `block_size`
-    predictions.
+    Uses `reference.Adam` with `betas`, `eps`, `weight_decay` and `clip_norm`. The learning rate is
+    `reference.learning_rate`: it rises to `lr` in `warmup` steps, then falls to 0 at the step
+    `steps`, linearly, or as `schedule` says: "linear", "cosine" or "constant". Cuts documents off
+    after `block_size` predictions.
+
+    Calls `callback(step, loss)` after `every` steps and after the last, with the number of the
+    step, counted from 1; stops where it returns False. Asks `every()` each time how many steps come
+    next, if that is a function, so a caller can go by the clock.
+
+    With `validation` documents, appends (step, their loss) to `state.validation` after every
+    `eval_every` steps and after the last: `evaluate(...).loss`, or infinity where that raises. No
+    step depends on it. With `patience`, stops once that many losses in a row were no better than
+    the best one. With keep="best", weights and state go back in the end to the best one's step,
+    if that is one of this call; "last" leaves them as they are.
 
     Uses at most `threads` threads, at most one for each processor, and only as long as they are
     faster together than one alone; "auto" begins with one, and goes on with whatever proves faster.
@@ -96,40 +127,63 @@ def train(
         state = TrainingState(model.num_params)
     else:
         check_moments(state, model.num_params)
+    check_schedule(schedule, warmup, steps)
+    check_update(betas, eps, weight_decay, clip_norm)
+    check_validation(validation is not None, eval_every, keep, patience)
     until = steps if until is None else until
     check_until(state, steps, until)
     start = state.steps
     check_documents(docs, start * batch_size, until * batch_size, model.config.vocab_size)
-    schedule = Schedule(docs, steps, lr, batch_size, threads)
-    model.one_run(lambda: run(model.weights, state, schedule, until, callback, every))
-    return state.losses[start:]
+    judge = None
+    if validation is not None:
+        check_documents(validation, 0, len(validation), model.config.vocab_size)
+        judge = Judge(model, validation, state, steps, eval_every, patience)
+    recipe = Recipe(
+        docs, steps, lr, batch_size, threads, schedule, warmup, betas, eps, weight_decay, clip_norm
+    )
+    losses: list[float] = []
+
+    def run_here() -> None:
+        engine = new_engine(model.weights, state, recipe)
+        try:
+            run(engine, until, callback, every, judge)
+            losses.extend(state.losses[start:])
+            if judge and keep == "best":
+                judge.go_back(engine)
+        finally:
+            engine.finish()
+
+    model.one_run(run_here)
+    return losses
 
 
 def run(
-    weights: NativeWeights | GraphWeights,
-    state: TrainingState,
-    schedule: Schedule,
+    engine: NativeEngine | GraphEngine,
     until: int,
     callback: Callable[[int, float], object] | None,
     every: int | Callable[[], int],
+    judge: Judge | None,
 ) -> None:
     """What `train` does once its arguments are checked and no other run is under way."""
-    engine = new_engine(weights, state, schedule)
-    try:
-        while state.steps < until:
-            rest = until - state.steps
-            if not callback:
-                engine.train(rest)
-                continue
+    state = engine.state
+    call = state.steps if callback else until
+    over = False
+    if judge:
+        judge.begin(engine)
+        over = bool(state.steps) and judge.is_enough(engine)  # an interruption may have been first
+    while state.steps < until and not over:
+        if callback and state.steps == call:
             n = every() if callable(every) else every
             check_whole("every", n, 1)
-            engine.train(min(n, rest))
-            callback(state.steps, state.losses[-1])
-    finally:
-        engine.finish()
+            call = min(until, call + n)
+        pause = min(call, judge.next_step(state.steps)) if judge else call
+        engine.train(pause - state.steps)
+        over = bool(judge and judge.is_enough(engine))
+        if callback and (over or state.steps == call):
+            over = callback(state.steps, state.losses[-1]) is False or over
 
 
-class Schedule(NamedTuple):
+class Recipe(NamedTuple):
     """What a run learns from, and how: the same from its first step to its last."""
 
     docs: Sequence[Sequence[int]]
@@ -137,6 +191,75 @@ class Schedule(NamedTuple):
     lr: float
     batch_size: int
     threads: int | str
+    schedule: str
+    warmup: int
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    clip_norm: float | None
+
+
+class Numbers(NamedTuple):
+    """All that a step changes: arrays of doubles, or lists."""
+
+    weights: Any
+    m: Any
+    v: Any
+
+
+class Judge:
+    """Looks at the validation loss every now and then, and remembers where it was least."""
+
+    def __init__(
+        self,
+        model: GPT,
+        docs: Sequence[Sequence[int]],
+        state: TrainingState,
+        steps: int,
+        eval_every: int,
+        patience: int | None,
+    ) -> None:
+        self.model, self.docs, self.state = model, docs, state
+        self.steps, self.eval_every, self.patience = steps, eval_every, patience
+        self.best: Numbers | None = None  # those after the step best_step
+        self.best_step = 0
+
+    def begin(self, engine: NativeEngine | GraphEngine) -> None:
+        """Remember where the run stands, if it has not been better."""
+        if self.state.steps and self.state.best_step() == self.state.steps:
+            self.best, self.best_step = engine.read(), self.state.steps
+
+    def next_step(self, step: int) -> int:
+        """The next step after which to look."""
+        return min(self.steps, (step // self.eval_every + 1) * self.eval_every)
+
+    def is_enough(self, engine: NativeEngine | GraphEngine) -> bool:
+        """Look, if it is time to; whether patience is at an end."""
+        step, past = self.state.steps, self.state.validation
+        if step % self.eval_every and step != self.steps:
+            return False
+        if not past or past[-1][0] != step:
+            past.append((step, self.loss()))
+        best_step = self.state.best_step()
+        if best_step == step:
+            self.best, self.best_step = engine.read(), step
+        since = sum(step > best_step for step, _ in past)
+        return self.patience is not None and since >= self.patience
+
+    def loss(self) -> float:
+        """The validation loss, infinite where a document has no probability at all."""
+        try:
+            return evaluate(self.model, self.docs).loss
+        except (ArithmeticError, ValueError):
+            return math.inf
+
+    def go_back(self, engine: NativeEngine | GraphEngine) -> None:
+        """Leave weights and state as they were at the best step, if that is known."""
+        if self.best and self.best_step < self.state.steps:
+            engine.write(self.best)
+            del self.state.losses[self.best_step :]
+            past = self.state.validation
+            del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
 
 
 def processors() -> int:
@@ -147,18 +270,18 @@ def processors() -> int:
 
 
 def new_engine(
-    weights: NativeWeights | GraphWeights, state: TrainingState, schedule: Schedule
+    weights: NativeWeights | GraphWeights, state: TrainingState, recipe: Recipe
 ) -> NativeEngine | GraphEngine:
     if isinstance(weights, NativeWeights):
-        return NativeEngine(weights, state, schedule)
-    return GraphEngine(weights, state, schedule)
+        return NativeEngine(weights, state, recipe)
+    return GraphEngine(weights, state, recipe)
 
 
 class NativeEngine:
     """Trains a model of tier native, whose memory is the state's moments until `finish`."""
 
-    def __init__(self, weights: NativeWeights, state: TrainingState, schedule: Schedule) -> None:
-        self.native, self.state, self.schedule = weights.native, state, schedule
+    def __init__(self, weights: NativeWeights, state: TrainingState, recipe: Recipe) -> None:
+        self.native, self.state, self.recipe = weights.native, state, recipe
         self.native.first_moments[:] = array("d", state.m)
         self.native.second_moments[:] = array("d", state.v)
         state.m, state.v = self.native.first_moments, self.native.second_moments
@@ -168,18 +291,28 @@ class NativeEngine:
 
         On any exception weights and moments are as after the last step with a loss there.
         """
-        docs, steps, lr, batch_size, threads = self.schedule
+        recipe = self.recipe._asdict()
+        docs, threads = recipe.pop("docs"), recipe.pop("threads")
         self.native.train(
             docs,
             n,
             step=self.state.steps,
-            steps=steps,
-            lr=lr,
-            batch_size=batch_size,
             threads=min(processors(), threads) if isinstance(threads, int) else processors(),
             cautious=threads == "auto",
             losses=self.state.losses,
+            **recipe,
         )
+
+    def read(self) -> Numbers:
+        """All numbers that a step changes, as they are now."""
+        native = self.native
+        parts = (native.weights, native.first_moments, native.second_moments)
+        return Numbers(*(array("d", part.tobytes()) for part in parts))
+
+    def write(self, numbers: Numbers) -> None:
+        """Put back what `read` returned."""
+        native = self.native
+        native.weights[:], native.first_moments[:], native.second_moments[:] = numbers
 
     def finish(self) -> None:
         """Leave the state moments of its own."""
@@ -190,37 +323,47 @@ class NativeEngine:
 class GraphEngine:
     """Trains a model of a tier that builds graphs; its optimizer's moments become the state's."""
 
-    def __init__(self, weights: GraphWeights, state: TrainingState, schedule: Schedule) -> None:
+    def __init__(self, weights: GraphWeights, state: TrainingState, recipe: Recipe) -> None:
         self.weights, self.tier = weights, weights.tier
-        self.state, self.schedule = state, schedule
+        self.state, self.recipe = state, recipe
         self.params = tuple(weights.scalars())
-        self.optimizer = self.tier.adam(self.params)
+        names = ("lr", "betas", "eps", "weight_decay", "clip_norm")
+        self.optimizer = self.tier.adam(self.params, *(getattr(recipe, name) for name in names))
         self.optimizer.load_state_dict({"steps": state.steps, "m": state.m, "v": state.v})
         state.m, state.v = self.optimizer.m, self.optimizer.v
         self.optimizer.zero_grad()
 
     def train(self, n: int) -> None:
         """What `NativeEngine.train` does, on one thread."""
-        docs, steps, lr, batch_size, _ = self.schedule
+        recipe, optimizer, losses, before = self.recipe, self.optimizer, self.state.losses, None
         weights, config, vector = self.weights.rows, self.weights.config, self.tier.vector
-        optimizer, losses, before = self.optimizer, self.state.losses, None
         try:
             for i in range(len(losses), len(losses) + n):
-                read = self.tier.read_data(self.params)
-                before = len(losses), read, optimizer.m[:], optimizer.v[:]
+                before = len(losses), self.read()
                 optimizer.steps = i
-                docs_now = reference.batch(docs, i, batch_size)
-                lr_now = reference.learning_rate(i, steps, lr)
+                docs_now = reference.batch(recipe.docs, i, recipe.batch_size)
+                lr_now = reference.learning_rate(
+                    i, recipe.steps, recipe.lr, recipe.schedule, recipe.warmup
+                )
                 losses.append(
                     reference.training_step(weights, config, docs_now, optimizer, lr_now, vector)
                 )
         except BaseException:
             if before and before[0] == len(losses):
-                for p, data in zip(self.params, before[1]):
-                    p.data = data
-                optimizer.m[:], optimizer.v[:] = before[2:]
+                self.write(before[1])
             optimizer.zero_grad()
             raise
+
+    def read(self) -> Numbers:
+        """What `NativeEngine.read` returns."""
+        optimizer = self.optimizer
+        return Numbers(self.tier.read_data(self.params), optimizer.m[:], optimizer.v[:])
+
+    def write(self, numbers: Numbers) -> None:
+        """Put back what `read` returned."""
+        for p, data in zip(self.params, numbers.weights):
+            p.data = data
+        self.optimizer.m[:], self.optimizer.v[:] = numbers.m, numbers.v
 
     def finish(self) -> None:
         """Nothing: the state has had the moments from the beginning."""
@@ -244,7 +387,7 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     """
     check_documents(docs, 0, len(docs), model.config.vocab_size)
     counts = [min(model.config.block_size, len(doc) - 1) for doc in docs]
-    losses = [model.weights.loss_number(doc) for doc in docs]
+    losses = model.weights.losses(docs)
     nats = math.fsum(map(float.__mul__, losses, map(float, counts))) / sum(counts)
     return Evaluation(
         len(docs), sum(counts), math.fsum(losses) / len(docs), nats, nats / math.log(2)

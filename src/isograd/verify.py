@@ -29,19 +29,21 @@ class Configuration(NamedTuple):
 
     name: str
     share: float
-    n_layer: int = 1
-    n_embd: int = 16
-    n_head: int = 4
-    block_size: int = 16
+    config: GPTConfig
     batch_size: int = 1
 
 
 CONFIGURATIONS = (
-    Configuration("default", 0.5),
-    Configuration("2 layers, 8 features, 2 heads, batches of 3", 0.15, 2, 8, 2, 8, 3),
-    Configuration("1 head, 5 features", 0.1, 1, 5, 1),
-    Configuration("3 layers, 4 features, 4 heads, 6 positions", 0.1, 3, 4, 4, 6),
-    Configuration("32 features", 0.15, 1, 32, 4),
+    Configuration("default", 0.5, GPTConfig(27)),
+    Configuration(
+        "2 layers, 8 features, 2 heads, batches of 3", 0.15, GPTConfig(27, 2, 8, 2, 8), 3
+    ),
+    Configuration("1 head, 5 features", 0.1, GPTConfig(27, n_embd=5, n_head=1)),
+    Configuration("3 layers, 4 features, 4 heads, 6 positions", 0.05, GPTConfig(27, 3, 4, 4, 6)),
+    Configuration(
+        "tied weights, squared relu", 0.05, GPTConfig(27, activation="relu2", tie_weights=True)
+    ),
+    Configuration("32 features", 0.15, GPTConfig(27, n_embd=32)),
 )
 
 
@@ -140,10 +142,8 @@ def verify(comparisons: Sequence[Comparison], seconds: float) -> Iterator[str]:
     tokenizer = CharTokenizer(docs)
     tokens = [tokenizer.encode(doc) for doc in docs[: 3 * STEPS]]
     deadline = perf_counter()
-    for configuration in CONFIGURATIONS:
-        deadline += seconds * configuration.share
-        name, _, *sizes, batch_size = configuration
-        config = GPTConfig(tokenizer.vocab_size, *sizes)
+    for name, share, config, batch_size in CONFIGURATIONS:
+        deadline += seconds * share
         expected = new_run("reference", config)
         runs = [(c, new_run(c.tier, config)) for c in comparisons if not c.difference]
         for step in range(STEPS):

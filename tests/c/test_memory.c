@@ -30,7 +30,7 @@ static void must(int condition, const char *what, size_t request) {
 }
 
 static GPT *new_model(size_t C) {
-    GPT *g = gpt_new(5, 1, C, 1, 8);
+    GPT *g = gpt_new(5, 1, C, 1, 8, (Kind){0});
     for (size_t i = 0; g && i < g->n_params; i++)
         g->weights[i] = (double)(i * 37 % 101) * 0.01 - 0.5;
     return g;
@@ -123,7 +123,8 @@ static size_t check_calls(void) {
 }
 
 int main(void) {
-    must(gpt_new(5, (size_t)1 << 40, (size_t)1 << 20, 1, 8) == NULL, "a model beyond memory", 0);
+    must(gpt_new(5, (size_t)1 << 40, (size_t)1 << 20, 1, 8, (Kind){0}) == NULL,
+         "a model beyond memory", 0);
     const size_t small = check_model(2), large = check_model(160);
     must(small > 5 && large > 5 && small < MOST_REQUESTS && large < MOST_REQUESTS,
          "the number of requests", small);

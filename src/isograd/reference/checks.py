@@ -6,6 +6,7 @@ sentence that says what is wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence, Sized
 from contextlib import suppress
 from operator import index
@@ -69,14 +70,26 @@ def check_heads(q: Sized, keys: Sequence[Sized], values: Sequence[Sized], n_head
         check_vector(v, "a value", len(q))
 
 
-def check_adam(params: Sized, betas: Sequence[float], eps: float) -> None:
-    """Raises ValueError if there are no params, a beta is outside [0, 1), or eps is negative."""
+def check_adam(
+    params: Sized,
+    betas: Sequence[float],
+    eps: float,
+    weight_decay: float = 0.0,
+    clip_norm: float | None = None,
+) -> None:
+    """Raises ValueError if there are no params, a beta is outside [0, 1), eps or weight_decay is
+    negative, or clip_norm is not above 0.
+    """
     if len(params) == 0:
         raise ValueError("params must hold at least one Value")
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise ValueError(f"betas must be two numbers from 0 to below 1, not {betas!r}")
     if not eps >= 0:
         raise ValueError(f"eps must be a number from 0 on, not {eps!r}")
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay must be a finite number from 0 on, not {weight_decay!r}")
+    if clip_norm is not None and not 0 < clip_norm < math.inf:
+        raise ValueError(f"clip_norm must be a finite number above 0, not {clip_norm!r}")
 
 
 def check_adam_state(state: Mapping[str, Any], n: int) -> None:

@@ -1,12 +1,13 @@
 """The GPT itself: its weights, one position's forward pass, the loss of a document and of a batch.
 
 GPT-2's layout (Radford et al. 2019) with RMSNorm for LayerNorm, relu for GELU and no norm at the
-end. Left out are dropout, biases, the norms' gains, and tied weights: `lm_head` is not `wte`.
+end. Left out are dropout, biases and the norms' gains. `lm_head` is a matrix of its own, or `wte`.
 
 `weights` maps the names of the original program to matrices. `config` is anything with the
-attributes n_layer, n_embd, n_head, block_size and vocab_size. `keys` and `values` hold, for each
-layer, the vectors of the positions so far; a forward pass appends its own. `vector` is what
-computes with vectors: the module of that name, or another one with the same functions.
+attributes n_layer, n_embd, n_head, block_size, vocab_size, activation and tie_weights. `keys` and
+`values` hold, for each layer, the vectors of the positions so far; a forward pass appends its own.
+`vector` is what computes with vectors: the module of that name, or another one with the same
+functions.
 """
 
 from __future__ import annotations
@@ -29,17 +30,24 @@ WEIGHT_STD = 0.08
 def weight_shapes(config: Any) -> list[tuple[str, int, int]]:
     """The name, number of rows and row length of every weight matrix, in the order of drawing."""
     v, c, f = config.vocab_size, config.n_embd, 4 * config.n_embd
-    shapes = [("wte", v, c), ("wpe", config.block_size, c), ("lm_head", v, c)]
+    shapes = [("wte", v, c), ("wpe", config.block_size, c)]
+    if not config.tie_weights:
+        shapes.append(("lm_head", v, c))
     for i in range(config.n_layer):
         shapes += [(f"layer{i}.attn_{name}", c, c) for name in ("wq", "wk", "wv", "wo")]
         shapes += [(f"layer{i}.mlp_fc1", f, c), (f"layer{i}.mlp_fc2", c, f)]
     return shapes
 
 
-def init_weights(config: Any, rng: Random, scalar: Callable[[float], Scalar]) -> Weights:
-    """All weights as `scalar` objects, drawn from `rng` one by one in the order of the shapes."""
+def init_weights(
+    config: Any, rng: Random, scalar: Callable[[float], Scalar], std: float = WEIGHT_STD
+) -> Weights:
+    """All weights as `scalar` objects, drawn from `rng` one by one in the order of the shapes.
+
+    Their distribution is normal with mean 0 and standard deviation `std`.
+    """
     return {
-        name: [[scalar(rng.gauss(0, WEIGHT_STD)) for _ in range(n_in)] for _ in range(n_out)]
+        name: [[scalar(rng.gauss(0, std)) for _ in range(n_in)] for _ in range(n_out)]
         for name, n_out, n_in in weight_shapes(config)
     }
 
@@ -79,9 +87,12 @@ def forward(
         residual, x = x, vector.rmsnorm(x)
         x = vector.linear(x, weights[f"layer{i}.mlp_fc1"])
         x = vector.relu(x)
+        if config.activation == "relu2":  # of So et al. (2021)
+            x = [xi**2 for xi in x]
         x = vector.linear(x, weights[f"layer{i}.mlp_fc2"])
         x = vector.add(x, residual)
-    logits: Vector = vector.linear(x, weights["lm_head"])
+    # Tied weights (Press and Wolf 2017): what a token means before a place, it means after one.
+    logits: Vector = vector.linear(x, wte if config.tie_weights else weights["lm_head"])
     return logits
 
 

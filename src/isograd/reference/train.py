@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, MutableSequence
 from random import Random
 from typing import Any
@@ -16,7 +17,10 @@ class Adam:
     """Adam (Kingma and Ba 2015) with bias correction, over the Values `params`.
 
     `m` and `v` are running means of every gradient and of its square. The original program's update
-    and defaults. Raises ValueError for no params, betas outside [0, 1) or a negative eps.
+    and defaults. With `weight_decay`, AdamW (Loshchilov and Hutter 2019): each step also takes
+    lr * weight_decay of every parameter away. With `clip_norm`, gradients that are longer, taken
+    as one vector, are scaled down to that length first (Pascanu et al. 2013). Raises ValueError
+    for no params, betas outside [0, 1), a negative eps or weight_decay, a clip_norm not above 0.
     """
 
     def __init__(
@@ -25,35 +29,63 @@ class Adam:
         lr: float = 0.01,
         betas: tuple[float, float] = (0.85, 0.99),
         eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
     ) -> None:
         self.params = tuple(params)
-        check_adam(self.params, betas, eps)
+        check_adam(self.params, betas, eps, weight_decay, clip_norm)
         self.lr = lr
         self.betas = tuple(betas)
         self.eps = eps
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
         self.steps = 0
         self.m: MutableSequence[float] = [0.0] * len(self.params)
         self.v: MutableSequence[float] = [0.0] * len(self.params)
 
     def step(self, lr: float | None = None) -> None:
-        """Move every parameter against its gradient, at rate `lr` or else `self.lr`.
+        """Move every parameter against its gradient, at rate `lr` or else `self.lr`."""
+        self.steps += 1
+        lr = self.lr if lr is None else lr
+        if self.clip_norm is not None:
+            self.clip_gradients(self.clip_norm)
+        if self.weight_decay:
+            self.decay_weights(1 - lr * self.weight_decay)
+        beta1, beta2 = self.betas
+        self.update(lr, 1 - beta1**self.steps, 1 - beta2**self.steps)
+
+    def update(self, lr: float, correction1: float, correction2: float) -> None:
+        """Update the means, and by them the parameters.
 
         Why the corrections: the means start at 0, so at first they are too small, by the factor
         1 - beta**steps. Why the root of v: it is a gradient's usual size, so small gradients and
         large ones alike move their weights by about lr. `eps` keeps the division away from 0.
         """
-        self.steps += 1
-        lr = self.lr if lr is None else lr
         m, v, eps = self.m, self.v, self.eps
         beta1, beta2 = self.betas
         rest1, rest2 = 1 - beta1, 1 - beta2
-        correction1, correction2 = 1 - beta1**self.steps, 1 - beta2**self.steps
         for i, p in enumerate(self.params):
             grad = p.grad
             m[i] = moment1 = beta1 * m[i] + rest1 * grad
             v[i] = moment2 = beta2 * v[i] + rest2 * grad**2
             m_hat, v_hat = moment1 / correction1, moment2 / correction2
             p.data -= lr * m_hat / (v_hat**0.5 + eps)
+
+    def clip_gradients(self, norm: float) -> None:
+        """Scale all gradients by one factor, if together they are longer than `norm`."""
+        total = 0.0
+        for p in self.params:
+            total += p.grad * p.grad
+        length = math.sqrt(total)
+        if length > norm:
+            scale = norm / length
+            for p in self.params:
+                p.grad *= scale
+
+    def decay_weights(self, rest: float) -> None:
+        """Leave `rest` of every parameter."""
+        for p in self.params:
+            p.data *= rest
 
     def zero_grad(self) -> None:
         """Reset every parameter's gradient to 0: `backward` adds to what is there."""
@@ -77,9 +109,22 @@ def batch(docs: Docs, step: int, batch_size: int) -> list[Tokens]:
     return [docs[(step * batch_size + b) % len(docs)] for b in range(batch_size)]
 
 
-def learning_rate(step: int, steps: int, lr: float) -> float:
-    """What is left of `lr` in the step `step` of `steps`: it falls linearly to 0."""
-    return lr * (1 - step / steps)
+def learning_rate(
+    step: int, steps: int, lr: float, schedule: str = "linear", warmup: int = 0
+) -> float:
+    """The rate in the step `step` of `steps`, counted from 0.
+
+    It rises linearly to `lr` in the first `warmup` steps. Then it falls to 0, on a line ("linear")
+    or on half a wave ("cosine", Loshchilov and Hutter 2017), or stays ("constant").
+    """
+    if step < warmup:
+        return lr * ((step + 1) / warmup)
+    if schedule == "constant":
+        return lr
+    done = (step - warmup) / (steps - warmup)
+    if schedule == "cosine":
+        return lr * (0.5 * (1 + math.cos(math.pi * done)))
+    return lr * (1 - done)
 
 
 def training_step(
