@@ -4,7 +4,7 @@ One size grows at a time, from a model of one layer of width 16 on documents of 
 is left out where a step would take longer than the plan has patience for.
 """
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from math import log
 from random import Random
 from statistics import median
@@ -35,12 +35,8 @@ def products(n_embd, n_layer, n, vocab_size=steps.VOCAB_SIZE):
     return 3 * linear * n + 6 * n_embd * pairs * n_layer
 
 
-class Enough(Exception):
-    """The time is over, so a run can stop."""
-
-
 class Laps:
-    """Times a run, which asks for the length of each lap in steps, and ends it after `seconds`.
+    """Times a run, which asks how many steps each lap has, and ends it after `seconds`.
 
     The first two laps, of a step and of three, count only where they take all the time there is.
     """
@@ -55,10 +51,9 @@ class Laps:
         return max(1, round(self.seconds / 8 / self.times()[1]))
 
     def end(self, step, loss):
-        """The callback of the run."""
+        """The callback of the run: False when it is time to stop."""
         self.marks.append((step, perf_counter()))
-        if perf_counter() > self.started + self.seconds:
-            raise Enough
+        return perf_counter() < self.started + self.seconds
 
     def times(self):
         """Seconds a step of each lap."""
@@ -84,8 +79,7 @@ class Grower:
         model = GPT(config, rng=rng, tier=self.tier)
         docs = [[rng.randrange(steps.VOCAB_SIZE) for _ in range(positions + 1)] for _ in range(16)]
         state, laps = TrainingState(model.num_params), Laps(seconds)
-        with suppress(Enough):
-            train(model, docs, SCHEDULE, RATE, laps.end, every=laps.length, state=state)
+        train(model, docs, SCHEDULE, RATE, laps.end, every=laps.length, state=state)
         return 1e6 * laps.step(), [loss.hex() for loss in state.losses[:SHOWN]]
 
     def whole_run(self, n):

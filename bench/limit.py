@@ -37,11 +37,20 @@ DOCUMENTS = 96
 
 
 def compiler():
-    """The C compiler's command, or None."""
-    for command in ((sysconfig.get_config_var("CC") or "cc").split()[0], "cc", "gcc", "clang"):
-        if shutil.which(command):
-            return command
-    return None
+    """The command of the C compiler that Python was made with, if it is there, or of another."""
+    commands = (sysconfig.get_config_var("CC") or "cc").split()[0], "cc", "gcc", "clang"
+    return next(filter(shutil.which, commands), "cc")
+
+
+def can_compile():
+    """Whether limit.c can be compiled here, for every vector unit there is."""
+    try:
+        for unit in UNITS:
+            if fresh(has_unit, unit):
+                fresh(pairs_a_second, unit, False, 0.0)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
 
 
 def pairs_a_second(unit, is_fused, seconds):
@@ -109,7 +118,7 @@ class Limit:
 def measure(plan, turns):
     """The section."""
     section = Section("limit", "The machine's limit for exact arithmetic")
-    if compiler() is None:
+    if not can_compile():
         section.say("Left out: there is no C compiler here, so what the vector unit can do at best "
                     "cannot be measured.")  # fmt: skip
         return section

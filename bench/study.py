@@ -93,6 +93,8 @@ def main(arguments=None):
         sys.exit(f"{difference}. So no speed means anything here, and there is no study.")
     except AnotherComputation as difference:
         sys.exit(f"{difference}.")
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing was written")
 
 
 if __name__ == "__main__":
