@@ -10,7 +10,7 @@ import textwrap
 from html import escape
 from pathlib import Path
 
-from report import as_markdown
+from report import as_markdown, wordy
 
 CSS = Path(__file__).with_name("study.css")
 
@@ -115,16 +115,16 @@ def picture_html(name, alt, draw, args):
 
 def table_html(rows, headed=True):
     """`rows`, with columns of sentences marked."""
-    wordy = [max(map(len, column)) > 45 for column in zip(*rows[headed:])]
-    head = row_html(rows[0], "th", wordy) if headed else ""
-    body = "".join(row_html(row, "td", wordy) for row in rows[headed:])
+    are_words = wordy(rows)
+    head = row_html(rows[0], "th", are_words) if headed else ""
+    body = "".join(row_html(row, "td", are_words) for row in rows[headed:])
     return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-def row_html(row, cell, wordy):
+def row_html(row, cell, are_words):
     cells = (
         f"<{cell}{' class=words' * is_wordy}>{inline(text)}</{cell}>"
-        for text, is_wordy in zip(row, wordy)
+        for text, is_wordy in zip(row, are_words)
     )
     return f"<tr>{''.join(cells)}</tr>"
 

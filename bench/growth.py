@@ -159,11 +159,11 @@ def measure(plan, turns):
     section.table(table(growth, "steps"))
     section.say(
         f"Medians of {plan.rounds} turns. One thing grows at a time, from one layer of width 16 "
-        "and documents of 16 random letters that fill the block. The last column is the power "
-        "with which the native cost grew from the line before: 1 is linear, 2 square. Small "
-        "models pay for what every step has to do, so they begin below 1; a width beyond the "
-        "cache adds to its 2. Where a step would take too long for this study, there is a dash. "
-        "Equal, in bits: the first losses of all tiers at every size."
+        "and documents of 16 random letters that fill the block. The last column is the power with "
+        "which the native cost grew since the line before: 1 is linear, 2 square. What every step "
+        "or run costs whatever its size keeps it low, what no longer fits into a cache makes it "
+        "higher. A dash: this study has no patience for it. Equal, in bits: the first losses of "
+        "all tiers at every size."
     )
     raw = [("grows", "tier", "at", "turn", "microseconds a step, or seconds a run")]
     for (grows, tier), by_size in growth.found.items():

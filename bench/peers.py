@@ -120,8 +120,9 @@ def measure(plan, turns):
     section = Section("peers", "Next to other libraries")
     reasons = missing_ones()
     columns = [c for c, m in PEERS.items() if m not in reasons and c[1] in plan.dtypes]
-    for module, reason in reasons.items():
-        section.say(f"Left out: {NAMES[module]} ({reason}). `make study PEERS=1` installs all.")
+    if reasons:
+        names = "; ".join(f"{NAMES[module]} ({reason})" for module, reason in reasons.items())
+        section.say(f"Left out: {names}. `make study PEERS=1` installs all of them.")
     if not columns:
         return section
     comparison = Comparison(plan, columns)

@@ -47,9 +47,15 @@ def announced(rounds, title):
 
 
 def as_markdown(rows):
-    """`rows`, the first of them the heading, as a table: labels left, figures right."""
+    """`rows`, the heading first, as a table: labels and sentences left, figures right."""
     heading, *rest = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([heading, "|---|" + "---:|" * (len(rows[0]) - 1), *rest])
+    sides = ("---" if words else "---:" for words in wordy(rows)[1:])
+    return "\n".join([heading, f"|{'|'.join(['---', *sides])}|", *rest])
+
+
+def wordy(rows):
+    """Which columns hold sentences, below their heading."""
+    return [max(map(len, column)) > 45 for column in zip(*rows[1:])]
 
 
 def table(*rows):

@@ -10,6 +10,7 @@ and ratios are taken turn by turn. Run it while the machine has nothing else to 
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from time import monotonic
@@ -48,6 +49,7 @@ def say(text):
 
 def conduct(plan, names, folder):
     """Measure the sections `names`, write the document into `folder`; returns the page's path."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     say("measuring the pace of this machine ..")
     pace, machine, started = plans.measure_pace(), machine_rows(), monotonic()
     expected = {name: SECTIONS[name].expected(plan, pace) for name in names}
@@ -58,19 +60,26 @@ def conduct(plan, names, folder):
         sections.append(SECTIONS[name].measure(plan, progress.turns))
     taken = plans.clock(monotonic() - started)
     rows = [*machine, ("this study", f"{plan.name}, {plan.rounds} turns, {taken} min")]
-    path, text = document.write(folder, TITLE, lead(plan), rows, sections)
+    path, text = document.write(folder, TITLE, list(lead(plan, load)), rows, sections)
     print(text, end="")
     say(f"{taken} min; open {path}; text and raw figures lie beside it")
     return path
 
 
-def lead(plan):
-    paragraphs = [
+def lead(plan, load):
+    """The paragraphs on top; `load` is the machine's before the study."""
+    yield (
         "isograd trains a small GPT in pure Python's bits: every loss, gradient and weight is the "
         "double that 200 lines of Python compute. This study climbs from those 200 lines to the "
         "vector unit, one change at a time, and stops with an error if a single bit differs."
-    ]
-    return [*paragraphs, plan.left_out] if plan.left_out else paragraphs
+    )
+    if plan.left_out:
+        yield plan.left_out
+    if load > 0.5:
+        yield (
+            f"The machine had other work when this began, a load of {load:.1f}: the figures are "
+            "higher than they need be, and spread wider. Ratios within a table suffer less."
+        )
 
 
 def main(arguments=None):
