@@ -111,6 +111,10 @@ class Growth:
             raise DifferentBits(f"tier {tier} differs from a slower one in a loss at {grows} {at}")
         self.found.setdefault((grows, tier), {}).setdefault(at, []).append(value)
 
+    def of(self, grows, tier):
+        """{size: [figure of each turn]}, which may be empty."""
+        return self.found.get((grows, tier), {})
+
     def sizes(self):
         """(what grows, to how much, the size)."""
         for n in self.plan.widths:
@@ -149,11 +153,11 @@ def measure(plan, turns):
     for grows, title in titles.items():
         scale = 1 if grows == "steps" else 1e-3
         series = {
-            tier: [(at, scale * median(us)) for at, us in growth.found[grows, tier].items()]
+            tier: [(at, scale * median(us)) for at, us in growth.of(grows, tier).items()]
             for tier in TIERS
         }
         panels.append((title, series))
-    section.picture("Cost by width, layers, positions, steps", "lines", panels, TIERS, None)
+    section.picture("Cost by width, layers, positions, steps", "lines", panels, TIERS)
     heading, *widths = table(growth, "width")
     section.table([heading, *widths, *table(growth, "layers")[1:], *table(growth, "positions")[1:]])
     section.table(table(growth, "steps"))
@@ -176,8 +180,8 @@ def table(growth, grows):
     unit = "s a run" if grows == "steps" else "µs a step"
     rows = [(grows if grows == "steps" else "", *(f"{tier}, {unit}" for tier in TIERS), "power")]
     before = None
-    for at, native in growth.found[grows, "native"].items():
-        cells = [spread(xs) if (xs := growth.found[grows, tier].get(at)) else "-" for tier in TIERS]
+    for at, native in growth.of(grows, "native").items():
+        cells = [spread(xs) if (xs := growth.of(grows, tier).get(at)) else "-" for tier in TIERS]
         now = at, median(native)
         power = f"{log(now[1] / before[1]) / log(now[0] / before[0]):.2f}" if before else ""
         name = f"{at:,}" if grows == "steps" else f"{grows} {at:,}"

@@ -207,7 +207,7 @@ def measure(plan, turns):
         rows.append((rung.name, spread(times[rung]), ratio(base, times[rung]), rung.what))
     section.picture(
         "Times as fast as pure Python, by rung; the table below has the figures",
-        "bars", bars, "times as fast as pure Python, log scale", ("times as fast", "µs a document"),
+        "bars", bars, "times as fast as pure Python, log scale", ("times", "µs a document"),
     )  # fmt: skip
     section.table(rows)
     section.say(notes(ladder))

@@ -50,6 +50,7 @@ def svg(name, width, draw, args):
     with rc_context({**STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(WIDTHS[width], 1), layout="constrained")
         figure.patch.set_alpha(0)
+        figure.get_layout_engine().set(rect=(0, 0, 0.98, 1))  # for text beside the axes
         DRAWINGS[draw](figure, *args)
         for axes in figure.axes:
             axes.patch.set_alpha(0)
@@ -101,13 +102,14 @@ def bars(figure, rows, label, heads):
         colour = SERIES[groups.index(group)]
         axes.barh(at, length - low, left=low, height=0.34 if narrow else 0.62, color=colour)
         if narrow:
-            text = f"{texts[0]} times, {texts[1]} µs"
+            faster = f"{texts[0]} times, " if length > 1 else ""
+            text = f"{faster}{texts[1]} µs"
             axes.text(0, at - 0.26, name, va="bottom", transform=columns)
             axes.text(1, at - 0.26, text, va="bottom", ha="right", color=SOFT, transform=columns)
     if not narrow:
         for at, texts in enumerate([heads, *(texts for _, _, texts, _ in rows)], -1):
             look = {"va": "center", "ha": "right", "color": INK if at >= 0 else SOFT}
-            for x, text in zip((1.17, 1.37), texts):
+            for x, text in zip((1.12, 1.32), texts):
                 axes.text(x, at, text, transform=columns, **look)
     axes.set_yticks([] if narrow else range(len(rows)), [] if narrow else [n for n, *_ in rows])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -146,7 +148,7 @@ def stacked(figure, rows, parts):
     figure.legend(loc="outside lower left", ncols=2 if narrow else len(parts), fontsize=9)
 
 
-def lines(figure, panels, names, unit):
+def lines(figure, panels, names):
     """`panels` of (title, {name: [(x, y)]}), all on log axes; a name has one colour in all."""
     narrow = is_narrow(figure)
     rows, columns = (len(panels), 1) if narrow else (-(-len(panels) // 2), 2)
@@ -170,17 +172,20 @@ def lines(figure, panels, names, unit):
         axes.margins(x=0.08, y=0.16)
         axes.grid(axis="y")
         log_ticks(axes.yaxis)
-        axes.set_ylabel(unit)
 
 
 def dots(figure, rows, label):
-    """`rows` of (name, {series: x}) as points on a log axis, a line for each row."""
+    """`rows` of (name, {series: x}) as points on a log axis, a line for each row.
+
+    Series that begin with the same word have the same colour; those in float32 are hollow.
+    """
     narrow = is_narrow(figure)
     names = list(dict.fromkeys(series for _, points in rows for series in points))
     height(figure, 0.46 * len(rows) + 1.0, 0.62 * len(rows) + 1.3)
     axes = figure.subplots()
     axes.set_xscale("log")
-    looks = {name: {"color": SERIES[i % len(SERIES)]} for i, name in enumerate(names)}
+    kinds = list(dict.fromkeys(name.split()[0] for name in names))  # which have colours
+    looks = {name: {"color": SERIES[kinds.index(name.split()[0])]} for name in names}
     for name in names:
         if "float32" in name:
             looks[name]["mfc"] = "none"
