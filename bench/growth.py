@@ -126,11 +126,13 @@ class Growth:
 
     def measure(self, growers, turns):
         for _ in turns(self.plan.rounds, "sizes and steps"):
+            done = {}  # as some sizes belong to several lines
             for grows, at, size in self.sizes():
                 for tier, grower in growers.items():
                     if self.fits(tier, size):
-                        measured = grower.step(size, self.plan.seconds)
-                        self.keep(grows, tier, at, size, measured)
+                        if (tier, size) not in done:
+                            done[tier, size] = grower.step(size, self.plan.seconds)
+                        self.keep(grows, tier, at, size, done[tier, size])
             for n in self.plan.steps:
                 for tier, grower in growers.items():
                     if self.usual * n / QUICKER[tier] <= max(self.plan.patience, 2 * self.usual):
