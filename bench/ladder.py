@@ -197,7 +197,7 @@ def measure(plan, turns):
     section = Section("ladder", "The ladder, from pure Python to native code")
     section.say(
         "One document, one step: forward, backward, Adam. The default model (4,192 weights) on the "
-        "bundled names, a name of seven letters or so a step. Every rung computes the same numbers."
+        "bundled names, six letters or so each. All rungs but the batches compute the same numbers."
     )
     bars, rows = [], [("rung", "µs a document", "times as fast", "what changed")]
     for rung in ladder.rungs:
