@@ -14,7 +14,7 @@ import os
 from array import array
 from collections.abc import Callable, MutableSequence, Sequence
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from . import reference
 from .checks import (
@@ -200,6 +200,13 @@ class Numbers(NamedTuple):
     v: Any
 
 
+class Movable(Protocol):
+    """What holds these numbers."""
+
+    def read(self) -> Numbers: ...
+    def write(self, numbers: Numbers) -> None: ...
+
+
 class Judge:
     """Looks at the validation loss every now and then, and remembers where it was least."""
 
@@ -217,7 +224,7 @@ class Judge:
         self.best: Numbers | None = None  # those after the step best_step
         self.best_step = 0
 
-    def begin(self, engine: NativeEngine | GraphEngine) -> None:
+    def begin(self, engine: Movable) -> None:
         """Remember where the run stands, if it has not been better."""
         past = self.state.validation
         if past and self.least()[0] == self.state.steps:
@@ -231,7 +238,7 @@ class Judge:
         """The next step after which to look."""
         return min(self.steps, (step // self.eval_every + 1) * self.eval_every)
 
-    def is_enough(self, engine: NativeEngine | GraphEngine) -> bool:
+    def is_enough(self, engine: Movable) -> bool:
         """Look, if it is time to; whether patience is at an end."""
         step, past = self.state.steps, self.state.validation
         if step % self.eval_every and step != self.steps:
@@ -247,7 +254,7 @@ class Judge:
         since = sum(step > best_step for step, _ in past)
         return self.patience is not None and since >= self.patience
 
-    def go_back(self, engine: NativeEngine | GraphEngine) -> None:
+    def go_back(self, engine: Movable) -> None:
         """Leave weights and state as they were at the best step, if that is known."""
         if self.best and self.best_step < self.state.steps:
             engine.write(self.best)

@@ -25,7 +25,7 @@ def verdicts(content, flips=(), intact=True):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_true_record_verifies(name):
-    steps = RUNS[name][1]["steps"]
+    steps = recorded(name).steps
     assert verdicts(payload(name)) == [{"steps": steps, "different": 0, "first": None}]
 
 

@@ -55,7 +55,7 @@ def planned(checkpoint: str | None, data: str | None, options: dict[str, Any]) -
             loaded = load_checkpoint(checkpoint)
             data = data_of(loaded) if data is None else data
     with refusing_bad_input(data):
-        return plan_of(loaded, data, options)
+        return plan_of(loaded, data, options, checkpoint)
 
 
 def check_replaceable(path: str) -> None:

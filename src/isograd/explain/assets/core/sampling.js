@@ -2,14 +2,12 @@
 
 import {PythonRandom} from "./mersenne.js";
 
-const WEIGHT_STD = 0.08;
-
 /** The run's generator as it was when training began, and the weights that it drew. */
 export function drawWeights(run) {
     const random = new PythonRandom(run.options.seed, run.libm);
     const order = Int32Array.from({length: run.header.data.documents}, (_, i) => i);
     random.shuffle(order);
-    const weights = run.arrays.weights.map(() => random.gauss(0, WEIGHT_STD));
+    const weights = run.arrays.weights.map(() => random.gauss(0, run.options.init_std));
     return {random, order, weights};
 }
 
@@ -60,7 +58,7 @@ function drawDocument(run, replay, random) {
     return {text: letters.join(""), steps};
 }
 
-/** The run's samples, from a replay that has done all steps. */
+/** The run's samples, from a replay that stands at its result. */
 export async function drawSamples(run, replay, turn) {
     const {random} = drawWeights(run);
     const samples = [];
