@@ -44,6 +44,10 @@ class Run(NamedTuple):
             **others,
         )
 
+    def documents(self, options: RunOptions) -> list[str]:
+        """All documents of the run's file, shuffled."""
+        return self.docs if options.validation_file else self.docs + self.held_out
+
     def tokens(self, options: RunOptions) -> list[list[int]]:
         """The tokens of the documents that the steps use."""
         needed = max(1, options.steps * options.batch_size)
@@ -85,7 +89,7 @@ def split(
     if options.validation is None:
         return docs, []
     if isinstance(options.validation, str):
-        return docs, list(load_docs(options.validation) if others is None else others)
+        return docs, load_docs(options.validation) if others is None else list(others)
     n = n_held_out(options, len(docs))
     return docs[:-n], docs[-n:]
 
