@@ -158,9 +158,9 @@ def test_a_flipped_bit_is_reported_with_its_step(pages, tmp_path):
 def test_damage_and_other_versions_are_one_sentence(pages, tmp_path):
     content = payload_of(pages["one step"])[1]
     length = struct.unpack_from("<I", content)[0]
-    newer = content.replace(b'"version": 2', b'"version": 9', 1)
+    newer = content.replace(b'"version": 3', b'"version": 9', 1)
     if newer == content:
-        newer = content.replace(b'"version":2', b'"version":9', 1)
+        newer = content.replace(b'"version":3', b'"version":9', 1)
     assert newer != content and len(newer) == len(content)
     text = pages["one step"].read_text(encoding="utf-8")
     cut = tmp_path / "cut.html"

@@ -29,6 +29,7 @@ function step(run, turn, k) {
 const PARTS = [
     "before",
     "grad",
+    "clipping",
     "clipped",
     "m",
     "v",

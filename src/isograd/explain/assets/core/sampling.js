@@ -14,7 +14,8 @@ export function drawWeights(run) {
 /** softmax of logits / temperature; at 0, certainty of the first of the likeliest tokens. */
 export function probabilitiesOf(libm, logits, temperature) {
     if (temperature === 0) {
-        const likeliest = logits.indexOf(Math.max(...logits));
+        // Where one is NaN, this is what Python's max and index make of it.
+        const likeliest = logits.reduce((best, x, i) => (x > logits[best] ? i : best), 0);
         return Float64Array.from(logits, (_, i) => (i === likeliest ? 1 : 0));
     }
     const inverseTemperature = libm.inverse(temperature);
