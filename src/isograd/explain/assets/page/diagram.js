@@ -124,7 +124,8 @@ export function diagramFigure(context) {
     return [
         voices(text3.diagramPlain, fill(text3.diagramTechnical, {dropout,
             activation: squares(run.config) ? text3.diagramRelu2 : text3.diagramRelu,
-            tying: run.config.tie_weights ? "" : text3.diagramUntied})),
+            tying: run.config.tie_weights ? "" : text3.diagramUntied,
+            head: run.config.tie_weights ? "the logits" : "`lm_head`"})),
         figure(text3.diagramTitle, h("div", {"class": "diagram-place"}, picture, side),
             fill(text3.diagramSum, {matrices: list.length, total: count(list.reduce(
                 (sum, {rows, columns}) => sum + rows * columns, 0))})),

@@ -53,13 +53,14 @@ function lifePlots(context, weight, history) {
     const {set, state, subscribe} = context;
     const {name, row, column} = weight;
     const ref = (what) => (i) => weightRef(i + 1, name, row, column, what);
+    const g = context.run.options.clip_norm === null ? "grad" : "clipped";
     const changes = history.after.map((after, i) => after - history.before[i]);
     const plot = (label, series, height) => linePlot({label, series, height, at: state.step - 1,
         onPick: (i) => set({step: i + 1})});
     const plots = [
         [text4.lifeWeight, plot(text4.lifeWeight, [{y: history.after, ref: ref("after"),
             "class": "line-0"}], 200)],
-        [text4.lifeGrad, plot(text4.lifeGrad, [{name: "g", y: history.grad, ref: ref("grad"),
+        [text4.lifeGrad, plot(text4.lifeGrad, [{name: "g", y: history[g], ref: ref(g),
             "class": "faint"}, {name: "m\u0302", y: history.mHat, ref: ref("mHat"),
             "class": "line-1"}], 170)],
         [text4.lifeRoot, plot(text4.lifeRoot, [{y: history.vHat, ref: ref("vHat"),

@@ -204,7 +204,7 @@ function validationVoices({run}) {
     const count = (n) => n.toLocaleString("en");
     const end = [steps < options.steps ? fill(ends.patience, {patience: options.patience,
         steps: count(steps), planned: count(options.steps)}) : "",
-    kept < steps ? ends.best : ends.last].filter(Boolean).join(" ");
+    kept < steps ? fill(ends.best, {step: count(step)}) : ends.last].filter(Boolean).join(" ");
     const values = {judging: count(data.judging), every: count(options.eval_every),
         step: count(step), end};
     return voices(fill(text4.validationPlain, values), h("span", null,

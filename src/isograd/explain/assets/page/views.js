@@ -155,7 +155,7 @@ const PARTS = {
     v: "Second moment, v", mHat: "First moment, corrected", vHat: "Second moment, corrected",
     lr: "Learning rate", change: "Change of a weight", after: "Weight after the step",
     clipping: "Factor of all gradients", clipped: "Gradient of a weight, clipped",
-    decayed: "Weight, decayed",
+    decayed: "Decayed weight",
 };
 
 /** Why the weight moved, in a sentence. */
@@ -187,10 +187,10 @@ function ledgerRows(k, at, w, old, current) {
         ["mHat", "m\u0302, m corrected", ["m / (1 \u2212 ", power(beta1)]],
         ["vHat", "v\u0302, v corrected", ["v / (1 \u2212 ", power(beta2)]],
         ["lr", "learning rate", rateFormula(run.options, k).text],
-        ["decayed", "weight, decayed", `weight before \u00d7 (1 \u2212 rate \u00d7 ${
+        ["decayed", "decayed weight", `weight before \u00d7 (1 \u2212 rate \u00d7 ${
             reprOf(decay)})`],
         ["change", "change", `\u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + ${reprOf(eps)})`],
-        ["after", "weight after", `${decays ? "weight, decayed," : "weight before"} + change`],
+        ["after", "weight after", `${decays ? "decayed weight" : "weight before"} + change`],
     ].filter(([which]) => hasPart(run.options, which)).map(([which, label, formula]) => h("tr",
         {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
         h("td", {"class": "how"}, formula), h("td", null, of(which))));

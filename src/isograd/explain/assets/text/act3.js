@@ -81,7 +81,7 @@ export const text3 = {
         "multiplication. Pick a part to see its size and its code.",
     diagramTechnical: "What the original leaves out of GPT-2. {dropout} Biases, and the norms' " +
         "gains: the matrices around them can do most of it. {activation} {tying}" +
-        "A norm before `lm_head`: here the size of the stream reaches the logits, so the model " +
+        "A norm before {head}: here the size of the stream reaches the logits, so the model " +
         "can say how sure it is by it.",
     diagramRelu: "GELU: relu is simpler, its derivative is 0 or 1.",
     diagramRelu2: "GELU: this run squares what relu lets through (So et al. 2021).",

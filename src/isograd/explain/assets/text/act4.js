@@ -69,7 +69,7 @@ export const text4 = {
     validationEnd: {
         patience: "After it, {patience} were no better, so the run ended after step {steps} of " +
             "{planned}.",
-        best: "The run kept the weights of that step.",
+        best: "The run kept the weights of step {step}.",
         last: "The run kept the weights of its last step.",
     },
     lossValidation: "validation loss",
@@ -110,7 +110,7 @@ export const text4 = {
     lifeRate: "learning rate",
     lifeChange: "change in each step",
     lifeStep: "Step {step}, number by number",
-    lifeFrom: ["weight before", "weight, decayed,"],
+    lifeFrom: ["weight before", "decayed weight"],
     lifeLines: [
         ["grad", "g", "the gradient, from `backward()`"],
         ["clipped", "g, clipped", "g, scaled down where all are longer than {norm}"],
@@ -121,7 +121,7 @@ export const text4 = {
         ["lr", "lr", "{rate}"],
         ["change", "change", "\u2212 lr m\u0302 / (\u221av\u0302 + {eps})"],
         ["before", "weight before", "the weight that step {step} used"],
-        ["decayed", "weight, decayed", "weight before (1 \u2212 lr {decay})"],
+        ["decayed", "decayed weight", "weight before (1 \u2212 lr {decay})"],
         ["after", "weight after", "{from} + change"],
     ],
 
