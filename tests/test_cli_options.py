@@ -88,7 +88,8 @@ def test_patience_comes_to_an_end(data, tmp_path):
     state = loaded(kept).state
     best = state.best_step()
     assert state.steps == best + 4 < 200
-    assert f"the least; stopped at step {state.steps}, after 2 that" in process.stdout
+    assert f"stopped at step {state.steps}: 2 validation losses in a row" in process.stdout
+    assert f"at step {best}, the least\n" in process.stdout
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -256,17 +256,25 @@ class Judge:
     def loss(self) -> float:
         """The validation loss, infinite where a document has no probability at all."""
         try:
-            return evaluate(self.model, self.docs).loss
+            return mean(self.model.weights.losses(self.docs))
         except (ArithmeticError, ValueError):
             return math.inf
 
     def go_back(self, engine: Movable) -> None:
         """Leave weights and state as they were at the best step, if that is known."""
-        if self.best and self.best_step < self.state.steps:
-            engine.write(self.best)
-            del self.state.losses[self.best_step :]
-            past = self.state.validation
-            del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
+        if not self.best or self.best_step == self.state.steps:
+            return
+        try:
+            self.put_back(engine, self.best)
+        except BaseException:  # Ctrl-C: not in part
+            self.put_back(engine, self.best)
+            raise
+
+    def put_back(self, engine: NativeEngine | GraphEngine, best: Numbers) -> None:
+        engine.write(best)
+        del self.state.losses[self.best_step :]
+        past = self.state.validation
+        del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
 
 
 def processors() -> int:
@@ -396,9 +404,12 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     counts = [min(model.config.block_size, len(doc) - 1) for doc in docs]
     losses = model.weights.losses(docs)
     nats = math.fsum(map(float.__mul__, losses, map(float, counts))) / sum(counts)
-    return Evaluation(
-        len(docs), sum(counts), math.fsum(losses) / len(docs), nats, nats / math.log(2)
-    )
+    return Evaluation(len(docs), sum(counts), mean(losses), nats, nats / math.log(2))
+
+
+def mean(losses: Sequence[float]) -> float:
+    """Rounds the sum once."""
+    return math.fsum(losses) / len(losses)
 
 
 def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5) -> str:

@@ -121,13 +121,21 @@ model_options = several(
     click.option("--beta2", default=0.99, show_default=True, help="Adam's, of second moments"),
     click.option("--eps", default=1e-8, show_default=True, help="Adam's, beside the root"),
     click.option("--weight-decay", default=0.0, show_default=True, help="AdamW's, times the rate"),
-    click.option("--clip-norm", type=float, help="length to which all gradients are cut"),
     click.option(
-        "--validation", type=share_or_path, help="share of documents to hold out, or others' file"
+        "--clip-norm", type=float, help="length that gradients have at most [default: none]"
     ),
-    click.option("--eval-every", default=100, show_default=True, help="steps between their losses"),
-    choice("--keep", KEPT, "which weights: the last or those of the least validation loss"),
-    click.option("--patience", type=int, help="stop after so many losses that were no better"),
+    click.option(
+        "--validation",
+        type=share_or_path,
+        help="share of documents to hold out, or a file of others",
+    ),
+    click.option(
+        "--eval-every", default=100, show_default=True, help="steps between validation losses"
+    ),
+    choice("--keep", KEPT, "last weights, or those of the least validation loss"),
+    click.option(
+        "--patience", type=int, help="stop after so many validation losses that are no better"
+    ),
     click.option("--temperature", default=0.5, show_default=True, help="of sampling; 0 is greedy"),
     click.option("--samples", default=20, show_default=True, help="documents to invent at the end"),
 )
@@ -168,7 +176,9 @@ def run_command(
 @model_options
 @click.option("--checkpoint", type=path, help="new safetensors file to keep the run in")
 @click.option("--checkpoint-every", default=100, show_default=True, help="steps between writes")
-@click.option("--resume", type=path, help="go on from a checkpoint, with its options")
+@click.option(
+    "--resume", type=path, help="go on from a checkpoint, with its options; --steps may differ"
+)
 @click.option("--history", type=path, help="new table of the losses, .csv or .jsonl")
 @click.option("--plot", type=path, help="picture of the losses, such as loss.png")
 @click.option("--plain", is_flag=True, help="print what the original prints, byte for byte")

@@ -136,7 +136,7 @@ class LiveProgress(Progress):
 
     def show(self) -> None:
         end = len(self.losses)
-        if self.shown == end:
+        if end <= self.shown:  # less, where the run went back to its best step
             return
         self.take_in(islice(self.losses, self.shown, end))
         self.shown = end

@@ -127,10 +127,12 @@ class Looks:
 
 
 def outcome(run: Run, options: TrainOptions, last: int) -> str:
-    """The least validation loss, and what it decided: a line."""
-    step = run.state.best_step()
-    loss = dict(run.state.validation).get(step)
-    text = f"validation loss: {loss:.4f} at step {step}, the least" if step else "no validation"
+    """Why the run ended early, if it did, and its least validation loss."""
+    step, kept = run.state.best_step(), options.run.keep == "best"
+    if not step:
+        return "no validation loss: the run has no steps"
+    text = f"validation loss: {dict(run.state.validation)[step]:.4f} at step {step}, the least"
     if last < options.run.steps:
-        text += f"; stopped at step {last}, after {options.run.patience} that were no better"
-    return text + ("; these are the weights of that step" if options.run.keep == "best" else "")
+        why = f"{options.run.patience} validation losses in a row were no better"
+        text = f"stopped at step {last}: {why}\n{text}"
+    return text + ("; the weights are those of that step" if kept else "")
