@@ -270,7 +270,7 @@ class Judge:
             self.put_back(engine, self.best)
             raise
 
-    def put_back(self, engine: NativeEngine | GraphEngine, best: Numbers) -> None:
+    def put_back(self, engine: Movable, best: Numbers) -> None:
         engine.write(best)
         del self.state.losses[self.best_step :]
         past = self.state.validation

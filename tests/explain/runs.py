@@ -9,8 +9,8 @@ from isograd import load_docs, reference, train
 from isograd.explain.payload import About, pack
 from isograd.explain.record import record_run
 from isograd.options import RunOptions
-from isograd.runs import new_run
 from isograd.reference import value as scalars
+from isograd.runs import new_run
 
 LETTERS = ["анна", "борис", "вера", "глеб", "дарья", "ж", "🙂🙃", "a🙂b", "egor", "żaneta", "ﬃ"]
 RUNS = {
@@ -32,7 +32,8 @@ RUNS = {
                   | {"validation": 0.2, "eval_every": 2, "n_embd": 8, "activation": "relu2"}
                   | {"samples": 2}),
     "extended": (LETTERS, {"steps": 20, "schedule": "cosine", "extended": ((6, 10), (13, 13))}
-                 | {"tie_weights": True, "n_embd": 4, "n_head": 2, "clip_norm": 1e-3, "samples": 3}),
+                 | {"tie_weights": True, "n_embd": 4, "n_head": 2, "clip_norm": 1e-3}
+                 | {"samples": 3}),
 }  # fmt: skip
 
 CUT = RUNS["cut"][1]

@@ -15,9 +15,9 @@ from operator import add
 
 import isograd
 from isograd import reference
+from isograd.options import RunOptions
 from isograd.reference import value as scalars
 from isograd.runs import new_run
-from isograd.options import RunOptions
 
 OPERATIONS = {"add": "+", "mul": "*", "pow": "**"}
 

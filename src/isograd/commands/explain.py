@@ -32,6 +32,8 @@ def make_page(
     with refusing_bad_input(compare):
         other = payload_in(compare) if compare else None
     plan = planned(checkpoint, data, options)
+    with refusing_bad_input(plan.options.validation_file):
+        plan.check_validation()
     with refusing_bad_input(output, "write"):
         check_writable(output)
         check_replaceable(output)

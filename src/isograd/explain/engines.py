@@ -46,9 +46,7 @@ class NativeEngine:
     def learn_from(self, tokens: Sequence[Tokens]) -> None:
         self.tokens, self.most = tokens, LEAST_AT_ONCE
 
-    def train(
-        self, done: int, n: int, steps: int, losses: list[float], digests: bytearray
-    ) -> None:
+    def train(self, done: int, n: int, steps: int, losses: list[float], digests: bytearray) -> None:
         """The next `n` steps of `steps` in all, or fewer if that takes long; at least one."""
         options = self.options
         n = self.native.train(
@@ -115,9 +113,7 @@ class ReferenceEngine:
     def learn_from(self, tokens: Sequence[Tokens]) -> None:
         self.tokens = tokens
 
-    def train(
-        self, done: int, n: int, steps: int, losses: list[float], digests: bytearray
-    ) -> None:
+    def train(self, done: int, n: int, steps: int, losses: list[float], digests: bytearray) -> None:
         """The next step of the `n`."""
         docs = reference.batch(self.tokens, done, self.options.batch_size)
         lr = self.options.learning_rate(done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
@@ -13,7 +13,8 @@ from ..checkpoint import Checkpoint, docs_sha256
 from ..checks import check_whole
 from ..files import check_end
 from ..options import ALWAYS_KEPT, AT_WILL, RunOptions, stored_options
-from ..text import NAMES, load_docs
+from ..runs import n_held_out
+from ..text import NAMES, CharTokenizer, load_docs
 from .digest import digest_of
 from .page import Packed, found_in
 from .payload import About, read_header
@@ -31,6 +32,13 @@ class Plan(NamedTuple):
     name: str | None  # of the file of documents; None for the names that come with the package
     checkpoint: Checkpoint | None
     path: str | None = None  # of the checkpoint's file
+
+    def check_validation(self) -> None:
+        """Raises OSError or ValueError if there are no documents for the validation loss."""
+        n_held_out(self.options, len(self.texts))
+        if self.options.validation_file:
+            others = load_docs(self.options.validation_file)
+            CharTokenizer(self.texts).encode_beginnings(others, self.options.block_size)
 
     def check_same_run(self, recording: Recording) -> None:
         """Raises ValueError if the checkpoint does not lie on the way of the recorded run."""
@@ -51,20 +59,19 @@ class Plan(NamedTuple):
     def command(self, withhold: bool, times: bool) -> str:
         """What one would type to get this page."""
         words = ["isograd", "explain"]
+        words += [] if self.name is None else ["--data", self.name]
         if self.options.extended:
-            words.append(self.path or "run.safetensors")  # no other words say how it was extended
-        else:
-            words += [] if self.name is None else ["--data", self.name]
-            words += words_of(self.options)
+            words.append(self.path or "run.safetensors")  # no option says how it was extended
+        words += words_of(self.options, AT_WILL if self.options.extended else None)
         words += ["--withhold-documents"] * withhold + ["--times"] * times
         return shlex.join(words)
 
 
-def words_of(options: RunOptions) -> Iterator[str]:
-    """The options that are not as usual, as the command takes them."""
+def words_of(options: RunOptions, names: Collection[str] | None = None) -> Iterator[str]:
+    """Those of the options, or of `names`, that are not as usual, as the command takes them."""
     for field in fields(options):
         value = getattr(options, field.name)
-        if value == field.default:
+        if value == field.default or (names is not None and field.name not in names):
             continue
         yield f"--{field.name.replace('_', '-')}"
         if isinstance(value, str):
@@ -95,7 +102,7 @@ def plan_of(
         texts, name = list(data), "documents"
     if checkpoint:
         check_documents(checkpoint, texts, chosen.seed)
-    return Plan(chosen, texts, name, checkpoint, path and os.path.basename(path))
+    return Plan(chosen, texts, name, checkpoint, os.path.basename(path) if path else None)
 
 
 def payload_in(path: str | os.PathLike[str]) -> Packed:

@@ -88,8 +88,8 @@ def record_run(
     rng.shuffle(order)
     n_left = len(order) - n_held_out(options, len(order))
     order, held_out = order[:n_left], [texts[i] for i in order[n_left:]]
-    if isinstance(options.validation, str):
-        held_out = load_docs(options.validation)
+    if options.validation_file:
+        held_out = load_docs(options.validation_file)
     tokenizer = CharTokenizer(texts)
     judging = tokenizer.encode_beginnings(held_out, options.block_size)
     config = options.config(tokenizer.vocab_size)

@@ -37,13 +37,15 @@ export function hasPart({clip_norm: norm, weight_decay: decay}, which) {
 
 /** How the learning rate goes, in a few words; "" where it falls on one line, as usual. */
 export function scheduleWords(options) {
-    const {schedule, warmup} = options;
+    const {schedule, warmup, extended, steps} = options;
     if (isStraight(options)) {
         return "";
     }
     const goes = {linear: "falls on a line to 0", cosine: "falls to 0 on half a cosine wave",
         constant: "stays there"}[schedule];
-    return (warmup ? `rises in ${warmup.toLocaleString("en")} steps, then ` : "") + goes;
+    const again = extended.map(([end], i) => `; from step ${(end + 1).toLocaleString("en")} on, ` +
+        `as in a run of ${(extended[i + 1]?.[1] ?? steps).toLocaleString("en")} steps`).join("");
+    return (warmup ? `rises in ${warmup.toLocaleString("en")} steps, then ` : "") + goes + again;
 }
 
 /** Whether the MLP squares what its relu lets through. */
