@@ -93,7 +93,8 @@ class Step:
             "decayed": decayed,
         }
         if what == "clipping":
-            length, norm = math.sqrt(added_up(x * x for x in self.grad)), self.options.clip_norm
+            length = math.sqrt(added_up(x * x for x in self.grad))
+            norm = self.options.clip_norm or math.inf
             return norm / length if length > norm else 1.0
         if what == "change":
             changes = [
