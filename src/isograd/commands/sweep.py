@@ -36,7 +36,11 @@ def make_sweep(
 ) -> None:
     """Take part in the sweep that the file `space` describes, to its end; see cli.py."""
     with refusing_bad_input(space):
-        plan = read_plan(space, data)
+        try:
+            plan = read_plan(space, data)
+        except OSError as error:
+            with refusing_bad_input(error.filename):
+                raise
         check_whole("workers", 1 if workers is None else workers, 1)
     check_outputs(plan, csv, plot, best)
     with refusing_bad_input(storage):

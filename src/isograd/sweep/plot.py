@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..files import write_atomically
 from .plan import Plan
-from .space import Range
+from .space import Choices, Range
 
 LEAST, MOST = 0.0, 0.88  # of the colour map, whose lightest end is hard to see on white
 BEST = "#d7301f"
@@ -26,6 +26,7 @@ class Option(NamedTuple):
     name: str
     positions: list[float]  # of each row, between 0 and 1
     ticks: list[tuple[float, str]]
+    spread: float = 0.0  # how far apart trials of one value may stand
 
 
 def save_plot(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]], plan: Plan) -> None:
@@ -34,9 +35,9 @@ def save_plot(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]], plan
 
     options = [option_of(name, rows, plan) for name in plan.candidates.names]
     options = [option for option in options if len({*option.positions}) > 1] or options[:1]
-    columns = min(3, len(options))
+    columns = 4 if len(options) in (4, 7, 8) else min(3, len(options))
     lines = -(-len(options) // columns)
-    size = 3.4 * max(columns, 2) + 0.8, 3.6 + 2.7 * lines
+    size = max(8.0, 2.9 * columns + 0.6), 3.6 + 2.7 * lines
     figure = Figure(figsize=size, layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=[3.4, 2.7 * lines], hspace=0.04)
     losses = [row["loss"] for row in rows]
@@ -52,6 +53,7 @@ def save_plot(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]], plan
         else:
             panel.set_visible(False)
     upper.suptitle(title(rows, plan), fontsize=10)
+    lower.supxlabel(legend(losses, limits, plan), fontsize=8, color="0.35")
     content = BytesIO()
     figure.savefig(content, format=os.path.splitext(path)[1][1:].lower(), dpi=150)
     write_atomically(path, content.getvalue())
@@ -70,6 +72,17 @@ def title(rows: Sequence[dict[str, Any]], plan: Plan) -> str:
         tried = ", ".join(f"{name} {written(best[name])}" for name in plan.candidates.names)
         sentence += f"\nbest: {best['loss']:.4f} with {tried}"
     return sentence
+
+
+def legend(losses: Sequence[float], limits: tuple[float, float], plan: Plan) -> str:
+    """What the marks mean."""
+    parts = ["a point: a trial"]
+    if plan.search.seeds > 1:
+        parts.append(f"judged by the {plan.search.judge_by} of its seeds")
+        parts.append("a bar: from the best seed to the worst")
+    if any(not loss <= limits[1] for loss in losses):
+        parts.append("a cross: no loss, or one beyond the scale")
+    return ", ".join(parts)
 
 
 def written(x: Any) -> str:
@@ -99,16 +112,20 @@ def option_of(name: str, rows: Sequence[dict[str, Any]], plan: Plan) -> Option:
         log = axis.log if isinstance(axis, Range) else low > 0 and high / low >= 50
         place = math.log if log else float
         span = (place(high) - place(low)) or 1.0
-        ticks = ticks_of(low, high, log)
+        marks = ticks_of(low, high, log)
         return Option(
             name,
             [(place(x) - place(low)) / span for x in values],
-            [((place(x) - place(low)) / span, f"{x:g}") for x in ticks],
+            [((place(x) - place(low)) / span, f"{x:g}") for x in marks],
         )
     kinds = distinct if len(numbers) == len(values) else [*dict.fromkeys(values)]
+    if isinstance(axis, Choices) and len(numbers) < len(values):
+        kinds = [value for value in axis.values if value in kinds]
     last = max(1, len(kinds) - 1)
     place_of = {x: i / last for i, x in enumerate(kinds)}
-    return Option(name, [place_of[x] for x in values], [(p, str(x)) for x, p in place_of.items()])
+    ticks = [(place, written(x)) for x, place in place_of.items()]
+    spread = 0.5 / (last + 1) if len(kinds) < len(values) else 0.0
+    return Option(name, [place_of[x] for x in values], ticks, spread)
 
 
 def ticks_of(low: float, high: float, log: bool) -> list[float]:
@@ -116,7 +133,7 @@ def ticks_of(low: float, high: float, log: bool) -> list[float]:
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     if log:
-        subs = (1.0,) if high / low > 300 else (1.0, 2.0, 5.0)
+        subs = (1.0,) if high / low > 30 else (1.0, 2.0, 5.0)
         found = LogLocator(subs=subs).tick_values(low, high)
     else:
         whole = isinstance(low, int) and isinstance(high, int)
@@ -142,7 +159,6 @@ def draw_parallel(
     axes: Any, options: Sequence[Option], losses: Sequence[float], limits: tuple[float, float]
 ) -> None:
     """A line for each trial, through the values of its options to its loss."""
-    low, high = limits
     where = [*options, loss_axis(losses, limits)]
     order = sorted(range(len(losses)), key=lambda i: -min(losses[i], math.inf))
     shades = colours(losses, limits)
@@ -154,9 +170,8 @@ def draw_parallel(
             range(len(points)),
             points,
             color=shades[i],
-            alpha=alpha if finite else 0.35,
-            linewidth=1.1 if finite else 0.7,
-            linestyle="-" if finite else ":",
+            alpha=alpha if finite else 0.6,
+            linewidth=1.1 if finite else 0.6,
         )
     if order and math.isfinite(losses[order[-1]]):
         points = [option.positions[order[-1]] for option in where]
@@ -177,7 +192,7 @@ def draw_parallel(
     axes.set_xticks(range(len(where)), [option.name for option in where])
     axes.set_yticks([])
     axes.set_ylim(-0.06, 1.06)
-    axes.set_xlim(-0.15, len(where) - 1 + 0.3)
+    axes.set_xlim(-0.15, len(where) - 1 + 0.35)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
 
@@ -188,6 +203,8 @@ def loss_axis(losses: Sequence[float], limits: tuple[float, float]) -> Option:
     span = high - low
     positions = [min(1.0, (loss - low) / span) if loss == loss else 1.0 for loss in losses]
     ticks = [((x - low) / span, f"{x:.4g}") for x in ticks_of(low, high, False)]
+    if any(not loss <= high for loss in losses):
+        ticks = [tick for tick in ticks if tick[0] < 0.93] + [(1.0, "more, or none")]
     return Option("loss (nats)", positions, ticks)
 
 
@@ -202,9 +219,14 @@ def draw_option(
     low, high = limits
     losses = [row["loss"] for row in rows]
     shades = colours(losses, limits)
+    golden = (5**0.5 - 1) / 2  # whose multiples fall between one another
+    places = [
+        x + option.spread * (row["index"] * golden % 1 - 0.5)
+        for x, row in zip(option.positions, rows)
+    ]
     top = high + 0.08 * (high - low)
     for i, row in enumerate(rows):
-        x = option.positions[i]
+        x = places[i]
         if seeds > 1:
             each = [row[f"loss_{k + 1}"] for k in range(seeds)]
             each = [loss for loss in each if math.isfinite(loss)]
@@ -214,7 +236,7 @@ def draw_option(
     inside = [i for i, loss in enumerate(losses) if loss <= high]
     beyond = [i for i, loss in enumerate(losses) if not loss <= high]
     axes.scatter(
-        [option.positions[i] for i in inside],
+        [places[i] for i in inside],
         [losses[i] for i in inside],
         c=[shades[i] for i in inside],
         s=18,
@@ -222,16 +244,15 @@ def draw_option(
         zorder=3,
     )
     axes.scatter(
-        [option.positions[i] for i in beyond], [top] * len(beyond), c="0.5", marker="x", s=16
+        [places[i] for i in beyond], [top] * len(beyond), c="0.5", marker="x", s=16, lw=0.9
     )
     if inside:
         best = min(inside, key=lambda i: losses[i])
-        axes.scatter(
-            [option.positions[best]], [losses[best]], s=60, facecolor="none", edgecolor=BEST, lw=1.6
-        )
+        axes.scatter([places[best]], [losses[best]], s=60, facecolor="none", edgecolor=BEST, lw=1.6)
     axes.set_ylim(low - 0.06 * (high - low), top + 0.04 * (high - low))
     axes.set_xticks([x for x, _ in option.ticks], [text for _, text in option.ticks])
-    axes.set_xlim(-0.08, 1.08)
+    edge = 0.08 + option.spread / 2
+    axes.set_xlim(-edge, 1 + edge)
     axes.set_xlabel(option.name)
     axes.grid(color="0.92")
     axes.set_axisbelow(True)

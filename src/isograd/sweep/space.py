@@ -106,7 +106,7 @@ class Grid:
     def at(self, index: int) -> dict[str, Any]:
         """The configuration of the trial `index`, counted from 0."""
         chosen = {}
-        for name in reversed(self.axes):
+        for name in reversed(list(self.axes)):
             values = self.values(name)
             index, i = divmod(index, len(values))
             chosen[name] = values[i]

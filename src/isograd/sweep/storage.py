@@ -42,7 +42,7 @@ def opened(path: str) -> JournalStorage:
     with open(path, "ab"):
         pass
     with readable(path):
-        return JournalStorage(JournalFileBackend(path, lock_obj=JournalLock(path)))  # type: ignore[arg-type]
+        return JournalStorage(JournalFileBackend(path, lock_obj=JournalLock(path)))
 
 
 def no_storage(path: str | None) -> str:

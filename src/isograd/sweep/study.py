@@ -74,7 +74,8 @@ class InStudy:
 
     def trials(self) -> list[FrozenTrial]:
         """All that anybody has begun."""
-        return self.storage.get_all_trials(self.study_id, deepcopy=False)
+        trials: list[FrozenTrial] = self.storage.get_all_trials(self.study_id, deepcopy=False)
+        return trials
 
     def take(self) -> Ticket | None:
         """The next trial by index, or else one that was lost."""
@@ -92,15 +93,13 @@ class InStudy:
 
     def begin(self, attributes: dict[str, Any], suggested: FrozenTrial | None = None) -> int:
         """Write that a trial runs here."""
-        return self.storage.create_new_trial(
-            self.study_id,
-            create_trial(
-                state=TrialState.RUNNING,
-                user_attrs=attributes | ({"worker": self.alive.name} if self.alive else {}),
-                params=suggested.params if suggested else {},
-                distributions=suggested.distributions if suggested else {},
-            ),
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            user_attrs=attributes | ({"worker": self.alive.name} if self.alive else {}),
+            params=suggested.params if suggested else {},
+            distributions=suggested.distributions if suggested else {},
         )
+        return int(self.storage.create_new_trial(self.study_id, trial))
 
     def left(self) -> list[int]:
         """The indices of trials that are neither done nor run by a process that lives."""
@@ -121,7 +120,8 @@ class InStudy:
     def fail(self, trial: FrozenTrial) -> bool:
         """Mark a trial as failed; False if somebody was faster."""
         with suppress(RuntimeError):
-            return self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            return True
         return False
 
     def ticket(self, index: int, number: int) -> Ticket:
@@ -146,10 +146,13 @@ class InStudy:
         drawn = int.from_bytes(sha256(f"{seed} {index}".encode()).digest()[:4], "big")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self.study.sampler = optuna.samplers.TPESampler(
+            sampler = optuna.samplers.TPESampler(
                 seed=drawn, n_startup_trials=FIRST_AT_RANDOM, constant_liar=True
             )
-        trial = Trial(self.study, number)
+        # A study remembers the trials that it has seen, so this is one that has seen none.
+        name = self.study.study_name
+        study = optuna.load_study(study_name=name, storage=self.storage, sampler=sampler)
+        trial = Trial(study, number)
         return {name: suggestion(trial, name, axis) for name, axis in self.plan.axes.items()}
 
     def finish(self, ticket: Ticket, outcome: Outcome) -> None:

@@ -53,8 +53,12 @@ class Sweep:
         if storage is None and plan.search.sampler != "tpe" and not plan.search.prune:
             self.books = InMemory(plan)
         else:
-            from .study import InStudy
-
+            try:
+                from .study import InStudy
+            except ModuleNotFoundError as error:
+                sentence = f"this needs {error.name}, which is not installed: "
+                sentence += "pip install 'isograd[sweep]'"
+                raise ModuleNotFoundError(sentence, name=error.name) from None
             self.books = InStudy(plan, storage)
 
     def events(self) -> Iterator[Event]:

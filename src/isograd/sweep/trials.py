@@ -135,7 +135,9 @@ def train(
     if stopped:
         return math.nan, f"pruned in step {run.state.steps}, its validation loss {loss:.4f}"
     if not math.isfinite(loss):
-        return math.inf, f"diverged with seed {options.seed}: its loss is {loss}"
+        losses = enumerate(run.state.losses, 1)
+        step = next((step for step, x in losses if not math.isfinite(x)), run.state.steps)
+        return math.inf, f"diverged with seed {options.seed} in step {step}: its loss is {loss}"
     return loss, ""
 
 
