@@ -15,6 +15,7 @@ import sys
 import pytest
 
 import isograd
+from isograd.options import RunOptions
 
 NOT_WINDOWS = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, pipes, terminals")
 TINY = ["--n-embd=4", "--n-head=2", "--block-size=4", "--steps=2", "--samples=2"]
@@ -291,8 +292,14 @@ def test_a_finished_run_can_be_resumed_and_only_invents(whole, tmp_path):
 @pytest.mark.parametrize(
     "option, words",
     [
-        ("--steps=5", "--steps 5 contradicts 'whole.safetensors', whose run has 10"),
-        ("--steps=1000", "--steps 1000 contradicts 'whole.safetensors', whose run has 10"),
+        ("--steps=5", "the state has 10 steps done, of 5 asked for"),
+        ("--activation=relu2", "--activation relu2 contradicts 'whole.safetensors'"),
+        ("--tie-weights", "--tie-weights True contradicts 'whole.safetensors', whose run has Fal"),
+        ("--clip-norm=1", "--clip-norm 1.0 contradicts 'whole.safetensors', whose run has None"),
+        (
+            "--validation=0.3",
+            "--validation 0.3 contradicts 'whole.safetensors', whose run has None",
+        ),
         ("--lr=0.01", "--lr 0.01 contradicts 'whole.safetensors', whose run has 0.05"),
         ("--seed=4", "--seed 4 contradicts"),
         ("--batch-size=1", "--batch-size 1 contradicts"),
@@ -527,7 +534,8 @@ def test_eval_says_how_well_documents_are_predicted(whole, data, tmp_path, tier)
 
 
 def test_what_sample_and_eval_refuse(whole, data, tmp_path):
-    kept = tmp_path / "whole.safetensors"
+    kept, other = tmp_path / "whole.safetensors", tmp_path / "other.txt"
+    other.write_text("zoe\n")
     for arguments, words in [
         (["sample"], "Missing argument 'CHECKPOINT'"),
         (["eval"], "Missing argument 'CHECKPOINT'"),
@@ -537,7 +545,7 @@ def test_what_sample_and_eval_refuse(whole, data, tmp_path):
         (["sample", kept, "--temperature=nan"], "temperature must be a finite number from 0 on"),
         (["sample", kept, "--temperature=-1"], "temperature must be a finite number from 0 on"),
         (["sample", kept, "--seed=x"], "'x' is not a valid integer"),
-        (["eval", kept], "holds the character"),
+        (["eval", kept, "--data", other], "holds the character"),
         (["eval", kept, "--data", tmp_path], "cannot read"),
         (["eval", kept, "--data", kept], "is not UTF-8 text"),
     ]:
@@ -580,7 +588,7 @@ def test_a_row_that_found_no_room_is_taken_back(tmp_path):
             return super().write(row[:5])
 
     path, losses = tmp_path / "losses.csv", [0.5, 0.25]
-    history = History(path.as_posix(), 2, 0.1, losses[:1], resumed=False)
+    history = History(path.as_posix(), RunOptions(steps=2, lr=0.1), losses[:1], resumed=False)
     before, file = path.read_bytes(), history.file
     with Full(path, "ab") as history.file, pytest.raises(OSError) as caught:
         history.write(losses)
@@ -605,7 +613,7 @@ def test_a_history_is_written_in_whole_rows_that_no_kill_can_divide(tmp_path, ki
     losses = [rng.random() for _ in range(2000)]
     table, slowly = (tmp_path / f"{name}.{kind}" for name in ["table", "slowly"])
     for path, pieces in [(table, [2000]), (slowly, [1, 2, 3, 700, 701, 2000])]:
-        history = History(path.as_posix(), 2000, 0.1, [], resumed=False)
+        history = History(path.as_posix(), RunOptions(steps=2000, lr=0.1), [], resumed=False)
         history.file.close()
         with Recorded(path, "ab") as history.file:
             for n in pieces:
@@ -628,8 +636,8 @@ def test_a_disk_that_fills_up_keeps_the_whole_rows(tmp_path, missing):
 
     losses = [0.5, 0.25, 0.125]
     path, whole = tmp_path / "losses.csv", tmp_path / "whole.csv"
-    History(whole.as_posix(), 3, 0.1, losses, resumed=False).file.close()
-    history = History(path.as_posix(), 3, 0.1, [], resumed=False)
+    History(whole.as_posix(), RunOptions(steps=3, lr=0.1), losses, resumed=False).file.close()
+    history = History(path.as_posix(), RunOptions(steps=3, lr=0.1), [], resumed=False)
     history.file.close()
     with Full(path, "ab") as history.file, pytest.raises(OSError):
         history.write(losses)
@@ -646,10 +654,10 @@ def test_a_history_is_whole_after_an_interruption_before_any_bytecode(tmp_path):
 
     losses = [0.1, 0.2, 0.30000000000000004]
     expected = tmp_path / "expected.csv"
-    History(expected.as_posix(), 5, 0.1, losses, resumed=False).file.close()
+    History(expected.as_posix(), RunOptions(steps=5, lr=0.1), losses, resumed=False).file.close()
     for k in range(1, 10**6):
         path = tmp_path / f"{k}.csv"
-        history = History(path.as_posix(), 5, 0.1, [], resumed=False)
+        history = History(path.as_posix(), RunOptions(steps=5, lr=0.1), [], resumed=False)
         left = k
 
         def trace(frame, event, argument):

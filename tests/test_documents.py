@@ -4,6 +4,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,11 @@ def shown(example):
     return re.findall(r"^ *print\(.*\)  # (.*)", example, re.MULTILINE)
 
 
-README, ORDER = examples("README.md"), examples("csrc/gpt/ORDER.md")
-MICROGRAD = examples("docs/micrograd.md")
+DOCUMENTS = ["README.md", "csrc/gpt/ORDER.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
 NAMED = {
-    f"{name} {i}": example
-    for name, found in [("README", README), ("ORDER", ORDER), ("micrograd", MICROGRAD)]
-    for i, example in enumerate(found, 1)
+    f"{Path(path).stem} {i}": example
+    for path in sorted(DOCUMENTS)
+    for i, example in enumerate(examples(path), 1)
 }
 
 
@@ -44,6 +44,7 @@ def test_an_example_runs(example, tmp_path):
 
 
 def test_there_are_examples():
-    assert len(README) >= 3
-    assert len(ORDER) >= 4 and all(map(shown, ORDER))
-    assert len(MICROGRAD) >= 3 and all(map(shown, MICROGRAD))
+    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2}
+    found = Counter(name.split()[0] for name in NAMED)
+    assert all(found[name] >= n for name, n in least.items())
+    assert all(shown(example) for name, example in NAMED.items() if "README" not in name)

@@ -1,7 +1,9 @@
 """Options of a run, drawn at random: every tier trains to the reference's bits, or its error."""
 
 import random
+from dataclasses import replace
 
+import pytest
 from bits import bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,6 +88,73 @@ def test_every_tier_trains_to_the_references_bits(seed):
     expected = outcome(options, "reference")
     for tier in TIERS:
         if tier != "reference":
-            actual = outcome(options, tier)
+            actual = outcome(options, tier, threads=1 + seed % 3)
             for what, numbers in expected.items():
                 assert actual[what] == numbers, (tier, what, options)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_a_run_that_pauses_and_changes_tiers_ends_the_same(seed):
+    rng = random.Random(seed)
+    options = replace(random_options(rng), init_std=0.08, clip_norm=rng.choice((None, 0.1)))
+    whole, paused = (new_run(options, NAMES, tier="reference") for _ in range(2))
+    try:
+        whole.train(options)
+    except ARITHMETIC:
+        return
+    for _ in range(50):
+        until = min(options.steps, paused.state.steps + rng.randint(1, 3))
+        paused.train(options, until=until)
+        paused = paused._replace(model=paused.model.to(rng.choice(TIERS)))
+        if until == options.steps:
+            break
+    for numbers in ("m", "v", "losses"):
+        ends = (getattr(run.state, numbers) for run in (paused, whole))
+        assert len({tuple(map(bits, end)) for end in ends}) == 1, options
+    assert paused.state.validation == whole.state.validation
+    ends = (run.model.read_data() for run in (paused, whole))
+    assert len({tuple(bits(float(x)) for x in end) for end in ends}) == 1, options
+
+
+A, B, BOS = range(3)
+
+
+def model_with_two_errors(tier):
+    """The square of a relu overflows at the token A; after B the tokens A and BOS have no
+    probability, so that the logarithm fails."""
+    config = isograd.GPTConfig(3, n_embd=2, n_head=1, block_size=3, activation="relu2")
+    model = isograd.GPT(config, rng=random.Random(0), tier=tier, init_std=0.0)
+    weights = {name: view.tolist() for name, view in model.arrays().items()}
+    weights["wte"] = [[1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
+    weights["layer0.mlp_fc1"][5] = [1e160, -1e160]
+    weights["lm_head"] = [[1000.0, -1000.0], [0.0, 0.0], [1000.0, -1000.0]]
+    model.load_state_dict(weights)
+    return model
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize(
+    "docs",
+    [
+        [[BOS, A, BOS]],
+        [[BOS, B, BOS]],
+        [[BOS, A, BOS], [BOS, B, BOS]],
+        [[BOS, B, BOS], [BOS, A, BOS]],
+        [[BOS, B, A, BOS]],
+        [[BOS, B, B, A, BOS]],
+        [[BOS, B, B, BOS], [BOS, B, A, BOS], [BOS, A, BOS]],
+        [[BOS, BOS], [BOS, BOS], [BOS, A, B, BOS], [BOS, B, BOS], [BOS, B, A, BOS]],
+    ],
+)
+def test_the_first_of_two_errors_is_raised(tier, docs):
+    def error(tier, threads=1):
+        model = model_with_two_errors(tier)
+        try:
+            isograd.train(model, docs, 1, batch_size=len(docs), threads=threads)
+        except ARITHMETIC as raised:
+            return type(raised)
+
+    expected = error("reference")
+    assert expected in (OverflowError, ValueError)
+    assert [error(tier, threads) for threads in (1, 2, 3)] == [expected] * 3

@@ -292,7 +292,8 @@ def test_a_terminal_shows_a_live_table():
 
     code = (
         "import sys; from isograd import verify; from isograd.commands import cli; "
-        "verify.CONFIGURATIONS = (verify.Configuration('small', 1.0, verify.GPTConfig(27, 1, 4, 2, 4)),); "
+        "small = verify.Configuration('small', 1.0, verify.GPTConfig(27, 1, 4, 2, 4)); "
+        "verify.CONFIGURATIONS = (small,); "
         "sys.argv[1:] = ['verify', '--seconds=0.5']; cli.main()"
     )
     ours, theirs = pty.openpty()

@@ -53,7 +53,7 @@ static AdamRates rates_at(const TrainingRun *run, size_t step) {
  * if they are not. The sum runs upwards, as the reference's does: 4 cycles a gradient. */
 static double clipping_factor(const GPT *g, double norm) {
     double total = 0.0;
-    if (norm == INFINITY)
+    if (norm == 0.0)
         return 1.0;
     for (size_t i = 0; i < g->n_params; i++)
         total += g->gradients[i] * g->gradients[i];

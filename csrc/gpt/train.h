@@ -19,7 +19,7 @@ typedef struct {
     size_t n_warmup;
     Decline decline;
     double lr, beta1, beta2, eps, weight_decay;
-    double clip_norm;         /* of all gradients at most; infinite: no matter */
+    double clip_norm;         /* that all gradients have at most; 0: no matter */
     int (*is_unwanted)(void); /* as in batch.h */
     Pace *pace;               /* decides when threads work together; NULL: always */
     double seconds;           /* stop after the first step that ends later than this */

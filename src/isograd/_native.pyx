@@ -9,7 +9,6 @@ from cpython cimport array
 from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
-from libc.math cimport INFINITY
 from libc.stdint cimport int32_t
 
 from itertools import islice
@@ -335,8 +334,9 @@ cdef class NativeGPT:
         cdef GptError error = GPT_OK
         cdef size_t done = 0, i
         beta1, beta2 = betas
-        cdef double most = INFINITY if clip_norm is None else clip_norm
-        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0 and weight_decay >= 0 and most > 0):
+        cdef double most = 0.0 if clip_norm is None else clip_norm
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and eps >= 0 and weight_decay >= 0 and (
+                most > 0 or clip_norm is None)):
             refuse(check_adam, (self.weights, betas, eps, weight_decay, clip_norm))
         if warmup > steps:
             raise ValueError("warmup must be at most the number of steps")

@@ -1,8 +1,9 @@
 """Checkpoints: all that a run depends on, in one safetensors file.
 
 The tensors are the weights, under their names in `state_dict`, Adam's moments under the same names
-after `adam.m.` and `adam.v.`, and `losses`; all F64, in the shapes documented there. What is no
-tensor stands in the file's metadata as JSON. So whoever has NumPy gets a weight matrix from
+after `adam.m.` and `adam.v.`, `losses`, and `validation`, if there are any such losses: pairs of a
+step and a loss. All are F64, in the shapes documented there. What is no tensor stands in the file's
+metadata as JSON. So whoever has NumPy gets a weight matrix from
 `safetensors.numpy.load_file(path)["wte"]`; isograd does without NumPy. The safetensors library does
 the reading: it is made for files from strangers. The few lines of `_pack` do the writing: the
 library's own writer wants NumPy or raw pointers, and changed its arguments with version 0.8.
@@ -66,6 +67,9 @@ def save_checkpoint(path: "str | os.PathLike[str]", checkpoint: Checkpoint) -> N
         for name, view in matrices(model.config, _little(numbers)).items()
     }
     tensors["losses"] = (state.steps,), _little(state.losses).tobytes()
+    if state.validation:
+        pairs = [x for pair in state.validation for x in pair]
+        tensors["validation"] = (len(state.validation), 2), _little(pairs).tobytes()
     metadata = {
         "config": asdict(model.config),
         "tokenizer": "".join(tokenizer.chars),
@@ -109,6 +113,7 @@ def _restored(
     shape, losses = tensors.pop("losses")
     if shape != [len(losses)]:
         raise ValueError("losses must be a row of numbers")
+    validation = _pairs(tensors.pop("validation", ([0, 2], array("d"))), len(losses))
     groups: dict[str, dict[str, Any]] = {"": {}, "adam.m.": {}, "adam.v.": {}}
     for name, (shape, numbers) in tensors.items():
         prefix = name[:7] if name[:7] in groups else ""
@@ -120,7 +125,7 @@ def _restored(
     )
     state = TrainingState(model.num_params)
     state.m, state.v = array("d", m.read_data()), array("d", v.read_data())
-    state.losses = losses.tolist()
+    state.losses, state.validation = losses.tolist(), validation
     check_moments(state, model.num_params)
     version, internal, gauss_next = json.loads(metadata["random_state"])
     random_state = version, tuple(internal), gauss_next
@@ -129,6 +134,22 @@ def _restored(
     if not isinstance(options, dict) or not isinstance(sha256, str):
         raise ValueError("options must be a mapping, docs_sha256 a string")
     return Checkpoint(model, tokenizer, state, random_state, options, sha256)
+
+
+def _pairs(tensor: "tuple[list[int], array[float]]", steps: int) -> list[tuple[int, float]]:
+    """The steps and validation losses in a tensor, which are of a run with `steps` done."""
+    shape, numbers = tensor
+    if shape != [len(numbers) // 2, 2]:
+        raise ValueError("validation must be pairs of numbers")
+    pairs = [(int(step), loss) for step, loss in zip(numbers[::2], numbers[1::2])]
+    found = [step for step, _ in pairs]
+    if (
+        found != [*numbers[::2]]
+        or found != sorted({*found})
+        or not all(0 < x <= steps for x in found)
+    ):
+        raise ValueError("validation must be of steps done, in their order")
+    return pairs
 
 
 def _little(numbers: Sequence[float]) -> "array[float]":

@@ -82,6 +82,11 @@ class RunOptions:
         """The sizes of the model."""
         return GPTConfig(vocab_size, **{name: getattr(self, name) for name in ARCHITECTURE})
 
+    @property
+    def validation_file(self) -> str | None:
+        """The path of the documents to validate with, if they are in a file of their own."""
+        return self.validation if isinstance(self.validation, str) else None
+
     def of_train(self) -> dict[str, Any]:
         """Those that `train` takes, by its names."""
         of_train = {name: getattr(self, name) for name in OF_TRAIN}

@@ -43,6 +43,10 @@ class Run(NamedTuple):
             self.model, callback=callback, state=self.state, **options.of_train(), **others
         )
 
+    def documents(self, options: RunOptions) -> list[str]:
+        """All documents of the run's file, shuffled."""
+        return self.docs if options.validation_file else self.docs + self.held_out
+
     def tokens(self, options: RunOptions) -> list[list[int]]:
         """The tokens of the documents that the steps use."""
         needed = max(1, options.steps * options.batch_size)
@@ -95,7 +99,7 @@ def split(
     if options.validation is None:
         return docs, []
     if isinstance(options.validation, str):
-        return docs, list(load_docs(options.validation) if others is None else others)
+        return docs, load_docs(options.validation) if others is None else list(others)
     n = max(1, round(len(docs) * options.validation))
     if n >= len(docs):
         raise ValueError(

@@ -12,7 +12,9 @@ from __future__ import annotations
 import math
 import os
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, MutableSequence, Sequence
+from operator import itemgetter
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
@@ -53,6 +55,11 @@ class TrainingState:
     def steps(self) -> int:
         """The number of steps done."""
         return len(self.losses)
+
+    def best_step(self) -> int:
+        """The step with the least validation loss, the first of equals; 0 before there is one."""
+        found = min(self.validation, key=lambda pair: (math.isnan(pair[1]), pair[1]), default=None)
+        return found[0] if found else 0
 
     def __repr__(self) -> str:
         return f"TrainingState({self.steps} steps, {len(self.m)} weights)"
@@ -160,9 +167,11 @@ def run(
     """What `train` does once its arguments are checked and no other run is under way."""
     state = engine.state
     call = state.steps if callback else until
+    over = False
     if judge:
         judge.begin(engine)
-    while state.steps < until:
+        over = bool(state.steps) and judge.is_enough(engine)  # an interruption may have been first
+    while state.steps < until and not over:
         if callback and state.steps == call:
             n = every() if callable(every) else every
             check_whole("every", n, 1)
@@ -172,8 +181,6 @@ def run(
         over = bool(judge and judge.is_enough(engine))
         if callback and (over or state.steps == call):
             over = callback(state.steps, state.losses[-1]) is False or over
-        if over:
-            break
 
 
 class Recipe(NamedTuple):
@@ -219,13 +226,8 @@ class Judge:
 
     def begin(self, engine: NativeEngine | GraphEngine) -> None:
         """Remember where the run stands, if it has not been better."""
-        past = self.state.validation
-        if past and self.least()[0] == self.state.steps:
+        if self.state.steps and self.state.best_step() == self.state.steps:
             self.best, self.best_step = engine.read(), self.state.steps
-
-    def least(self) -> tuple[int, float]:
-        """The step with the least loss, the first of equals, and that loss."""
-        return min(self.state.validation, key=lambda pair: (math.isnan(pair[1]), pair[1]))
 
     def next_step(self, step: int) -> int:
         """The next step after which to look."""
@@ -236,25 +238,36 @@ class Judge:
         step, past = self.state.steps, self.state.validation
         if step % self.eval_every and step != self.steps:
             return False
-        try:
-            loss = evaluate(self.model, self.docs).loss
-        except (ArithmeticError, ValueError):
-            loss = math.inf
-        past.append((step, loss))
-        best_step, _ = self.least()
+        if not past or past[-1][0] != step:
+            past.append((step, self.loss()))
+        best_step = self.state.best_step()
         if best_step == step:
             self.best, self.best_step = engine.read(), step
         since = sum(step > best_step for step, _ in past)
         return self.patience is not None and since >= self.patience
 
+    def loss(self) -> float:
+        """The validation loss, infinite where a document has no probability at all."""
+        try:
+            return mean(self.model.weights.losses(self.docs))
+        except (ArithmeticError, ValueError):
+            return math.inf
+
     def go_back(self, engine: NativeEngine | GraphEngine) -> None:
         """Leave weights and state as they were at the best step, if that is known."""
-        if self.best and self.best_step < self.state.steps:
-            engine.write(self.best)
-            del self.state.losses[self.best_step :]
-            self.state.validation = [
-                (step, loss) for step, loss in self.state.validation if step <= self.best_step
-            ]
+        if not self.best or self.best_step == self.state.steps:
+            return
+        try:
+            self.put_back(engine, self.best)
+        except BaseException:  # Ctrl-C: not in part
+            self.put_back(engine, self.best)
+            raise
+
+    def put_back(self, engine: NativeEngine | GraphEngine, best: Numbers) -> None:
+        engine.write(best)
+        del self.state.losses[self.best_step :]
+        past = self.state.validation
+        del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
 
 
 def processors() -> int:
@@ -384,9 +397,12 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     counts = [min(model.config.block_size, len(doc) - 1) for doc in docs]
     losses = model.weights.losses(docs)
     nats = math.fsum(map(float.__mul__, losses, map(float, counts))) / sum(counts)
-    return Evaluation(
-        len(docs), sum(counts), math.fsum(losses) / len(docs), nats, nats / math.log(2)
-    )
+    return Evaluation(len(docs), sum(counts), mean(losses), nats, nats / math.log(2))
+
+
+def mean(losses: Sequence[float]) -> float:
+    """Rounds the sum once."""
+    return math.fsum(losses) / len(losses)
 
 
 def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5) -> str:

@@ -69,6 +69,10 @@ static size_t run(GPT *g, const Documents *docs, size_t batch_size, size_t n_thr
             .beta1 = 0.85,
             .beta2 = 0.99,
             .eps = 1e-8,
+            .weight_decay = g->s.ties_weights ? 0.1 : 0.0,
+            .clip_norm = g->s.squares_relu ? 0.5 : 0.0,
+            .n_warmup = g->s.squares_relu ? 1 : 0,
+            .decline = g->s.ties_weights ? FALLS_AS_COSINE : FALLS_LINEARLY,
             .seconds = 1e9,
             .losses = losses + step,
             .calls = n_threads == 1 ? &calls : NULL,
@@ -101,8 +105,7 @@ static void check_decoder(const GPT *g, const Documents *docs, double expected) 
         double sum = 0.0;
         T = T < g->s.block_size ? T : g->s.block_size;
         for (size_t t = 0; t < T; t++) {
-            decoder_append(d, g, (size_t)tokens[t]);
-            if (decoder_softmax(d, &g->s, 1.0))
+            if (decoder_append(d, g, (size_t)tokens[t]) || decoder_softmax(d, &g->s, 1.0))
                 fail("an error", g, t, 0.0, 0.0);
             sum += -log(d->probabilities[tokens[t + 1]]);
         }
@@ -113,9 +116,13 @@ static void check_decoder(const GPT *g, const Documents *docs, double expected) 
     check("the decoder's loss", g, &expected, &total, 1);
 }
 
+static GPT *empty_model(const Sizes *s) {
+    const Kind kind = {s->squares_relu, s->ties_weights};
+    return checked(gpt_new(s->V, s->L, s->C, s->H, s->block_size, kind));
+}
+
 static GPT *new_model(const Sizes *s, const double *weights) {
-    GPT *g = checked(
-        gpt_new(s->V, s->L, s->C, s->H, s->block_size, (Kind){s->squares_relu, s->ties_weights}));
+    GPT *g = empty_model(s);
     memcpy(g->weights, weights, g->n_params * sizeof *weights);
     return g;
 }
@@ -132,8 +139,7 @@ static void check_model(const Sizes *s, size_t batch_size, size_t shortest, size
             tokens[t] = (int32_t)(uniform() * (double)s->V);
     }
     const Documents docs = {tokens, starts, N_DOCS, 0, N_DOCS};
-    GPT *g = checked(
-        gpt_new(s->V, s->L, s->C, s->H, s->block_size, (Kind){s->squares_relu, s->ties_weights}));
+    GPT *g = empty_model(s);
     const size_t n = g->n_params;
     double *weights = checked(malloc(n * sizeof *weights));
     double *expected = checked(malloc((2 + STEPS + 4 * n) * sizeof *expected));
@@ -174,13 +180,21 @@ int main(void) {
                                    .L = L,
                                    .C = heads[k] * head_dims[m],
                                    .H = heads[k],
-                                   .block_size = block_sizes[j]};
+                                   .block_size = block_sizes[j],
+                                   .squares_relu = n_models % 2,
+                                   .ties_weights = n_models / 2 % 2};
                         check_model(&s, 2, 2, MOST_TOKENS, 3);
                     }
     const Sizes large = {.V = 9, .L = 1, .C = 69, .H = 3, .block_size = 20};
     check_model(&large, 1, 15, MOST_TOKENS, 3); /* threads share each document */
     check_model(&large, 2, 8, 8, 3);            /* or two short ones */
-    const Sizes middle = {.V = 9, .L = 1, .C = 33, .H = 3, .block_size = MOST_TOKENS};
+    const Sizes middle = {.V = 9,
+                          .L = 1,
+                          .C = 33,
+                          .H = 3,
+                          .block_size = MOST_TOKENS,
+                          .squares_relu = 1,
+                          .ties_weights = 1};
     check_model(&middle, 4, MOST_TOKENS, MOST_TOKENS, 5); /* or a piece, and not a smaller one */
     const Sizes small = {.V = 2, .L = 1, .C = 2, .H = 1, .block_size = MOST_TOKENS};
     check_model(&small, 20, 2, MOST_TOKENS, 3); /* several pieces for each thread */

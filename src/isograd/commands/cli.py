@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any, NoReturn
 
@@ -16,10 +16,10 @@ from click.core import ParameterSource
 
 from .. import __version__, _start
 from .._backend import backend, compiler, vector_unit
-from ..checks import check_temperature, check_whole
+from ..checks import ACTIVATIONS, KEPT, SCHEDULES, check_temperature, check_whole
 from ..model import DEFAULT_TIER, GPT, TIERS
-from ..text import CharTokenizer, load_docs
-from ..training import evaluate, sample
+from ..text import CharTokenizer
+from ..training import Evaluation, evaluate, sample
 from .endings import ending_the_process, giving_up, refusing_bad_input
 
 # Commands import in their functions what only they need, so that the others start quickly.
@@ -74,10 +74,24 @@ def threads(number: str) -> int | str:
         raise click.BadParameter(f"{number!r} is neither a whole number nor auto.") from None
 
 
+def share_or_path(text: str) -> float | str:
+    """A share of the documents, or the path of others."""
+    try:
+        return float(text)
+    except ValueError:
+        return path(text)
+
+
 def tier_option(command: Any) -> Any:
     """The option --tier, which several commands have."""
     kind = click.Choice(list(TIERS))
     return click.option("--tier", default=DEFAULT_TIER, show_default=True, type=kind)(command)
+
+
+def choice(name: str, choices: Sequence[str], help: str) -> Callable[[Any], Any]:
+    """An option that takes one of `choices`, by default the first."""
+    kind = click.Choice(list(choices))
+    return click.option(name, default=choices[0], show_default=True, type=kind, help=help)
 
 
 def several(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -97,7 +111,31 @@ model_options = several(
     click.option("--n-embd", default=16, show_default=True, help="features"),
     click.option("--n-head", default=4, show_default=True, help="attention heads"),
     click.option("--block-size", default=16, show_default=True, help="positions at most"),
-    click.option("--lr", default=0.01, show_default=True, help="learning rate at the first step"),
+    choice("--activation", ACTIVATIONS, "of the MLP; relu2 is the square of relu"),
+    click.option("--tie-weights", is_flag=True, help="let the embedding be lm_head, too"),
+    click.option("--init-std", default=0.08, show_default=True, help="spread of first weights"),
+    click.option("--lr", default=0.01, show_default=True, help="learning rate at its highest"),
+    choice("--schedule", SCHEDULES, "how the learning rate goes on to 0, or not"),
+    click.option("--warmup", default=0, show_default=True, help="steps in which it rises first"),
+    click.option("--beta1", default=0.85, show_default=True, help="Adam's, of first moments"),
+    click.option("--beta2", default=0.99, show_default=True, help="Adam's, of second moments"),
+    click.option("--eps", default=1e-8, show_default=True, help="Adam's, beside the root"),
+    click.option("--weight-decay", default=0.0, show_default=True, help="AdamW's, times the rate"),
+    click.option(
+        "--clip-norm", type=float, help="length that gradients have at most [default: none]"
+    ),
+    click.option(
+        "--validation",
+        type=share_or_path,
+        help="share of documents to hold out, or a file of others",
+    ),
+    click.option(
+        "--eval-every", default=100, show_default=True, help="steps between validation losses"
+    ),
+    choice("--keep", KEPT, "last weights, or those of the least validation loss"),
+    click.option(
+        "--patience", type=int, help="stop after so many validation losses that are no better"
+    ),
     click.option("--temperature", default=0.5, show_default=True, help="of sampling; 0 is greedy"),
     click.option("--samples", default=20, show_default=True, help="documents to invent at the end"),
 )
@@ -138,7 +176,9 @@ def run_command(
 @model_options
 @click.option("--checkpoint", type=path, help="new safetensors file to keep the run in")
 @click.option("--checkpoint-every", default=100, show_default=True, help="steps between writes")
-@click.option("--resume", type=path, help="go on from a checkpoint, with its options")
+@click.option(
+    "--resume", type=path, help="go on from a checkpoint, with its options; --steps may differ"
+)
 @click.option("--history", type=path, help="new table of the losses, .csv or .jsonl")
 @click.option("--plot", type=path, help="picture of the losses, such as loss.png")
 @click.option("--plain", is_flag=True, help="print what the original prints, byte for byte")
@@ -152,17 +192,21 @@ def train_command(context: click.Context, /, **parameters: Any) -> None:
     """
     from .options import train_options
     from .outputs import Files
-    from .train import set_up, train_to_the_end
+    from .train import how_it_goes_on, set_up, train_to_the_end
 
     options, resumed = train_options(parameters, given(context, parameters))
     run = set_up(options, resumed)
     files = Files(options, run)
-    print(f"num docs: {len(run.docs)}")
+    held_out = f" and {len(run.held_out)} held out" if run.held_out else ""
+    print(f"num docs: {len(run.docs)}{held_out}")
     print(f"vocab size: {run.tokenizer.vocab_size}")
     print(f"num params: {run.model.num_params}")
+    if options.run.extended:
+        print(how_it_goes_on(run, options))
     train_to_the_end(run, options, files)
     print("\n--- inference (new, hallucinated names) ---")
-    print_samples(run.model, run.tokenizer, run.rng, options.samples, options.temperature)
+    samples, temperature = options.run.samples, options.run.temperature
+    print_samples(run.model, run.tokenizer, run.rng, samples, temperature)
 
 
 @cli.command("explain")
@@ -233,18 +277,28 @@ def sample_command(
 
 @cli.command("eval")
 @click.argument("checkpoint", type=path)
-@click.option("--data", type=path, help="UTF-8 text, a document a line [default: the names]")
+@click.option("--data", type=path, help="UTF-8 text, a document a line [default: its run's]")
 @tier_option
 def eval_command(checkpoint: str, data: str | None, tier: str) -> None:
-    """Say how well the model in CHECKPOINT predicts the documents in a file."""
+    """Say how well the model in CHECKPOINT predicts the documents in a file.
+
+    Without --data these are the documents of its run; those held out count by themselves.
+    """
+    from .evaluation import documents_of
     from .options import load
 
     loaded = load(checkpoint, tier)
-    with refusing_bad_input(data):
-        block_size = loaded.model.config.block_size
-        tokens = loaded.tokenizer.encode_beginnings(load_docs(data), block_size)
-    with giving_up("the evaluation"):
-        result = evaluate(loaded.model, tokens)
+    for name, docs in documents_of(loaded, checkpoint, data):
+        if name:
+            print(f"{name}:")
+        with refusing_bad_input(data):
+            block_size = loaded.model.config.block_size
+            tokens = loaded.tokenizer.encode_beginnings(docs, block_size)
+        with giving_up("the evaluation"):
+            print_evaluation(evaluate(loaded.model, tokens))
+
+
+def print_evaluation(result: Evaluation) -> None:
     print(f"documents: {result.documents}")
     print(f"predictions: {result.predictions} (characters and ends of documents)")
     print(f"loss: {result.loss:.4f} nats (mean of the documents' means, as in training)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +13,8 @@ from .options import TrainOptions
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
+    from ..runs import Run
     from .history import History
-    from .train import Run
 
 # A run imports the module that writes a file only if the file is asked for.
 
@@ -45,7 +46,7 @@ class Files:
                 run.state,
                 run.rng.getstate(),
                 options.kept(),
-                docs_sha256(run.docs),
+                docs_sha256(run.documents(options.run)),
             )
         if options.plot:
             from .history import check_plot
@@ -58,7 +59,11 @@ class Files:
             with refusing_bad_input(options.history, "write"):
                 resumed = options.resume is not None
                 self.history = History(
-                    options.history, options.steps, options.lr, run.state.losses, resumed=resumed
+                    options.history,
+                    options.run,
+                    run.state.losses,
+                    run.state.validation,
+                    resumed=resumed,
                 )
 
     def write_history(self) -> None:
@@ -73,8 +78,8 @@ class Files:
             with ending_unwritable(self.checkpoint):
                 save_checkpoint(self.checkpoint, self.content)
 
-    def finish(self) -> None:
-        """Write what is due at the end of a run, whatever ends it."""
+    def finish(self, losses: Sequence[float], validation: Sequence[tuple[int, float]]) -> None:
+        """Write what is due at the end of a run, whatever ends it, given all that it has seen."""
         self.write_history()
         if self.history:
             self.history.file.close()
@@ -82,7 +87,7 @@ class Files:
             from .history import save_plot
 
             with ending_unwritable(self.plot):
-                save_plot(self.plot, self.state.losses)
+                save_plot(self.plot, losses, validation)
 
 
 def check_replaceable(path: str, resumed: str | None) -> None:

@@ -41,13 +41,19 @@ class Pace:
 class Progress:
     """What the original prints while it trains: step and loss, over and over on one line.
 
-    `losses` is the list of the losses so far, to which the run adds.
+    `losses` are those so far, `validation` pairs of a step and the validation loss then; the run
+    adds to both lists. A step with a validation loss has a line of its own.
     """
 
-    def __init__(self, steps: int, losses: Sequence[float]) -> None:
+    def __init__(
+        self,
+        steps: int,
+        losses: Sequence[float],
+        validation: Sequence[tuple[int, float]] | None = None,
+    ) -> None:
         self.steps = steps
-        self.losses = losses
-        self.shown = len(losses)
+        self.losses, self.validation = losses, () if validation is None else validation
+        self.shown, self.judged = len(losses), len(self.validation)
 
     def __enter__(self) -> Progress:
         return self
@@ -63,7 +69,13 @@ class Progress:
         while self.shown < len(self.losses):
             self.shown += 1  # first: what Ctrl-C interrupts is not shown twice
             loss = self.losses[self.shown - 1]
-            print(f"step {self.shown:4d} / {self.steps:4d} | loss {loss:.4f}", end="\r")
+            line = f"step {self.shown:4d} / {self.steps:4d} | loss {loss:.4f}"
+            judged = self.validation[self.judged : self.judged + 1]
+            if judged and judged[0][0] == self.shown:
+                self.judged += 1
+                print(f"{line} | validation {judged[0][1]:.4f}")
+            else:
+                print(line, end="\r")
 
 
 class LiveProgress(Progress):
@@ -73,8 +85,13 @@ class LiveProgress(Progress):
     those that train. At the end comes a line that says how long it took.
     """
 
-    def __init__(self, steps: int, losses: Sequence[float]) -> None:
-        super().__init__(steps, losses)
+    def __init__(
+        self,
+        steps: int,
+        losses: Sequence[float],
+        validation: Sequence[tuple[int, float]] | None = None,
+    ) -> None:
+        super().__init__(steps, losses, validation)
         from rich import progress
 
         self.smoothed: float | None = None
@@ -84,12 +101,19 @@ class LiveProgress(Progress):
             progress.BarColumn(),
             progress.TextColumn("loss {task.fields[loss]:.4f}"),
             progress.TextColumn("smoothed {task.fields[smoothed]:.4f}"),
+            *([progress.TextColumn("{task.fields[validation]}")] if validation is not None else []),
             progress.TextColumn("{task.fields[rate]}"),
             progress.TimeRemainingColumn(),
             auto_refresh=False,
         )
         self.task = self.bar.add_task(
-            "train", total=steps, completed=self.shown, loss=0.0, smoothed=0.0, rate=""
+            "train",
+            total=steps,
+            completed=self.shown,
+            loss=0.0,
+            smoothed=0.0,
+            rate="",
+            validation="",
         )
 
     def take_in(self, losses: Iterable[float]) -> None:
@@ -112,7 +136,7 @@ class LiveProgress(Progress):
 
     def show(self) -> None:
         end = len(self.losses)
-        if self.shown == end:
+        if end <= self.shown:  # less, where the run went back to its best step
             return
         self.take_in(islice(self.losses, self.shown, end))
         self.shown = end
@@ -121,6 +145,7 @@ class LiveProgress(Progress):
             completed=end,
             loss=self.losses[end - 1],
             smoothed=self.smoothed,
+            validation=f"validation {self.validation[-1][1]:.4f}" if self.validation else "",
             rate=rate(end - self.before, perf_counter() - self.start),
             refresh=True,
         )
