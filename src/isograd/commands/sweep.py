@@ -22,6 +22,7 @@ from .endings import end, ending_unwritable, refusing_bad_input
 from .progress import duration
 
 SHOWN = 10  # rows of the table on the screen
+SEEDS_SHOWN = 5  # at most, each in a column of its own
 
 
 def make_sweep(
@@ -45,18 +46,19 @@ def make_sweep(
     check_outputs(plan, csv, plot, best)
     with refusing_bad_input(storage):
         sweep = Sweep(plan, workers or processors(), storage)
-    show: Show = LiveTable(sweep) if sys.stdout and sys.stdout.isatty() else Lines(sweep)
     ending: tuple[str, int] | None = None
     try:
-        with show:
-            for event in sweep.events():
-                show.tell(event)
-    except KeyboardInterrupt:
-        ending = "interrupted", 130
-    except LostWorker as error:
-        ending = f"no worker is left, {error}", 1
-    finally:
+        show: Show = LiveTable(sweep) if sys.stdout and sys.stdout.isatty() else Lines(sweep)
+        try:
+            with show:
+                for event in sweep.events():
+                    show.tell(event)
+        except KeyboardInterrupt:
+            ending = "interrupted", 130
+        except LostWorker as error:
+            ending = f"no worker is left: {error}", 1
         result = sweep.result()
+    finally:
         sweep.close()
     print_summary(plan, result, show)
     write_outputs(result, csv, plot, best)
@@ -141,21 +143,25 @@ def print_summary(plan: Plan, result: Result, show: Show) -> None:
 
 def best_rows(plan: Plan, rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Heading and rows of the best trials so far, as text."""
-    names = [name for name in columns(plan) if name not in ("key", "reason", "seconds")]
-    names = [name for name in names if not name.startswith("loss_") or plan.search.seeds <= 5]
+    left_out = {"key", "steps_done", "reason", "seconds"}
+    if plan.search.seeds > SEEDS_SHOWN:
+        left_out |= {name for name in columns(plan) if name.startswith("loss_")}
+    names = [name for name in columns(plan) if name not in left_out]
     found = [row for row in rows if row["loss"] == row["loss"] and row["loss"] < float("inf")]
     found.sort(key=lambda row: (row["loss"], row["index"]))
-    return names, [[text(row[name]) for name in names] for row in found[:SHOWN]]
+    return names, [[text(name, row[name]) for name in names] for row in found[:SHOWN]]
 
 
-def text(x: Any) -> str:
-    """A number in a table on the screen."""
-    return f"{x:.5g}" if isinstance(x, float) else str(x)
+def text(name: str, x: Any) -> str:
+    """What stands in the column `name` on the screen."""
+    if isinstance(x, float):
+        return f"{x:.4f}" if name.startswith("loss") else f"{x:.6g}"
+    return str(x)
 
 
 def described(plan: Plan, row: dict[str, Any]) -> str:
     """One trial on a line."""
-    tried = " ".join(f"{name}={text(row[name])}" for name in plan.candidates.names)
+    tried = " ".join(f"{name}={text(name, row[name])}" for name in plan.candidates.names)
     what = row["reason"] or f"loss {row['loss']:.4f}"
     return f"trial {row['index']}: {tried}: {what}"
 
@@ -210,7 +216,7 @@ class LiveTable:
         from rich.progress import TimeElapsedColumn as Elapsed
 
         self.sweep, self.plan = sweep, sweep.plan
-        self.done, self.seconds, self.shown = 0, 0.0, 0.0
+        self.done, self.seconds, self.due = 0, 0.0, 0.0
         self.lost: list[str] = []
         self.waiting = 0
         columns = TextColumn("trials"), BarColumn(), MofNCompleteColumn(), Elapsed()
@@ -231,14 +237,17 @@ class LiveTable:
             print(sentence)
 
     def tell(self, event: Event) -> None:
-        """Show what happened, ten times a second at most."""
+        """Show what happened, ten times a second at most, and in a twentieth of the time."""
         if isinstance(event, Done):
             self.done += 1
         elif isinstance(event, Lost):
             self.lost.append(event.sentence)
         self.waiting = event.trials if isinstance(event, Waiting) else 0
-        if perf_counter() - self.shown > 0.1:
+        start = perf_counter()
+        if start >= self.due:
             self.show()
+            end = perf_counter()
+            self.due = end + max(0.1, 20 * (end - start))
 
     def show(self) -> None:
         """Draw all of it anew."""
@@ -256,4 +265,3 @@ class LiveTable:
         self.bar.update(self.task, completed=len(rows), rate=f"{rate:.3g} a second here")
         waiting = [f"waiting for {self.waiting} trials that others run"] if self.waiting else []
         self.live.update(Group(table, self.bar, *self.lost[-3:], *waiting), refresh=True)
-        self.shown = perf_counter()

@@ -113,10 +113,12 @@ def option_of(name: str, rows: Sequence[dict[str, Any]], plan: Plan) -> Option:
         place = math.log if log else float
         span = (place(high) - place(low)) or 1.0
         marks = ticks_of(low, high, log)
+        step = axis.step if isinstance(axis, Range) and axis.step else 0.0
         return Option(
             name,
             [(place(x) - place(low)) / span for x in values],
             [((place(x) - place(low)) / span, f"{x:g}") for x in marks],
+            0.4 * step / span,
         )
     kinds = distinct if len(numbers) == len(values) else [*dict.fromkeys(values)]
     if isinstance(axis, Choices) and len(numbers) < len(values):

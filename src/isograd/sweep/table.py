@@ -70,7 +70,7 @@ class Result:
         """Write the checkpoint that `isograd train` would write of `best_run`."""
         run, options = self.best_run(), self._best_options()
         kept = options.kept() | {"data": self._plan.data, "of_sweep": True}
-        documents = docs_sha256(run.docs)
+        documents = docs_sha256(run.documents(options))
         state = run.rng.getstate()
         save_checkpoint(
             path, Checkpoint(run.model, run.tokenizer, run.state, state, kept, documents)
