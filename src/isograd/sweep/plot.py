@@ -140,7 +140,8 @@ def ticks_of(low: float, high: float, log: bool) -> list[float]:
     else:
         whole = isinstance(low, int) and isinstance(high, int)
         found = MaxNLocator(5, integer=whole).tick_values(low, high)
-    return [float(x) for x in found if low * (1 - 1e-9) <= x <= high * (1 + 1e-9)]
+    slack = 1e-9 * (high - low)
+    return [float(x) for x in found if low - slack <= x <= high + slack]
 
 
 def colours(losses: Sequence[float], limits: tuple[float, float]) -> list[Any]:
