@@ -1,9 +1,11 @@
 """Sweeps: the same table and the same bits, whoever runs the trials and however often they die."""
 
+import contextlib
 import csv
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,9 +138,12 @@ def test_what_cannot_be_is_refused_in_a_sentence(space, options, sentence):
 # What is found.
 
 
-@pytest.mark.parametrize("validation", [None, 0.3])
-def test_each_seed_has_the_loss_of_its_run(validation):
+@pytest.mark.parametrize("validation", [None, 0.3, "file"])
+def test_each_seed_has_the_loss_of_its_run(tmp_path, validation):
     options = {**SMALL, "validation": validation, "eval_every": 7}
+    if validation == "file":
+        options["validation"] = validation = str(tmp_path / "others.txt")
+        Path(validation).write_text("bead\ncab\n")
     result = isograd.sweep({"lr": [0.01, 0.3]}, DOCS, seeds=2, seed=5, **options)
     assert [row["index"] for row in result] == [0, 1]
     for row in result:
@@ -224,6 +229,8 @@ def test_a_plot_of_any_sweep(tmp_path, kind):
         "lr": {"low": 1e-3, "high": 1e9, "log": True},
         "n_embd": [4, 6, 7],
         "clip_norm": [None, 1],
+        "batch_size": {"low": 1, "high": 9},
+        "tie_weights": [True, False],
     }
     options = {name: x for name, x in SMALL.items() if name != "n_embd"}
     found = isograd.sweep(random, DOCS, sampler="random", trials=20, seeds=2, **options)
@@ -252,6 +259,7 @@ def test_the_table_does_not_depend_on_workers_or_storage(tmp_path):
     assert table(swept(storage=tmp_path / "two.log").rows) == alone  # nothing is left to do
     assert table(swept(storage=tmp_path / "two.log", trials=15).rows)[:12] == alone
     assert [path for path in os.listdir(tmp_path) if path.endswith(".alive")] == []
+    assert len(small({"lr": [0.1]}, workers=2)) == 1  # the other has nothing to do
 
 
 def test_tpe_with_one_worker_repeats_even_where_it_was_interrupted(tmp_path):
@@ -273,6 +281,9 @@ def test_hopeless_trials_are_pruned():
     assert last["reason"].startswith("pruned in step 5, its validation loss ")
     assert math.isnan(last["loss"]) and last["steps_done"] == 5
     assert result.best.index < 6
+    again = {"prune": True, "validation": 0.3, "eval_every": 5, "workers": 2}
+    rows = small({"lr": lrs}, **again).rows
+    assert len(rows) == 7 and all(row["loss"] > 0 or "pruned" in row["reason"] for row in rows)
 
 
 def test_a_storage_of_something_else_is_refused(tmp_path):
@@ -295,6 +306,26 @@ def test_a_storage_of_something_else_is_refused(tmp_path):
         assert path.read_text() == content
     with pytest.raises(OSError):
         swept(storage=tmp_path)
+
+
+def test_another_study_and_another_list_are_refused(tmp_path):
+    path = str(tmp_path / "s.log")
+    small([{"lr": 0.1}], storage=path)
+    with pytest.raises(ValueError, match="holds another sweep; name another file"):
+        small([{"lr": 0.2}], storage=path)
+    backend = optuna.storages.journal.JournalFileBackend(path + "2")
+    optuna.create_study(storage=optuna.storages.JournalStorage(backend), study_name="mine")
+    with pytest.raises(ValueError, match="holds a study that is none of isograd sweep"):
+        small([{"lr": 0.1}], storage=path + "2")
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
+    def acquire(self, *arguments, **others):
+        raise NotImplementedError
+
+    monkeypatch.setattr("filelock.FileLock.acquire", acquire)
+    with pytest.raises(ValueError, match=r"'.*s\.log' has no locks, which a sweep needs"):
+        small({"lr": [0.1]}, storage=str(tmp_path / "s.log"))
 
 
 def test_part_of_a_line_is_dropped(tmp_path):
@@ -320,6 +351,7 @@ def test_trials_of_a_lost_command_run_again_and_those_of_one_alive_do_not(tmp_pa
     assert "was lost, its trial 1 runs again" in other.lost[0]
     assert other.take() is None
     one.finish(second, Outcome([2.0]))  # it was not lost after all, and has nothing more to say
+    assert not one.fail(one.trials()[1])  # somebody was faster
     other.finish(again, Outcome([3.0]))
     other.give_back(third)
     assert other.take().index == 2
@@ -327,6 +359,33 @@ def test_trials_of_a_lost_command_run_again_and_those_of_one_alive_do_not(tmp_pa
     one.close()
     other.close()
     assert isinstance(again, Ticket)
+
+
+def test_who_is_slower_at_the_last_trial_leaves_it(tmp_path, monkeypatch):
+    plan = plan_of({"lr": [0.01]}, DOCS, Search(), SMALL)
+    one, other = (InStudy(plan, str(tmp_path / "s.log")) for _ in range(2))
+    assert one.take().index == 0
+    seen = [[]]  # as it was a moment ago
+    trials = other.trials
+    monkeypatch.setattr(other, "trials", lambda: seen.pop() if seen else trials())
+    assert other.take() is None
+    one.close()
+    other.close()
+
+
+def test_what_tpe_has_suggested_is_tried_again_where_it_was_lost(tmp_path):
+    space = {"lr": {"low": 0.01, "high": 0.1}, "n_embd": {"low": 2, "high": 8, "step": 2}}
+    search = Search("tpe", 2, prune=True)
+    plan = plan_of(space, DOCS, search, {"n_head": 2, "steps": 4, "validation": 0.3})
+    one, other = (InStudy(plan, str(tmp_path / "s.log")) for _ in range(2))
+    first, second = one.take(), other.take()
+    assert first.tried != second.tried and type(first.tried["n_embd"]) is int
+    one.alive.lock.release()
+    again = other.take()
+    assert (again.index, again.tried) == (0, first.tried)
+    assert one.goes_on(first, 1, 2.0)  # what others took for lost is not theirs to judge
+    one.close()
+    other.close()
 
 
 FILE = """
@@ -451,9 +510,111 @@ def test_the_command_writes_what_the_library_finds(folder):
     assert f"b.safetensors: the model of trial {result.best.index} with seed" in output
     assert len(invoke("sample", "b.safetensors", "--samples=3")[0].splitlines()) == 3
     invoke("sweep", "space.toml", "--csv=t.csv", "--best=b.safetensors")  # both may be replaced
+    _, errors = invoke("sweep", "space.toml", "--csv=t.csv", "--best=t.csv", status=2)
+    assert "--csv, --plot and --best must be different files" in errors
     for option in ("--csv=docs.txt", "--best=docs.txt"):
         _, errors = invoke("sweep", "space.toml", option, status=2)
         assert "'docs.txt' exists and is " in errors
+
+
+@POSIX
+def test_a_terminal_shows_the_best_so_far(folder):
+    pytest.importorskip("matplotlib")
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "isograd", "sweep", "space.toml", "--storage=s.log", "--plot=p.png"],
+        stdout=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    output = b""
+    with contextlib.suppress(OSError):  # how Linux reports the end
+        while piece := os.read(ours, 1000):
+            output += piece
+    os.close(ours)
+    assert process.wait() == 0
+    text = output.decode()
+    assert "the best so far" in text and "a second here" in text
+    assert "40 of 40 trials" in text and "p.png: the sweep as a picture" in text
+
+
+def test_a_terminal_tells_of_lost_workers_and_of_waiting(folder, capsys):
+    from rich.console import Console
+
+    from isograd.commands.sweep import Lines, LiveTable
+    from isograd.sweep.plan import read_plan
+    from isograd.sweep.sweeping import Lost, Sweep, Waiting
+
+    sweep = Sweep(read_plan("space.toml"))
+    lines, live = Lines(sweep), LiveTable(sweep)
+    for show in (lines, live):
+        with show:
+            show.tell(Lost("somebody was lost"))
+            show.due = 0.0
+            show.tell(Waiting(3))
+    sentences = "somebody was lost\nwaiting for 3 trials that others run\n"
+    assert capsys.readouterr().out.startswith(sentences)
+    shown = Console(width=120)
+    with shown.capture() as capture:
+        shown.print(live.live.renderable)
+    assert sentences in "\n".join(map(str.rstrip, capture.get().split("\n")))
+
+
+def test_the_end_says_how_many_have_no_loss(folder, capsys):
+    from isograd.commands.sweep import make_sweep
+
+    text = Path("space.toml").read_text().replace("400", "5").replace("seeds = 2", "seeds = 6")
+    Path("space.toml").write_text(text.replace("[0.01,", "[1e300,"))
+    files = {"data": None, "workers": 1, "storage": None, "csv": None, "plot": None, "best": None}
+    make_sweep("space.toml", **files)
+    output = capsys.readouterr().out
+    assert "\n40 of 40 trials, 2 without a loss; 40 here in " in output
+    assert re.search(r"\nindex +lr +clip_norm +loss +best_seed\n", output)
+
+
+def test_without_any_worker_left_the_command_says_so(folder, monkeypatch, capsys):
+    from isograd.commands import sweep as command
+    from isograd.sweep.sweeping import Sweep
+    from isograd.sweep.workers import LostWorker
+
+    def events(self):
+        raise LostWorker("the worker process 7 ended by signal 9")
+        yield
+
+    monkeypatch.setattr(Sweep, "events", events)
+    files = {"data": None, "workers": 2, "storage": None, "csv": None, "plot": None, "best": None}
+    with pytest.raises(SystemExit) as ending:
+        command.make_sweep("space.toml", **files)
+    assert ending.value.code == 1
+    sentence = "no worker is left: the worker process 7 ended by signal 9 after 0 of 40 trials"
+    assert sentence in capsys.readouterr().err
+
+
+@POSIX
+def test_the_last_worker_ends_the_sweep(folder):
+    from isograd.sweep.plan import read_plan
+    from isograd.sweep.sweeping import Lost, Sweep
+    from isograd.sweep.workers import LostWorker, Worker
+
+    killed = []
+
+    class Dying(Worker):
+        def __init__(self, about):
+            super().__init__(about)
+            self.process.kill()
+            killed.append(self.process.pid)
+
+    sweep = Sweep(read_plan("space.toml"), workers=2)
+    events = []
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(LostWorker):
+        patch.setattr("isograd.sweep.workers.Worker", Dying)
+        events.extend(sweep.events())
+    assert len(killed) == 2 and len(sweep.result()) == 0
+    assert sum(1 for _ in sweep.events()) >= 40  # with others in their place
+    assert len(sweep.result()) == 40
+    assert all(isinstance(event, Lost) for event in events) and events
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,6 @@ class Books(Protocol):
     def give_back(self, ticket: Ticket) -> None:
         """Leave a trial to others."""
 
-    def goes_on(self, ticket: Ticket, step: int, loss: float) -> bool:
-        """Note a validation loss; whether the trial is worth going on."""
-
     def done(self) -> dict[int, tuple[dict[str, Any], Outcome]]:
         """What was tried, and what became of it, by index, in any order."""
 
@@ -72,10 +69,6 @@ class InMemory:
     def give_back(self, ticket: Ticket) -> None:
         """Have a trial run by the next that asks."""
         self.given_back.append(ticket)
-
-    def goes_on(self, ticket: Ticket, step: int, loss: float) -> bool:
-        """Nothing is pruned here."""
-        return True
 
     def done(self) -> dict[int, tuple[dict[str, Any], Outcome]]:
         """What was tried, and what became of it."""

@@ -115,9 +115,7 @@ class Alive:
         return f"{self.path}.{name}.alive"
 
     def is_held(self, name: str) -> bool:
-        """Whether the process `name` is alive."""
-        if name == self.name:
-            return True
+        """Whether another process, `name`, is alive."""
         path = self.file(name)
         if not os.path.exists(path):
             return False

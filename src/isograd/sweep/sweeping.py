@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 from time import sleep
 from typing import NamedTuple, TypeAlias
 
 from .books import Books, InMemory, Ticket
 from .plan import Plan
 from .table import Result
-from .trials import Outcome, Report
+from .trials import Outcome
 from .workers import Crew, LostWorker, crew_of
 
 PAUSE = 0.2  # seconds between two looks at what others do
@@ -50,6 +51,7 @@ class Sweep:
     def __init__(self, plan: Plan, workers: int = 1, storage: str | None = None) -> None:
         self.plan, self.workers = plan, workers
         self.books: Books
+        self.goes_on: Callable[[Ticket, int, float], bool] | None = None  # prunes
         if storage is None and plan.search.sampler != "tpe" and not plan.search.prune:
             self.books = InMemory(plan)
         else:
@@ -59,7 +61,10 @@ class Sweep:
                 sentence = f"this needs {error.name}, which is not installed: "
                 sentence += "pip install 'isograd[sweep]'"
                 raise ModuleNotFoundError(sentence, name=error.name) from None
-            self.books = InStudy(plan, storage)
+            study = InStudy(plan, storage)
+            self.books = study
+            if plan.search.prune:
+                self.goes_on = study.goes_on
 
     def events(self) -> Iterator[Event]:
         """Run trials until all are done, here or elsewhere, and tell what happens.
@@ -116,14 +121,10 @@ class Sweep:
         # Noted before it is run, for a worker that is this process may be interrupted in it.
         pending: Future[Outcome] = Future()
         running[pending] = ticket
-        report = self.reporting(ticket) if self.plan.search.prune else None
+        report = partial(self.goes_on, ticket) if self.goes_on else None
         future = crew.submit(self.plan.options(ticket.tried), report)
         running[future] = running.pop(pending)
         return True
-
-    def reporting(self, ticket: Ticket) -> Report:
-        """What tells the books of validation losses of this trial."""
-        return lambda step, loss: self.books.goes_on(ticket, step, loss)
 
     def lost(self) -> Iterator[Lost]:
         while self.books.lost:

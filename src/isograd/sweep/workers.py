@@ -14,14 +14,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO, Any, NoReturn, Protocol, TypeAlias
+from time import sleep
+from typing import IO, Any, Protocol, TypeAlias
 
 from .plan import Plan
 from .trials import Documents, Outcome, Report, run_trial
 
 START = "import sys; sys.path[:] = {!r}; from isograd.sweep.workers import serve; serve()"
+
+
+GRACE = 1.0  # seconds for a worker to end of itself, once its parent is gone
 
 
 class LostWorker(Exception):
@@ -115,12 +121,13 @@ class Worker:
             stdout=subprocess.PIPE,
         )
         self.about: tuple[Any, ...] | None = about
-        self.lost = False
+        self.lost = self.busy = False
 
     def run(self, options: dict[str, Any], report: Reporting) -> Outcome:
         """Have a trial run; raises LostWorker if the process does not live to its end."""
         receive, send = self.process.stdout, self.process.stdin
         assert receive and send
+        self.busy = True
         try:
             if self.about:
                 send_message(send, self.about)
@@ -128,6 +135,7 @@ class Worker:
             send_message(send, (options, report is not None))
             while not isinstance(message := pickle.load(receive), Outcome):
                 send_message(send, report is None or report(*message))
+            self.busy = False
             return message
         except (EOFError, OSError, pickle.UnpicklingError):
             self.lost = True
@@ -136,8 +144,12 @@ class Worker:
             raise LostWorker(f"the worker process {self.process.pid} ended {how}") from None
 
     def end(self) -> None:
-        """End the process, if it has not ended."""
-        self.process.kill()
+        """End the process, if it has not ended, be it in the middle of a trial."""
+        if self.busy:
+            self.process.kill()
+        if self.process.stdin:
+            with suppress(OSError):
+                self.process.stdin.close()
         self.process.wait()
 
 
@@ -155,22 +167,32 @@ def serve() -> None:
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints is not to get into the pipe
     Thread(target=receive, args=(sys.stdin.buffer, messages.put), daemon=True).start()
-    seeds, texts, others = messages.get()
+    run_all(messages, partial(send_message, pipe))
+
+
+def run_all(messages: SimpleQueue[Any], send: Callable[[Any], None]) -> None:
+    """Run the trials in `messages`, after what they have in common, until there is None."""
+    about = messages.get()
+    if about is None:
+        return
+    seeds, texts, others = about
     documents = Documents(texts, others)
 
     def report(step: int, loss: float) -> bool:
-        send_message(pipe, (step, loss))
+        send((step, loss))
         return bool(messages.get())
 
-    while True:
-        options, reports = messages.get()
-        send_message(pipe, run_trial(options, seeds, documents, report if reports else None))
+    while (message := messages.get()) is not None:
+        options, reports = message
+        send(run_trial(options, seeds, documents, report if reports else None))
 
 
-def receive(pipe: IO[bytes], put: Callable[[Any], None]) -> NoReturn:
-    """Put what comes from the parent; end this process when nothing comes any more."""
+def receive(pipe: IO[bytes], put: Callable[[Any], None]) -> None:
+    """Put what comes from the parent, at last None; end a process that does not end then."""
     try:
         while True:
             put(pickle.load(pipe))
-    finally:
-        os._exit(0)
+    except (EOFError, OSError, pickle.UnpicklingError):
+        put(None)
+    sleep(GRACE)
+    os._exit(0)  # it is in the middle of a trial that nobody waits for
