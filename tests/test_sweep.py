@@ -604,13 +604,18 @@ def test_the_last_worker_ends_the_sweep(folder):
         def __init__(self, about):
             super().__init__(about)
             self.process.kill()
-            killed.append(self.process.pid)
+            killed.append(self)
 
     sweep = Sweep(read_plan("space.toml"), workers=2)
     events = []
     with pytest.MonkeyPatch.context() as patch, pytest.raises(LostWorker):
         patch.setattr("isograd.sweep.workers.Worker", Dying)
         events.extend(sweep.events())
+    for worker in killed:
+        with pytest.raises(LostWorker, match=f"{worker.process.pid} ended by signal 9"):
+            worker.run({}, None)
+        with pytest.raises(LostWorker, match=worker.ended):
+            worker.run({}, None)
     assert len(killed) == 2 and len(sweep.result()) == 0
     assert sum(1 for _ in sweep.events()) >= 40  # with others in their place
     assert len(sweep.result()) == 40

@@ -1,9 +1,9 @@
 """The books of a sweep in Optuna: in memory, or in a file that several machines may share.
 
-Trials are numbered there one after the other, whoever begins them; so
-the number of a trial is the index of its configuration, and nobody has to deal them out. A trial
-that was lost is marked as failed, and its index begun again under a number beyond. Two may do that
-at once: bits repeat, so both find the same, and the table has a row for each index.
+Trials are numbered there one after the other, whoever begins them. So the number of a trial is the
+index of its configuration, and nobody has to deal them out. A trial that was lost is marked as
+failed, and its index begun again under a number beyond. Two may do that at once: bits repeat, so
+both find the same, and the table has a row for each index.
 """
 
 from __future__ import annotations

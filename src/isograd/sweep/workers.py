@@ -24,7 +24,15 @@ from typing import IO, Any, Protocol, TypeAlias
 from .plan import Plan
 from .trials import Documents, Outcome, Report, run_trial
 
-START = "import sys; sys.path[:] = {!r}; from isograd.sweep.workers import serve; serve()"
+# Ctrl-C is for the parent, who ends its workers; it may come before anything is imported.
+START = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+import sys
+sys.path[:] = {!r}
+from isograd.sweep.workers import serve
+serve()
+"""
 
 
 GRACE = 1.0  # seconds for a worker to end of itself, once its parent is gone
@@ -88,20 +96,20 @@ class Processes:
     @property
     def places(self) -> int:
         """How many workers are left."""
-        return sum(not worker.lost for worker in self.workers)
+        return sum(not worker.ended for worker in self.workers)
 
     def submit(self, options: dict[str, Any], report: Reporting) -> Future[Outcome]:
         """The future of a trial that the next free worker runs."""
         return self.threads.submit(self.run, options, report)
 
     def run(self, options: dict[str, Any], report: Reporting) -> Outcome:
+        """Have the next free worker run a trial; raises LostWorker if that is lost."""
         worker = self.free.get()
-        while worker.lost:  # without a place of its own: with none left, nothing is submitted
-            worker = self.free.get()
         try:
             return worker.run(options, report)
         finally:
-            self.free.put(worker)
+            if not worker.ended or not self.places:  # then the threads that wait hear of it
+                self.free.put(worker)
 
     def close(self) -> None:
         """End the processes."""
@@ -121,12 +129,15 @@ class Worker:
             stdout=subprocess.PIPE,
         )
         self.about: tuple[Any, ...] | None = about
-        self.lost = self.busy = False
+        self.busy = False
+        self.ended = ""  # how, in words, if it was lost
 
     def run(self, options: dict[str, Any], report: Reporting) -> Outcome:
         """Have a trial run; raises LostWorker if the process does not live to its end."""
         receive, send = self.process.stdout, self.process.stdin
         assert receive and send
+        if self.ended:
+            raise LostWorker(self.ended)
         self.busy = True
         try:
             if self.about:
@@ -138,10 +149,10 @@ class Worker:
             self.busy = False
             return message
         except (EOFError, OSError, pickle.UnpicklingError):
-            self.lost = True
             status = self.process.wait()
             how = f"by signal {-status}" if status < 0 else f"with status {status}"
-            raise LostWorker(f"the worker process {self.process.pid} ended {how}") from None
+            self.ended = f"the worker process {self.process.pid} ended {how}"
+            raise LostWorker(self.ended) from None
 
     def end(self) -> None:
         """End the process, if it has not ended, be it in the middle of a trial."""
@@ -160,9 +171,6 @@ def send_message(pipe: IO[bytes], message: object) -> None:
 
 def serve() -> None:
     """What a worker process does: run the trials that come, until the pipe is closed."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who ends us
     messages: SimpleQueue[Any] = SimpleQueue()
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints is not to get into the pipe
