@@ -130,7 +130,8 @@ def train(
         run.train(options, **tokens, **every)
     except (ArithmeticError, ValueError) as error:
         where = f"with seed {options.seed} in step {run.state.steps + 1}"
-        return math.inf, f"diverged {where}: {error.args[-1]}"
+        cause = error.__cause__ or error  # Python's own words, without remedy
+        return math.inf, f"diverged {where}: {cause}"
     loss = final_loss(run)
     if stopped:
         return math.nan, f"pruned in step {run.state.steps}, its validation loss {loss:.4f}"
