@@ -131,7 +131,7 @@ def train(
     except (ArithmeticError, ValueError) as error:
         where = f"with seed {options.seed} in step {run.state.steps + 1}"
         cause = error.__cause__ or error  # Python's own words, without remedy
-        return math.inf, f"diverged {where}: {cause}"
+        return math.inf, f"diverged {where}: {cause.args[-1] if cause.args else cause}"
     loss = final_loss(run)
     if stopped:
         return math.nan, f"pruned in step {run.state.steps}, its validation loss {loss:.4f}"
