@@ -1,5 +1,6 @@
 """Types of the extension module _native."""
 
+import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn, SupportsIndex, TypeVar, overload
@@ -56,6 +57,8 @@ class Matrix(Buffer):
     def __setitem__(self, at: tuple[SupportsIndex, SupportsIndex], x: float, /) -> None: ...
     def __iter__(self) -> Iterator[memoryview[float]]: ...
     def tolist(self) -> list[list[float]]: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @disjoint_base
 class NativeGPT:
@@ -138,7 +141,9 @@ class Decoder:
 class Memory: ...
 
 @disjoint_base
-class Numbers(Buffer): ...
+class Numbers(Buffer):
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @disjoint_base
 class Documents:
