@@ -38,7 +38,7 @@ def run(*arguments, **environment):
 @pytest.fixture
 def data(tmp_path):
     path = tmp_path / "docs.txt"
-    path.write_text("ann\nbob\ncarol\n")
+    path.write_text("ann\nbob\ncrl\n")  # which the tiny model holds
     return path
 
 
@@ -213,6 +213,24 @@ def test_divergence_is_one_sentence(data):
     process = run("train", "--data", data, "--lr=1e200", "--n-embd=4")
     assert process.returncode == 1
     assert re.fullmatch("isograd: numbers left the finite in [^\n]+", process.stderr.strip())
+    process = run("train", "--data", data, "--lr=1e6")
+    words = r"\nisograd: numbers left the finite in step \d+ of 1000: math domain error\n"
+    assert re.fullmatch(words, process.stderr)
+
+
+@pytest.mark.parametrize("tier", isograd.model.TIERS)
+def test_documents_that_are_cut_are_told_of_once(data, tier):
+    """The longest has 5 characters, which 6 positions hold with the end."""
+    data.write_text("ann\nbob\ncarol\n")
+    arguments = "train", *TINY, "--data", data, "--tier", tier
+    for size, words in [
+        (3, "isograd: 3 of 3 documents have more than 2 characters and are cut; "),
+        (5, "isograd: 1 of 3 documents have more than 4 characters and are cut; "),
+        (6, ""),
+    ]:
+        process = run(*arguments, "--block-size", size)
+        assert process.returncode == 0
+        assert process.stderr == (words and f"{words}--block-size 6 holds the longest\n")
 
 
 # Checkpoints
@@ -511,6 +529,23 @@ def test_sample_goes_on_where_training_ended(whole, tmp_path):
         assert process.stdout.splitlines() == lines
 
 
+def test_samples_with_a_beginning_among_the_likeliest(whole, tmp_path):
+    kept = tmp_path / "whole.safetensors"
+    loaded = isograd.load_checkpoint(kept)
+    char, rng = loaded.tokenizer.chars[0], random.Random(1)
+    for tier in isograd.model.TIERS:
+        process = run(
+            "sample", kept, "--count=3", "--seed=1", "--prompt", char, "--top-k=2", "--tier", tier
+        )
+        rng.seed(1)
+        lines = [
+            f"sample {i:2d}: "
+            + isograd.sample(loaded.model, loaded.tokenizer, rng=rng, prompt=char, top_k=2)
+            for i in (1, 2, 3)
+        ]
+        assert (process.stderr, process.stdout.splitlines()) == ("", lines)
+
+
 def test_greedy_samples_are_all_the_same(whole, tmp_path):
     process = run("sample", tmp_path / "whole.safetensors", "--temperature=0", "--samples=3")
     assert len({line.partition(":")[2] for line in process.stdout.splitlines()}) == 1
@@ -545,6 +580,9 @@ def test_what_sample_and_eval_refuse(whole, data, tmp_path):
         (["sample", kept, "--temperature=nan"], "temperature must be a finite number from 0 on"),
         (["sample", kept, "--temperature=-1"], "temperature must be a finite number from 0 on"),
         (["sample", kept, "--seed=x"], "'x' is not a valid integer"),
+        (["sample", kept, "--prompt=X"], "'X' holds the character 'X', which is not among"),
+        (["sample", kept, "--prompt", "a" * 16], "the prompt has 16 characters; a model of"),
+        (["sample", kept, "--top-k=0"], "top_k must be a whole number from 1 on, not 0"),
         (["eval", kept, "--data", other], "holds the character"),
         (["eval", kept, "--data", tmp_path], "cannot read"),
         (["eval", kept, "--data", kept], "is not UTF-8 text"),

@@ -44,7 +44,7 @@ def test_an_example_runs(example, tmp_path):
 
 
 def test_there_are_examples():
-    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2}
+    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2, "ask": 3}
     found = Counter(name.split()[0] for name in NAMED)
     assert all(found[name] >= n for name, n in least.items())
     assert all(shown(example) for name, example in NAMED.items() if "README" not in name)

@@ -46,7 +46,8 @@ def test_bundled_names_are_the_default():
         ("ann\nann\n", ["ann", "ann"]),
         ("zoë\n日本\n🦊\n", ["zoë", "日本", "🦊"]),
         ("a\0b\n", ["a\0b"]),
-        ("\ufeffann\n", ["\ufeffann"]),
+        ("\ufeffann\n", ["ann"]),
+        ("\ufeff\nann\n\ufeffbob\n", ["ann", "\ufeffbob"]),
     ],
 )
 def test_a_document_a_line(tmp_path, text, docs):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 __all__ = [
@@ -102,15 +103,19 @@ else:
     class OneAtATime:
         """What `_native.OneAtATime` is, as far as Python can hold off Ctrl-C."""
 
-        taken = False
+        taken = 0
 
         def __call__(self, run: Callable[[], T]) -> T:
             if self.taken:
                 raise RuntimeError(
                     "this model is being trained; another run has to wait for its end"
                 )
-            self.taken = True
+            self.taken = get_ident()
             try:
                 return run()
             finally:
-                self.taken = False
+                self.taken = 0
+
+        def beside(self, run: Callable[[], T]) -> T:
+            """The same; during a call of this very thread, what `run()` returns."""
+            return run() if self.taken == get_ident() else self(run)

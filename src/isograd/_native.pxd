@@ -73,16 +73,20 @@ cdef extern from "gpt/train.h" nogil:
 
 cdef extern from "gpt/decode.h" nogil:
     ctypedef struct CDecoder "Decoder":
-        size_t T
+        size_t T, n_kept
         double *logits
         double *probabilities
+        size_t *kept
         CCalls *calls
+        double *vectors
+        double *heads
     CDecoder *decoder_new(const Sizes *s)
     void decoder_free(CDecoder *d)
     GptError decoder_append(CDecoder *d, const GPT *g, size_t token)
-    GptError decoder_softmax(CDecoder *d, const Sizes *s, double temperature)
-    GptError decoder_total(const CDecoder *d, const Sizes *s, double *total)
-    size_t decoder_draw(const CDecoder *d, const Sizes *s, double total, double random)
+    size_t n_vectors(const Sizes *s)
+    GptError decoder_softmax(CDecoder *d, const Sizes *s, double temperature, size_t top_k)
+    GptError decoder_total(const CDecoder *d, double *total)
+    size_t decoder_draw(const CDecoder *d, double total, double random)
     size_t decoder_argmax(const CDecoder *d, const Sizes *s)
 
 cdef extern from "numerics/digest.h" nogil:

@@ -6,14 +6,19 @@ numbers, only what memory depends on; checks.py then says what is wrong.
 """
 
 from cpython cimport array
-from cpython.buffer cimport PyBUF_FORMAT, PyBuffer_FillInfo
+from cpython.buffer cimport (
+    PyBUF_ANY_CONTIGUOUS, PyBUF_C_CONTIGUOUS, PyBUF_F_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES,
+    PyBuffer_FillInfo,
+)
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
-from libc.stdint cimport int32_t
+from cpython.pythread cimport PyThread_get_thread_ident
+from libc.math cimport INFINITY
+from libc.stdint cimport SIZE_MAX, int32_t
 
-from itertools import islice
+from itertools import chain, islice
 
-from .checks import check_documents, check_sizes, check_tokens
+from .checks import check_documents, check_sizes, check_tokens, check_whole
 from .reference.checks import check_adam
 
 cdef const char *complaint = vector_unit_init()
@@ -82,17 +87,21 @@ cdef class OneAtATime:
     Ctrl-C comes between no two statements in here, so it never leaves the mark behind.
     """
 
-    cdef bint taken
+    cdef unsigned long taken  # the thread of the call, or 0
 
     def __call__(self, run):
         """What `run()` returns. Raises RuntimeError, before it calls it, during another call."""
         if self.taken:
             raise RuntimeError("this model is being trained; another run has to wait for its end")
-        self.taken = True
+        self.taken = PyThread_get_thread_ident()
         try:
             return run()
         finally:
-            self.taken = False
+            self.taken = 0
+
+    def beside(self, run):
+        """The same; during a call of this very thread, what `run()` returns."""
+        return run() if self.taken == PyThread_get_thread_ident() else self(run)
 
     def __reduce__(self):
         return OneAtATime, ()  # a copy of a model is not being trained
@@ -121,64 +130,7 @@ cdef class Numbers:
         PyBuffer_FillInfo(buffer, self, self.data, self.n * <Py_ssize_t>sizeof(double), 0, flags)
 
 
-cdef char *DOUBLE = b"d"
-
-
-cdef class Matrix:
-    """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
-
-    Rows are writable memoryviews of doubles; the whole is a two-dimensional buffer, which
-    `numpy.asarray` takes without a copy. Raises ValueError for a `flat` of another kind or size.
-    """
-
-    cdef object flat  # a memoryview of doubles
-    cdef double[::1] numbers  # the same, held so that the memory stays where it is
-    cdef Py_ssize_t[2] sizes, strides
-
-    def __cinit__(self, flat, Py_ssize_t n_rows, Py_ssize_t n_columns):
-        self.flat, self.numbers = memoryview(flat), flat
-        if n_rows < 1 or n_columns < 1 or self.numbers.shape[0] // n_columns != n_rows or (
-                self.numbers.shape[0] % n_columns):
-            raise ValueError(
-                f"{self.numbers.shape[0]} numbers are no {n_rows} rows of {n_columns}"
-            )
-        self.sizes = [n_rows, n_columns]
-        self.strides = [n_columns * <Py_ssize_t>sizeof(double), sizeof(double)]
-
-    @property
-    def shape(self):
-        return self.sizes[0], self.sizes[1]
-
-    def __len__(self):
-        return self.sizes[0]
-
-    def __getitem__(self, at):
-        if isinstance(at, tuple):
-            row, column = at
-            return self[row][column]
-        cdef Py_ssize_t i = range(self.sizes[0])[at]
-        return self.flat[i * self.sizes[1] : (i + 1) * self.sizes[1]]
-
-    def __setitem__(self, at, x):
-        if isinstance(at, tuple):
-            row, column = at
-            self[row][column] = x
-        else:
-            self[at][:] = array.array("d", x)
-
-    def __iter__(self):
-        return (self[i] for i in range(self.sizes[0]))
-
-    def tolist(self):
-        return [row.tolist() for row in self]
-
-    def __getbuffer__(self, Py_buffer *buffer, int flags):
-        buffer.buf, buffer.obj, buffer.readonly = &self.numbers[0], self, 0
-        buffer.itemsize = sizeof(double)
-        buffer.len = self.sizes[0] * self.strides[0]
-        buffer.format = DOUBLE if flags & PyBUF_FORMAT else NULL
-        buffer.ndim, buffer.shape, buffer.strides = 2, self.sizes, self.strides
-        buffer.suboffsets = buffer.internal = NULL
+include "_matrix.pxi"
 
 
 cdef view(Memory memory, double *data):
@@ -408,27 +360,66 @@ cdef class NativeGPT:
             raise RuntimeError("this model is being used by another thread")
         self.busy = True
 
-    def decoder(self):
-        """A Decoder at the beginning of a document. It uses the weights as each call finds them."""
-        return Decoder(self)
+    def decoder(self, tokens=()):
+        """A Decoder of a document that begins with `tokens`. It uses the weights as each call finds
+        them."""
+        decoder = Decoder(self)
+        for token in tokens:
+            PyErr_CheckSignals()
+            decoder.append(token)
+        return decoder
 
-    def sample(self, size_t bos, random, double temperature, Calls calls=None):
-        """Draw tokens, with numbers from `random()`, until `bos` comes or block_size is reached.
+    def watch(self, tokens):
+        """All vectors of the positions of `tokens`, and what their heads look at: two arrays.
 
-        The tokens are those of reference.sample_tokens; temperature 0 takes the likeliest ones.
-        Notes the calls of libm in `calls`, if given: those that a graph would need for backward(),
-        too, but none whose argument is a size or the temperature.
+        A position after the other, each in the order of reference.questions.watch.
+        """
+        cdef Decoder decoder = Decoder(self)
+        cdef size_t n = len(tokens), n_heads = self.g.s.L * self.g.s.H
+        cdef array.array vectors = zeros(<double>n * <double>n_vectors(&self.g.s))
+        cdef array.array heads = zeros(<double>n_heads * <double>n * (<double>n + 1) / 2)
+        decoder.d.vectors, decoder.d.heads = vectors.data.as_doubles, heads.data.as_doubles
+        for token in tuple(tokens)[:n]:
+            PyErr_CheckSignals()
+            decoder.append(token)
+        return vectors, heads
+
+    def sample(self, size_t bos, random, double temperature, Calls calls=None, prompt=(),
+               top_k=None):
+        """`prompt` and tokens drawn with `random()`, until `bos` comes or block_size is reached.
+
+        They are those of reference.sample_tokens; temperature 0 takes the likeliest ones. Notes the
+        calls of libm in `calls`, if given: those that a graph would need for backward(), too, but
+        none whose argument is a size or the temperature.
         """
         cdef Decoder decoder = Decoder(self, calls)
         cdef size_t token = bos
-        tokens = []
+        tokens = [*prompt]
+        for following in tokens:
+            decoder.append(token)
+            token = following
         while decoder.d.T < self.g.s.block_size:
             decoder.append(token)
-            token = decoder.draw(random, temperature)
+            token = decoder.draw(random, temperature, top_k)
             if token == bos:
                 break
             tokens.append(token)
         return tokens
+
+
+cdef size_t how_many(top_k) except 0:
+    """How many of the likeliest tokens are kept. Raises ValueError for none."""
+    if top_k is None:
+        return SIZE_MAX
+    check_whole("top_k", top_k, 1)
+    return top_k
+
+
+cdef array.array zeros(double n):
+    """`n` doubles. Raises MemoryError for more than there can be."""
+    if n > <double>(SIZE_MAX // 64):
+        raise MemoryError
+    return array.clone(array.array("d"), <Py_ssize_t>n, zero=True)
 
 
 cdef class Decoder:
@@ -462,12 +453,20 @@ cdef class Decoder:
         """The logits for what comes next, a list; zeros before the first token."""
         return [self.d.logits[i] for i in range(self.model.g.s.V)]
 
-    def probabilities(self, double temperature):
-        """softmax(logit / temperature), a list. Raises what the division raises near 0."""
-        raise_error(decoder_softmax(self.d, &self.model.g.s, temperature))
-        return [self.d.probabilities[i] for i in range(self.model.g.s.V)]
+    def probabilities(self, double temperature, top_k=None):
+        """softmax(logit / temperature) of the `top_k` likeliest tokens, or of all: a list.
 
-    def draw(self, random, double temperature):
+        Raises what the division raises near 0.
+        """
+        raise_error(decoder_softmax(self.d, &self.model.g.s, temperature, how_many(top_k)))
+        return [self.d.probabilities[i] for i in range(self.d.n_kept)]
+
+    @property
+    def kept(self):
+        """The tokens that the last probabilities are of, upwards: a list."""
+        return [self.d.kept[i] for i in range(self.d.n_kept)]
+
+    def draw(self, random, double temperature, top_k=None):
         """The token that random.choices would draw with the probabilities as weights.
 
         Calls `random` once, for a number in [0, 1). Temperature 0 means the first of the largest
@@ -477,6 +476,6 @@ cdef class Decoder:
         cdef double total = 0
         if temperature == 0:
             return decoder_argmax(self.d, s)
-        raise_error(decoder_softmax(self.d, s, temperature))
-        raise_error(decoder_total(self.d, s, &total))
-        return decoder_draw(self.d, s, total, random())
+        raise_error(decoder_softmax(self.d, s, temperature, how_many(top_k)))
+        raise_error(decoder_total(self.d, &total))
+        return decoder_draw(self.d, total, random())

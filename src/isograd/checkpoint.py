@@ -24,9 +24,10 @@ from dataclasses import asdict
 from random import Random
 from typing import Any, NamedTuple
 
+from .arrange import matrices
 from .checks import check_moments
 from .files import check_end, write_atomically
-from .model import DEFAULT_TIER, GPT, GPTConfig, check_tier, matrices
+from .model import DEFAULT_TIER, GPT, GPTConfig, check_tier
 from .text import CharTokenizer
 from .training import TrainingState
 

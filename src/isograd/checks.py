@@ -49,8 +49,32 @@ def check_sizes(sizes: Mapping[str, int]) -> None:
 
 def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
     """Raises ValueError naming `name` if there is nothing to learn from in `tokens`."""
+    check_no_text(tokens, name)
     if len(tokens) < 2:
         raise ValueError(f"{name} has {len(tokens)} tokens; the least to learn from is 2")
+    check_known(tokens, vocab_size, name)
+
+
+def check_prefix(tokens: Sequence[int], vocab_size: int, block_size: int) -> None:
+    """Raises ValueError if a model cannot be asked about `tokens`."""
+    check_no_text(tokens, "what to go on from")
+    if not 1 <= len(tokens) <= block_size:
+        raise ValueError(
+            f"the model takes 1 to {block_size} tokens, a position each, not {len(tokens)}"
+        )
+    check_known(tokens, vocab_size, "what to go on from")
+
+
+def check_no_text(tokens: object, name: str) -> None:
+    """Raises the sentence that helps whoever passes a text, or anything else but a sequence."""
+    if isinstance(tokens, str):
+        raise ValueError(f"{name} is the text {tokens[:40]!r}; tokenizer.encode makes tokens of it")
+    if not hasattr(tokens, "__len__"):
+        raise TypeError(f"{name} must be a sequence of tokens, not {tokens!r}")
+
+
+def check_known(tokens: Sequence[int], vocab_size: int, name: str) -> None:
+    """Raises ValueError naming `name` if a model does not have all of `tokens`."""
     if {*map(type, tokens)} == {int} and min(tokens) >= 0 and max(tokens) < vocab_size:
         return  # a thirtieth of the time that one by one would take
     for token in tokens:
@@ -134,6 +158,22 @@ def check_until(state: TrainingState, steps: int, until: int) -> None:
     check_whole("until", until, state.steps)
     if until > steps:
         raise ValueError(f"until must be at most the number of steps, {steps}, not {until}")
+
+
+def check_rng(rng: object, method: str) -> None:
+    """Raises TypeError if `rng` cannot draw by its `method`."""
+    if not hasattr(rng, method):
+        seed = rng if isinstance(rng, int) else 42
+        raise TypeError(f"rng must be a generator such as random.Random({seed}), not {rng!r}")
+
+
+def check_prompt(n: int, block_size: int) -> None:
+    """Raises ValueError if a prompt of `n` characters leaves no position to go on from."""
+    if n >= block_size:
+        raise ValueError(
+            f"the prompt has {n} characters; a model of block_size {block_size} goes on from "
+            f"{block_size - 1} at most"
+        )
 
 
 def check_temperature(temperature: float) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import os
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from operator import index
 from random import Random
 from typing import Any, NamedTuple
 
-from . import reference
+from . import arrange, reference
 from ._backend import (
     Adam,
     Matrix,
@@ -26,8 +27,18 @@ from ._backend import (
     read_one_by_one,
     vector,
 )
-from .checks import ACTIVATIONS, check_choice, check_from_0, check_sizes, check_tokens
-from .reference.checks import number
+from .arrange import matrices, matrix_parts, numbers_of
+from .checks import (
+    ACTIVATIONS,
+    check_choice,
+    check_from_0,
+    check_prefix,
+    check_rng,
+    check_sizes,
+    check_temperature,
+    check_tokens,
+)
+from .reference import questions
 
 
 class GraphTier(NamedTuple):
@@ -97,62 +108,6 @@ def memory_here() -> float:
         return math.inf
 
 
-def matrix_parts(
-    config: GPTConfig, numbers: memoryview[float]
-) -> Iterator[tuple[str, memoryview[float], tuple[int, int]]]:
-    """Name, part of `numbers` and shape of every weight matrix, in the order of `state_dict`."""
-    start = 0
-    for name, n_out, n_in in reference.weight_shapes(config):
-        end = start + n_out * n_in
-        yield name, numbers[start:end], (n_out, n_in)
-        start = end
-
-
-def matrices(config: GPTConfig, numbers: array[float]) -> dict[str, memoryview[float]]:
-    """`numbers`, one for each weight in the order of `state_dict`, as views by name and shape."""
-    parts = matrix_parts(config, memoryview(numbers))
-    return {name: part.cast("B").cast("d", shape) for name, part, shape in parts}
-
-
-def _numbers(config: GPTConfig, weights: Mapping[str, Any]) -> list[float]:
-    """All numbers in `weights`, in order. Raises what `load_state_dict` does."""
-    if not isinstance(weights, Mapping):
-        raise TypeError(f"weights must be a mapping from names, not {type(weights).__name__!r}")
-    shapes = reference.weight_shapes(config)
-    for name in weights:
-        if name not in {shape[0] for shape in shapes}:
-            raise ValueError(f"the model has no weights named {name!r}")
-    numbers: list[float] = []
-    for name, n_out, n_in in shapes:
-        if name not in weights:
-            raise ValueError(f"weights must have all names of the model; {name!r} is missing")
-        for row in _rows_of_numbers(weights[name], name, n_out, n_in):
-            numbers += row
-    return numbers
-
-
-def _rows_of_numbers(matrix: Any, name: str, n_out: int, n_in: int) -> list[list[float]]:
-    expected = f"{name} must be {n_out} rows of {n_in} numbers"
-    if hasattr(matrix, "tolist"):  # arrays and memoryviews
-        matrix = matrix.tolist()
-    try:
-        rows = [[_plain_number(x) for x in row] for row in matrix]
-    except (TypeError, OverflowError) as error:
-        raise ValueError(f"{expected}: {error}") from None
-    if len(rows) != n_out:
-        raise ValueError(f"{expected}, not {len(rows)} rows")
-    for i, row in enumerate(rows):
-        if len(row) != n_in:
-            raise ValueError(f"{expected}, but row {i} has {len(row)}")
-    return rows
-
-
-def _plain_number(x: Any) -> float:
-    plain: float = x.data if isinstance(x, (Value, reference.Value)) else number(x)
-    float(plain)  # or OverflowError
-    return plain
-
-
 class GraphWeights:
     """The weights of a model that builds graphs: a scalar object each."""
 
@@ -186,11 +141,51 @@ class GraphWeights:
         with no_grad():
             return [self.loss(doc).data for doc in docs]
 
-    def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
+    def sample(
+        self,
+        bos: int,
+        rng: Random,
+        temperature: float,
+        prompt: Sequence[int] = (),
+        top_k: int | None = None,
+    ) -> list[int]:
         with no_grad():
             return reference.sample_tokens(
-                self.rows, self.config, bos, rng, temperature, self.tier.vector
+                self.rows, self.config, bos, rng, temperature, self.tier.vector, prompt, top_k
             )
+
+    def numbers(self, scalars: Iterable[Any]) -> array[float]:
+        return array("d", self.tier.read_data(tuple(scalars)))
+
+    def logits(self, tokens: Sequence[int], temperature: float | None = None) -> array[float]:
+        """Or softmax(logit / temperature), if one is given."""
+        vector = self.tier.vector
+        with no_grad():
+            logits = questions.logits_after(self.rows, self.config, tokens, vector)
+            if temperature is not None:
+                logits = vector.softmax([logit / temperature for logit in logits])
+        return self.numbers(logits)
+
+    def vectors(self, tokens: Sequence[int]) -> array[float]:
+        """All vectors of one position after the other."""
+        with no_grad():
+            watched = questions.watch(self.rows, self.config, tokens, self.tier.vector)
+            return self.numbers(x for vectors, _ in watched for vector in vectors for x in vector)
+
+    def attention(self, tokens: Sequence[int]) -> array[float]:
+        """What all heads look at, of one position after the other."""
+        with no_grad():
+            watched = questions.watch(self.rows, self.config, tokens, self.tier.vector)
+            return self.numbers(x for _, heads in watched for weights in heads for x in weights)
+
+    def gradients(self, tokens: Sequence[int]) -> array[float]:
+        """Those of copies, so that the Values keep theirs; of a Value in two places, one copy."""
+        copies = {id(p): self.tier.scalar(p.data) for p in self.scalars()}
+        weights = {
+            name: [[copies[id(p)] for p in row] for row in rows] for name, rows in self.rows.items()
+        }
+        reference.document_loss(weights, self.config, tokens, self.tier.vector).backward()
+        return array("d", [p.grad for rows in weights.values() for row in rows for p in row])
 
 
 class NativeWeights:
@@ -225,25 +220,65 @@ class NativeWeights:
         starts = range(0, len(docs), self.AT_ONCE)
         return [x for i in starts for x in self.native.losses(docs[i : i + self.AT_ONCE])]
 
-    def sample(self, bos: int, rng: Random, temperature: float) -> list[int]:
+    def sample(
+        self,
+        bos: int,
+        rng: Random,
+        temperature: float,
+        prompt: Sequence[int] = (),
+        top_k: int | None = None,
+    ) -> list[int]:
         if type(rng) is Random:
-            return self.native.sample(bos, rng.random, temperature)
-        return self.sample_by_choices(bos, rng, temperature)
+            return self.native.sample(bos, rng.random, temperature, None, prompt, top_k)
+        return self.sample_by_choices(bos, rng, temperature, prompt, top_k)
 
-    def sample_by_choices(self, bos: int, rng: Random, temperature: float) -> list[int]:
+    def sample_by_choices(
+        self, bos: int, rng: Random, temperature: float, prompt: Sequence[int], top_k: int | None
+    ) -> list[int]:
         """For generators of another class, whose `choices` may be its own."""
-        decoder, token, tokens = self.native.decoder(), bos, []
-        for _ in range(self.config.block_size):
-            decoder.append(token)
+        decoder, tokens = self.native.decoder(), [bos, *prompt]
+        for position in range(self.config.block_size):
+            decoder.append(tokens[position])
+            if position < len(prompt):
+                continue
             if temperature == 0:
                 token = decoder.draw(rng.random, 0.0)
             else:
-                probabilities = decoder.probabilities(temperature)
-                token = rng.choices(range(self.config.vocab_size), weights=probabilities)[0]
+                probabilities = decoder.probabilities(temperature, top_k)
+                token = rng.choices(decoder.kept, weights=probabilities)[0]
             if token == bos:
                 break
             tokens.append(token)
-        return tokens
+        return tokens[1:]
+
+    def logits(self, tokens: Sequence[int], temperature: float | None = None) -> array[float]:
+        """Or softmax(logit / temperature), if one is given."""
+        decoder = self.native.decoder(tokens)
+        return array(
+            "d", decoder.logits if temperature is None else decoder.probabilities(temperature)
+        )
+
+    def vectors(self, tokens: Sequence[int]) -> array[float]:
+        return self.native.watch(tokens)[0]
+
+    def attention(self, tokens: Sequence[int]) -> array[float]:
+        return self.native.watch(tokens)[1]
+
+    def gradients(self, tokens: Sequence[int]) -> array[float]:
+        self.native.backward([tokens])
+        return array("d", self.native.gradients.tobytes())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restored, (self.config, self.read())
+
+
+def restored(config: GPTConfig, numbers: Sequence[float]) -> NativeWeights:
+    """A copy of what `NativeWeights.__reduce__` said."""
+    check_tier("native")
+    weights = NativeWeights.__new__(NativeWeights)
+    weights.config, weights.native = config, NativeGPT(**asdict(config))
+    weights.write(numbers)
+    return weights
 
 
 class _Zeros(Random):
@@ -273,6 +308,7 @@ class GPT:
         init_std: float = reference.gpt.WEIGHT_STD,
     ) -> None:
         check_tier(tier)
+        check_rng(rng, "gauss")
         check_from_0("init_std", init_std)
         self.config = config
         self.tier = tier
@@ -308,14 +344,14 @@ class GPT:
         two-dimensional arrays, memoryviews. Raises TypeError if it is no mapping, ValueError for
         other names, other shapes, and what is no real number; then nothing has changed.
         """
-        self.weights.write(_numbers(self.config, weights))
+        self.weights.write(numbers_of(self.config, weights))
 
     @classmethod
     def from_state_dict(
         cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = DEFAULT_TIER
     ) -> GPT:
         """A GPT with `weights`; `load_state_dict` says what these may be."""
-        numbers = _numbers(config, weights)  # before there is memory for sizes that may be wrong
+        numbers = numbers_of(config, weights)  # before there is memory for sizes that may be wrong
         model = cls(config, rng=_Zeros(), tier=tier)
         model.weights.write(numbers)
         return model
@@ -355,6 +391,64 @@ class GPT:
         """
         check_tokens(tokens, self.config.vocab_size, "the document")
         return self.weights.loss(tokens)
+
+    def logits(self, tokens: Sequence[int]) -> memoryview[float]:
+        """The logits, vocab_size of them, for what comes after `tokens`.
+
+        `tokens` are 1 to block_size tokens, the first of them tokenizer.bos as a rule:
+        `tokenizer.encode_prompt` makes them of a text. Raises ValueError for others. This and the
+        answers below are doubles in memory of their own, without a graph, on every tier.
+        """
+        return memoryview(self.weights.logits(self._prefix(tokens)))
+
+    def probabilities(self, tokens: Sequence[int], temperature: float = 1.0) -> memoryview[float]:
+        """The probability of each token to come after `tokens`: softmax(logit / temperature).
+
+        `sample` draws with these. At temperature 0 the likeliest token has them all.
+        """
+        check_temperature(temperature)
+        tokens = self._prefix(tokens)
+        if temperature == 0:
+            logits = self.weights.logits(tokens).tolist()
+            best = logits.index(max(logits))
+            return memoryview(array("d", [i == best for i in range(len(logits))]))
+        return memoryview(self.weights.logits(tokens, temperature))
+
+    def attention(self, tokens: Sequence[int]) -> memoryview[float]:
+        """How much each head takes from where: n_layer x n_head x T x T, for T `tokens`.
+
+        `[layer, head, i, j]` is what position i takes from position j; 0.0 for a j above i.
+        """
+        tokens = self._prefix(tokens)
+        return arrange.attention(self.config, len(tokens), self.weights.attention(tokens))
+
+    def activations(self, tokens: Sequence[int]) -> dict[str, memoryview[float]]:
+        """Every vector that the model computes, by name: T rows, one for each of T `tokens`.
+
+        Rows have n_embd numbers if nothing else is said. In the order of computation:
+        token_embedding, position_embedding, embedding (their sum), norm; for each layer i, as
+        `layer{i}.NAME`, attn_norm, attn_q, attn_k, attn_v, attn_heads (what the heads took, side by
+        side), attn_out, attn_residual (with what went past them), mlp_norm, mlp_fc1 and mlp_act (4
+        n_embd, before and after the activation), mlp_fc2, mlp_residual; logits (vocab_size).
+        """
+        tokens = self._prefix(tokens)
+        return arrange.vectors(self.config, len(tokens), self.weights.vectors(tokens))
+
+    def gradients(self, tokens: Sequence[int]) -> dict[str, memoryview[float]]:
+        """The derivative of `loss(tokens)` for every weight, by name, as matrices like `arrays()`.
+
+        The gradients in the model's Values stay as they are. Raises what `loss` does, RuntimeError
+        while another thread trains the model, and inside `no_grad`.
+        """
+        check_tokens(tokens, self.config.vocab_size, "the document")
+        scalar = GRAPH_TIERS["fused" if self.tier == "native" else self.tier].scalar
+        if not (scalar(0.0) + 1)._children:
+            raise RuntimeError("gradients need a graph, and inside no_grad there is none")
+        return matrices(self.config, self.one_run.beside(lambda: self.weights.gradients(tokens)))
+
+    def _prefix(self, tokens: Sequence[int]) -> list[int]:
+        check_prefix(tokens, self.config.vocab_size, self.config.block_size)
+        return [index(token) for token in tokens]
 
     def __repr__(self) -> str:
         return f"GPT({self.config}, tier={self.tier!r})"

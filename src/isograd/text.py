@@ -14,7 +14,8 @@ NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
 def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
     """Read the documents in a UTF-8 text file: its lines, stripped, without the empty ones.
 
-    Without `path`, these are the 32,033 names that come with the package, in the file's order.
+    Without `path`, these are the 32,033 names that come with the package, in the file's order. A
+    byte order mark at the beginning, which some editors write, is no part of the first line.
     Raises OSError if the file cannot be read, ValueError if it is not UTF-8, holds no document or
     is a device.
     """
@@ -22,7 +23,8 @@ def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
     try:
         with open(path, encoding="utf-8") as file:
             check_end(file)
-            docs = [line.strip() for line in file]
+            docs = [next(file, "").removeprefix("\ufeff").strip()]
+            docs += [line.strip() for line in file]
     except UnicodeDecodeError:
         raise ValueError(f"{os.fspath(path)!r} is not UTF-8 text") from None
     docs = [doc for doc in docs if doc]
@@ -62,6 +64,13 @@ class CharTokenizer:
             return [self.bos, *map(self._ids.__getitem__, doc), self.bos]
         except KeyError as error:
             raise self._unknown(doc, error.args[0]) from None
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """[BOS, ids of the characters]: the beginning of a document, for a model to go on from.
+
+        Raises ValueError for a character it does not know.
+        """
+        return self.encode(text)[:-1]
 
     def encode_beginnings(self, docs: Iterable[str], block_size: int) -> list[list[int]]:
         """What `encode` gives, without what a model of `block_size` positions makes no use of.

@@ -22,6 +22,8 @@ from . import reference
 from .checks import (
     check_documents,
     check_moments,
+    check_prompt,
+    check_rng,
     check_schedule,
     check_temperature,
     check_training,
@@ -55,6 +57,14 @@ class TrainingState:
     def steps(self) -> int:
         """The number of steps done."""
         return len(self.losses)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: numbers of its own, whoever has them now."""
+        own = {
+            name: array("d", moments) if isinstance(moments, memoryview) else moments[:]
+            for name, moments in (("m", self.m), ("v", self.v))
+        }
+        return {**vars(self), **own, "losses": self.losses[:], "validation": self.validation[:]}
 
     def best_step(self) -> int:
         """The step with the least validation loss, the first of equals; 0 before there is one."""
@@ -115,10 +125,11 @@ def train(
     be stopped, saved, moved to `model.to(another tier)`, and go on.
 
     Raises ValueError for arguments that cannot be used, before it changes anything. Raises
-    OverflowError, ZeroDivisionError or ValueError from Python's arithmetic where training diverges,
-    as the reference does. Then, and on Ctrl-C, weights and state are those of the last completed
-    step. Gradients are reset to 0 before the first step and after the last. Raises RuntimeError,
-    before it changes anything, if another thread or this one's callback is training the model.
+    OverflowError, ZeroDivisionError or ValueError where training diverges, from that of Python's
+    arithmetic, as the reference does; it names the step. Then, and on Ctrl-C, weights and state are
+    those of the last completed step. Gradients are reset to 0 before the first step and after the
+    last. Raises RuntimeError, before it changes anything, if another thread or this one's callback
+    is training the model.
     """
     check_training(steps, lr, batch_size, threads)
     if not callable(every):
@@ -177,10 +188,24 @@ def run(
             check_whole("every", n, 1)
             call = min(until, call + n)
         pause = min(call, judge.next_step(state.steps)) if judge else call
-        engine.train(pause - state.steps)
+        train_on(engine, pause - state.steps)
         over = bool(judge and judge.is_enough(engine))
         if callback and (over or state.steps == call):
             over = callback(state.steps, state.losses[-1]) is False or over
+
+
+def train_on(engine: NativeEngine | GraphEngine, n: int) -> None:
+    """Do the next `n` steps; an error of the arithmetic says in which it was."""
+    try:
+        engine.train(n)
+    except (ArithmeticError, ValueError) as error:
+        if type(error) not in (OverflowError, ZeroDivisionError, ValueError):
+            raise
+        step, steps = engine.state.steps + 1, engine.recipe.steps
+        raise type(error)(
+            f"numbers left the finite in step {step} of {steps}: {error.args[-1]}; "
+            "a smaller lr may help"
+        ) from error
 
 
 class Recipe(NamedTuple):
@@ -394,16 +419,34 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     )
 
 
-def sample(model: GPT, tokenizer: CharTokenizer, *, rng: Random, temperature: float = 0.5) -> str:
+def sample(
+    model: GPT,
+    tokenizer: CharTokenizer,
+    *,
+    rng: Random,
+    temperature: float = 0.5,
+    prompt: str = "",
+    top_k: int | None = None,
+) -> str:
     """Draw one document from `model`, character by character, with `rng.choices`.
 
     Divides the logits by `temperature`: towards 0 the likeliest character always wins, above 1 the
-    choice becomes more even; at 0 itself, takes the likeliest and draws nothing. Raises ValueError
-    if `temperature` is no finite number from 0 on, or the tokenizer's size is not the model's.
+    choice becomes more even; at 0 itself, takes the likeliest and draws nothing. The document
+    begins with `prompt`. With `top_k`, draws from that many likeliest tokens only; the end of the
+    document is one, too.
+
+    Raises ValueError if `temperature` is no finite number from 0 on, `top_k` no whole number from 1
+    on, or the tokenizer's size not the model's; if `prompt` holds a character that the tokenizer
+    does not know, or leaves the model no position.
     """
     check_temperature(temperature)
+    check_rng(rng, "choices")
+    if top_k is not None:
+        check_whole("top_k", top_k, 1)
     if tokenizer.vocab_size != model.config.vocab_size:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model {model.config.vocab_size}"
         )
-    return tokenizer.decode(model.weights.sample(tokenizer.bos, rng, temperature))
+    ids = tokenizer.encode_prompt(prompt)[1:] if prompt else []
+    check_prompt(len(ids), model.config.block_size)
+    return tokenizer.decode(model.weights.sample(tokenizer.bos, rng, temperature, ids, top_k))

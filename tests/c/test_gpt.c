@@ -96,6 +96,23 @@ static size_t run(GPT *g, const Documents *docs, size_t batch_size, size_t n_thr
     return 2 + STEPS + 4 * n;
 }
 
+/* What a position leaves fills its place, and ends with the logits. */
+static void append_watched(Decoder *d, const GPT *g, size_t token) {
+    const size_t n = n_vectors(&g->s), n_heads = g->s.L * g->s.H * (d->T + 1);
+    double *vectors = checked(malloc(n * sizeof *vectors));
+    double *heads = checked(malloc(n_heads * sizeof *heads));
+    d->vectors = vectors;
+    d->heads = heads;
+    if (decoder_append(d, g, token))
+        fail("an error", g, d->T, 0.0, 0.0);
+    if (d->vectors != vectors + n || d->heads != heads + n_heads)
+        fail("the room of a position", g, d->T, 0.0, 0.0);
+    check("the logits left", g, d->logits, vectors + n - g->s.V, g->s.V);
+    free(vectors);
+    free(heads);
+    d->vectors = d->heads = NULL;
+}
+
 static void check_decoder(const GPT *g, const Documents *docs, double expected) {
     double total = 0.0;
     for (size_t i = 0; i < docs->n; i++) {
@@ -105,8 +122,10 @@ static void check_decoder(const GPT *g, const Documents *docs, double expected) 
         double sum = 0.0;
         T = T < g->s.block_size ? T : g->s.block_size;
         for (size_t t = 0; t < T; t++) {
-            if (decoder_append(d, g, (size_t)tokens[t]) || decoder_softmax(d, &g->s, 1.0))
-                fail("an error", g, t, 0.0, 0.0);
+            append_watched(d, g, (size_t)tokens[t]);
+            for (size_t k = 1; k <= g->s.V; k++)
+                if (decoder_softmax(d, &g->s, 1.0, k) || d->n_kept != k)
+                    fail("an error", g, t, (double)k, (double)d->n_kept);
             sum += -log(d->probabilities[tokens[t + 1]]);
         }
         total += sum * (1.0 / (double)T);

@@ -38,7 +38,7 @@ def header_in(path):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "docs.txt").write_text("ann\nbob\ncarol\n")
+    (tmp_path / "docs.txt").write_text("ann\nbob\ncrl\n")
     return tmp_path
 
 
@@ -78,11 +78,20 @@ def test_it_writes_a_page_and_says_what_takes_the_room(folder):
         keyframes == "It keeps where the run stood at the end, and computes all other steps again."
     )
     header = header_in(folder / "a.html")
-    assert header["options"]["steps"] == 6 and header["texts"] == ["ann", "bob", "carol"]
+    assert header["options"]["steps"] == 6 and header["texts"] == ["ann", "bob", "crl"]
     expected = isograd.explain(data=folder / "docs.txt", **OPTIONS)
     assert text.decode() == expected.html
     assert header["command"] == (
         "isograd explain --data docs.txt --steps 6 --n-embd 4 --n-head 2 --block-size 4 --samples 2"
+    )
+
+
+def test_documents_that_are_cut_are_told_of_once(folder):
+    process = run("explain", "--data=docs.txt", *TINY, "--block-size=3", folder=folder)
+    assert (process.returncode, process.stderr) == (
+        0,
+        "isograd: 3 of 3 documents have more than 2 characters and are cut; "
+        "--block-size 4 holds the longest\n",
     )
 
 
@@ -111,7 +120,7 @@ def test_a_page_may_be_replaced_and_nothing_else(folder):
     assert process.stderr == (
         "isograd: 'docs.txt' exists and is no page of isograd explain; name a new file\n"
     )
-    assert (folder / "docs.txt").read_text() == "ann\nbob\ncarol\n"
+    assert (folder / "docs.txt").read_text() == "ann\nbob\ncrl\n"
     assert sorted(path.name for path in folder.iterdir()) == ["docs.txt", "run.html"]
 
 

@@ -16,9 +16,15 @@ from click.core import ParameterSource
 
 from .. import __version__, _start
 from .._backend import backend, compiler, vector_unit
-from ..checks import ACTIVATIONS, KEPT, SCHEDULES, check_temperature, check_whole
-from ..model import DEFAULT_TIER, GPT, TIERS
-from ..text import CharTokenizer
+from ..checks import (
+    ACTIVATIONS,
+    KEPT,
+    SCHEDULES,
+    check_prompt,
+    check_temperature,
+    check_whole,
+)
+from ..model import DEFAULT_TIER, TIERS
 from ..training import Evaluation, evaluate, sample
 from .endings import ending_the_process, giving_up, refusing_bad_input
 
@@ -205,8 +211,8 @@ def train_command(context: click.Context, /, **parameters: Any) -> None:
         print(how_it_goes_on(run, options))
     train_to_the_end(run, options, files)
     print("\n--- inference (new, hallucinated names) ---")
-    samples, temperature = options.run.samples, options.run.temperature
-    print_samples(run.model, run.tokenizer, run.rng, samples, temperature)
+    draw = partial(sample, rng=run.rng, temperature=options.run.temperature)
+    print_samples(partial(draw, run.model, run.tokenizer), options.run.samples)
 
 
 @cli.command("explain")
@@ -233,12 +239,20 @@ def explain_command(context: click.Context, /, **parameters: Any) -> None:
 
 @cli.command("sample")
 @click.argument("checkpoint", type=path)
-@click.option("--samples", default=20, show_default=True, help="documents to invent")
+@click.option("--samples", "--count", default=20, show_default=True, help="documents to invent")
+@click.option("--prompt", default="", help="what they begin with")
+@click.option("--top-k", type=int, help="draw from that many likeliest tokens [default: all]")
 @click.option("--seed", type=int, help="of the random number generator [default: its state there]")
 @click.option("--temperature", default=0.5, show_default=True, help="0 is greedy")
 @tier_option
 def sample_command(
-    checkpoint: str, samples: int, seed: int | None, temperature: float, tier: str
+    checkpoint: str,
+    samples: int,
+    prompt: str,
+    top_k: int | None,
+    seed: int | None,
+    temperature: float,
+    tier: str,
 ) -> None:
     """Invent documents with the model in CHECKPOINT.
 
@@ -250,10 +264,14 @@ def sample_command(
     with refusing_bad_input():
         check_temperature(temperature)
         check_whole("samples", samples, 0)
+        if top_k is not None:
+            check_whole("top_k", top_k, 1)
+        check_prompt(len(loaded.tokenizer.encode(prompt)) - 2, loaded.model.config.block_size)
     rng = random.Random(seed)
     if seed is None:
         rng.setstate(loaded.random_state)
-    print_samples(loaded.model, loaded.tokenizer, rng, samples, temperature)
+    draw = partial(sample, rng=rng, temperature=temperature, prompt=prompt, top_k=top_k)
+    print_samples(partial(draw, loaded.model, loaded.tokenizer), samples)
 
 
 @cli.command("eval")
@@ -320,12 +338,10 @@ def verify_command(seconds: float) -> None:
     sys.exit(status)
 
 
-def print_samples(
-    model: GPT, tokenizer: CharTokenizer, rng: random.Random, samples: int, temperature: float
-) -> None:
+def print_samples(draw: Callable[[], str], samples: int) -> None:
     for i in range(samples):
         with giving_up(f"sample {i + 1} of {samples}"):
-            text = sample(model, tokenizer, rng=rng, temperature=temperature)
+            text = draw()
         print(f"sample {i + 1:2d}: {text}")
 
 

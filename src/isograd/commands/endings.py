@@ -54,7 +54,8 @@ def giving_up(place: object) -> Iterator[None]:
     except MemoryError as error:
         end(f"memory ran out in {place}: {str(error) or 'there is not enough of it'}", 1)
     except (ArithmeticError, ValueError) as error:
-        end(f"numbers left the finite in {place}: {error.args[-1]}", 1)
+        found = error.__cause__ or error  # which `train` says with the step, and `place` does, too
+        end(f"numbers left the finite in {place}: {found.args[-1]}", 1)
 
 
 def end(sentence: str, status: int) -> NoReturn:

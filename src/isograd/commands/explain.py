@@ -14,7 +14,7 @@ from ..explain.plan import Plan, data_of, payload_in, plan_of
 from ..explain.record import Recording, TooLarge, record_run
 from ..files import check_writable
 from .endings import end, ending_unwritable, giving_up, refusing_bad_input
-from .progress import LiveProgress, Pace, Progress
+from .progress import LiveProgress, Pace, Progress, say_what_is_cut
 
 
 def make_page(
@@ -35,6 +35,8 @@ def make_page(
     with refusing_bad_input(output, "write"):
         check_writable(output)
         check_replaceable(output)
+    if not checkpoint:
+        say_what_is_cut(plan.texts, plan.options.block_size)
     recording = recorded(plan)
     with refusing_bad_input():
         plan.check_same_run(recording)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from time import perf_counter
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
 
 BETWEEN_LOOKS = 0.2  # seconds; drawing takes a hundredth of that
 FASTER = 10  # how much faster the next steps may prove than the last ones
+
+
+def say_what_is_cut(docs: Sequence[str], block_size: int) -> None:
+    """Tell of documents that are longer than what a model of `block_size` learns from."""
+    most, longest = block_size - 1, max(map(len, docs))
+    if longest > most:
+        n = sum(len(doc) > most for doc in docs)
+        print(
+            f"isograd: {n:,} of {len(docs):,} documents have more than {most:,} characters and are "
+            f"cut; --block-size {longest + 1} holds the longest",
+            file=sys.stderr,
+        )
 
 
 class Pace:

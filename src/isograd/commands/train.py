@@ -10,7 +10,7 @@ from ..runs import Run, new_run, split
 from ..text import load_docs
 from .endings import giving_up, refusing_bad_input
 from .options import TrainOptions
-from .progress import LiveProgress, Pace, Progress
+from .progress import LiveProgress, Pace, Progress, say_what_is_cut
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
@@ -31,7 +31,9 @@ def set_up(options: TrainOptions, resumed: Checkpoint | None) -> Run:
             run = Run(resumed.model, resumed.tokenizer, resumed.state, rng, docs, held_out)
             check_same_documents(run, resumed, options)
         run.validation_tokens()  # or ValueError
-        return run
+    if not resumed:
+        say_what_is_cut(texts, options.run.block_size)
+    return run
 
 
 def check_same_documents(run: Run, resumed: Checkpoint, options: TrainOptions) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, MutableSequence
+from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from random import Random
 from typing import Any
 
 from . import vector
 from .checks import check_adam, check_adam_state
 from .gpt import Docs, Tokens, Weights, batch_loss, empty_cache, forward
-from .vector import Scalar
+from .vector import Scalar, Vector
 
 
 class Adam:
@@ -139,23 +139,46 @@ def training_step(
 
 
 def sample_tokens(
-    weights: Weights, config: Any, bos: int, rng: Random, temperature: float, vector: Any = vector
+    weights: Weights,
+    config: Any,
+    bos: int,
+    rng: Random,
+    temperature: float,
+    vector: Any = vector,
+    prompt: Tokens = (),
+    top_k: int | None = None,
 ) -> list[int]:
-    """Draw tokens from the model until it ends the document or block_size is reached.
+    """`prompt` and tokens drawn from the model until it ends the document or block_size is reached.
 
-    At temperature 0 the likeliest token is taken, the first of equals, and nothing is drawn.
+    At temperature 0 the likeliest token is taken, the first of equals, and nothing is drawn. With
+    `top_k`, only the that many likeliest are drawn from.
     """
     keys, values = empty_cache(config)
-    token_id, sample = bos, []
+    tokens = [bos, *prompt]
     for pos_id in range(config.block_size):
-        logits = forward(weights, config, token_id, pos_id, keys, values, vector)
+        logits = forward(weights, config, tokens[pos_id], pos_id, keys, values, vector)
+        if pos_id < len(prompt):
+            continue  # what follows is given
         if temperature == 0:
             numbers = [logit.data for logit in logits]
             token_id = numbers.index(max(numbers))
         else:
-            probs = vector.softmax([logit / temperature for logit in logits])
-            token_id = rng.choices(range(len(probs)), weights=[p.data for p in probs])[0]
+            kept = likeliest(logits, len(logits) if top_k is None else top_k)
+            probs = vector.softmax([logits[i] / temperature for i in kept])
+            token_id = rng.choices(kept, weights=[p.data for p in probs])[0]
         if token_id == bos:
             break
-        sample.append(token_id)
-    return sample
+        tokens.append(token_id)
+    return tokens[1:]
+
+
+def likeliest(logits: Vector, k: int) -> Sequence[int]:
+    """The indices of the `k` largest logits, upwards; of equals, the first.
+
+    All of them where one is not a number: nothing can be drawn then, whatever `k` is.
+    """
+    numbers = [logit.data for logit in logits]
+    indices = range(len(numbers))
+    if k >= len(numbers) or any(map(math.isnan, numbers)):
+        return indices
+    return sorted(sorted(indices, key=numbers.__getitem__, reverse=True)[:k])

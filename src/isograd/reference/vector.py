@@ -60,23 +60,29 @@ def rmsnorm(x: Vector) -> list[Scalar]:
     return [xi * scale for xi in x]  # dx_i = scale (dy_i - y_i / n sum over j of y_j dy_j)
 
 
+def attention_weights(q: Vector, keys: Matrix) -> list[Scalar]:
+    """How much one head takes from each position: a probability for each key, from its query.
+
+    Why head_dim**0.5: the sum of head_dim independent products of size 1 is about that large.
+    Undivided, logits would grow with the width until softmax gives all weight to the largest;
+    there its derivative is almost 0, and nothing is learned.
+    """
+    head_dim = len(q)
+    return softmax([dot(q, k) / head_dim**0.5 for k in keys])
+
+
 def attention(q: Vector, keys: Matrix, values: Matrix, n_head: int) -> list[Scalar]:
     """Causal attention (Vaswani et al. 2017) of one position's query to the positions so far.
 
     `q` has n_embd entries, `keys` and `values` one such vector for each position; each of `n_head`
     heads sees its own n_embd / n_head entries. Returns the heads' outputs, n_embd entries.
-
-    Why head_dim**0.5: the sum of head_dim independent products of size 1 is about that large.
-    Undivided, logits would grow with the width until softmax gives all weight to the largest;
-    there its derivative is almost 0, and nothing is learned.
     """
     check_heads(q, keys, values, n_head)
     head_dim = len(q) // n_head
     out = []
     for start in range(0, len(q), head_dim):
         head = slice(start, start + head_dim)
-        logits = [dot(q[head], k[head]) / head_dim**0.5 for k in keys]
-        weights = softmax(logits)
+        weights = attention_weights(q[head], [k[head] for k in keys])
         out += [dot(weights, column) for column in zip(*(v[head] for v in values))]
     return out  # of a head: dv_t = weight_t dy, dweight_t = dot(v_t, dy)
 
