@@ -63,6 +63,29 @@ def test_there_are_examples():
     assert all(expected for name, (_, expected) in EXAMPLES.items() if "README" not in name)
 
 
+def texts(notebook):
+    """What each cell of it printed; and how many pictures it shows."""
+    outputs = [cell.get("outputs", []) for cell in notebook.cells]
+    printed = ["".join(output.get("text", "") for output in cell) for cell in outputs]
+    return printed, sum("image/png" in o.get("data", {}) for cell in outputs for o in cell)
+
+
+@pytest.mark.once
+@pytest.mark.undisturbed
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/notebooks/*.ipynb")), ids=lambda p: p.stem)
+def test_a_notebook_runs(path, tmp_path):
+    """It prints what is stored in it; `python tools/run_notebooks.py` stores it anew."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    notebook = nbformat.read(path, as_version=4)
+    stored = texts(notebook)
+    nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    assert texts(notebook) == stored
+    assert stored[1] >= 5
+
+
 SCRIPT = """
 import random
 from isograd import Value
