@@ -86,14 +86,18 @@ def test_a_notebook_runs(path, tmp_path):
     assert stored[1] >= 5
 
 
-SCRIPT = """
-import random
-from isograd import Value
-print((Value(random.random()) * 2).data)
-"""
+WORDS = "ganges\nindus\nmekong\nnile\nvolga\n"
+FILES = {  # what the pages take to be there
+    "your.txt": WORDS,
+    "own.txt": WORDS,
+    "held_out.txt": WORDS,
+    "space.toml": "[run]\nsteps = 20\n[space]\nlr = [0.01, 0.02]\n",
+    "your_script.py": "from isograd import Value\nprint((Value(2.0) * 3).data)\n",
+}
 SHORTER = {  # what takes long says the same about fewer steps
     "isograd verify": "isograd verify --seconds 1",
     "--plain --steps 50": "--plain --steps 3",
+    "trials = 100": "trials = 4",
 }
 
 
@@ -102,12 +106,14 @@ SHORTER = {  # what takes long says the same about fewer steps
 @pytest.mark.parametrize("path", [path for path in PAGES if COMMANDS.search(read(path))])
 def test_the_commands_run(path, tmp_path):
     """Those in blocks and those within sentences, in the page's order, all in one folder."""
-    commands = "\n".join(block or inline for block, inline in COMMANDS.findall(read(path)))
+    text = read(path)
     for long, short in SHORTER.items():
-        commands = commands.replace(long, short)
-    for name in ("your.txt", "own.txt", "held_out.txt"):
-        (tmp_path / name).write_text("ganges\nindus\nmekong\nnile\nvolga\n")
-    (tmp_path / "your_script.py").write_text(SCRIPT)
+        text = text.replace(long, short)
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content)
+    for space in re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        (tmp_path / "space.toml").write_text(space)
+    commands = "\n".join(block or inline for block, inline in COMMANDS.findall(text))
     if "--checkpoint run.safetensors" not in commands:
         commands = "isograd train --checkpoint run.safetensors --steps 20\n" + commands
     shell = f'isograd() {{ "{sys.executable}" -m isograd "$@"; }}\n{commands}'
