@@ -2,8 +2,11 @@
 
 import copy
 import math
+import os
 import pickle
 import random
+import subprocess
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -220,9 +223,8 @@ def test_gradients_are_those_of_the_loss(tier):
         assert expected == [[bits(x) for x in row] for row in gradients[name].tolist()]
 
 
+@pytest.mark.parametrize("tier", isograd.model.GRAPH_TIERS)
 def test_gradients_leave_those_of_the_values_alone(tier):
-    if tier == "native":
-        pytest.skip("it has no Values")
     model, tokens = new_model(tier), TOKENIZER.encode("abc")
     loss = model.loss(tokens)
     loss.backward()
@@ -261,6 +263,34 @@ def test_questions_do_not_disturb_a_run(tier):
     assert asked.read_data() == plain.read_data()
     assert len(heard) == 4 and heard[0] != heard[1]
     assert heard[-1] == plain.gradients(docs[0])["wte"].tolist()
+
+
+ASKED_UNDERWAY = """
+import copy, random, isograd
+tokenizer = isograd.CharTokenizer(["ab"])
+docs, others = [tokenizer.encode("ab")], []
+model = isograd.GPT(isograd.GPTConfig(3, n_embd=2, n_head=1), rng=random.Random(1))
+
+
+def ask(step, loss):
+    others.append(copy.deepcopy(model))
+    assert others[0].gradients(docs[0]) == model.gradients(docs[0])
+
+
+isograd.train(model, docs, 1, callback=ask)
+isograd.train(others[0], docs, 1)
+print(isograd.backend)
+"""
+
+
+def test_a_run_is_asked_underway_without_the_extension_too():
+    process = subprocess.run(
+        [sys.executable, "-c", ASKED_UNDERWAY],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ISOGRAD_BACKEND": "python"},
+    )
+    assert (process.stdout, process.stderr) == ("python\n", "")
 
 
 def test_gradients_wait_for_the_end_of_another_threads_run(tier):
@@ -413,6 +443,22 @@ def test_a_run_that_diverges_names_its_step(tier):
     assert f"in step {state.steps + 1} of 50" in str(caught.value)
 
 
+def test_an_error_of_the_documents_stays_as_it_is(tier):
+    class Lost(ValueError):
+        pass
+
+    class Docs(list):
+        def __getitem__(self, i):
+            if lost:
+                raise Lost
+            return super().__getitem__(i)
+
+    lost = []
+    with pytest.raises(Lost):
+        docs = Docs([TOKENIZER.encode("ab")])
+        isograd.train(new_model(tier), docs, 3, callback=lambda *step: lost.append(step))
+
+
 # Copies
 
 
@@ -468,6 +514,14 @@ def test_a_state_is_copied_in_the_middle_of_a_run(tier, copied):
     isograd.train(other, docs, 5, state=other_state)
     assert [*other.read_data()] == [*model.read_data()]
     assert other_state.losses == state.losses
+
+
+@needs_native
+def test_a_native_model_goes_nowhere_without_its_tier(monkeypatch):
+    pickled = pickle.dumps(new_model("native"))
+    monkeypatch.setattr(isograd.model, "TIERS", ("fused", "value", "reference"))
+    with pytest.raises(ValueError, match="tier must be one of fused, value, reference, not 'nat"):
+        pickle.loads(pickled)
 
 
 def trained(model):

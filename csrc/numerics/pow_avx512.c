@@ -104,11 +104,9 @@ void pow_many_avx512(double *power, const double *x, size_t n, Power p, const No
     case POW_MINUS_1:
         powers(power, x, n, POW_MINUS_1, noted);
         break;
-    case POW_MINUS_2:
+    default:
+        assert(p == POW_MINUS_2);
         powers(power, x, n, POW_MINUS_2, noted);
-        break;
-    case POW_2:
-        assert(0 && "pow_many takes these elsewhere");
         break;
     }
 }

@@ -119,3 +119,6 @@ else:
         def beside(self, run: Callable[[], T]) -> T:
             """The same; during a call of this very thread, what `run()` returns."""
             return run() if self.taken == get_ident() else self(run)
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return OneAtATime, ()

@@ -1,4 +1,4 @@
-# Part of _native.pyx: the weight matrices of a model, as users hold them.
+"""Part of _native.pyx: the weight matrices of a model, as users hold them."""
 
 cdef char *DOUBLE = b"d"
 

@@ -13,7 +13,6 @@ from cpython.buffer cimport (
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.pythread cimport PyThread_get_thread_ident
-from libc.math cimport INFINITY
 from libc.stdint cimport SIZE_MAX, int32_t
 
 from itertools import chain, islice
@@ -271,8 +270,9 @@ cdef class NativeGPT:
 
         Step i learns from docs[(i * batch_size + b) % len(docs)] for b below batch_size, at the
         rate reference.learning_rate(i, steps, lr, schedule, warmup), as reference.Adam does, and
-        appends its loss to `losses`. The moments go on from what they are. At most `threads` threads work together, as long as one alone is not faster;
-        `cautious` lets one begin alone, otherwise they begin together.
+        appends its loss to `losses`. The moments go on from what they are. At most `threads`
+        threads work together, as long as one alone is not faster; `cautious` lets one begin alone,
+        otherwise they begin together.
 
         On one thread it can note the calls of libm in `calls` and append a digest of the weights
         after each step to `digests`. With `briefly` it may return after some hundredths of a
@@ -375,11 +375,12 @@ cdef class NativeGPT:
         A position after the other, each in the order of reference.questions.watch.
         """
         cdef Decoder decoder = Decoder(self)
-        cdef size_t n = len(tokens), n_heads = self.g.s.L * self.g.s.H
-        cdef array.array vectors = zeros(<double>n * <double>n_vectors(&self.g.s))
-        cdef array.array heads = zeros(<double>n_heads * <double>n * (<double>n + 1) / 2)
+        tokens, zero = tuple(tokens), array.array("d", [0.0])
+        n, n_heads = len(tokens), self.g.s.L * self.g.s.H
+        cdef array.array vectors = zero * (n * <object>n_vectors(&self.g.s))
+        cdef array.array heads = zero * (<object>n_heads * (n * (n + 1) // 2))
         decoder.d.vectors, decoder.d.heads = vectors.data.as_doubles, heads.data.as_doubles
-        for token in tuple(tokens)[:n]:
+        for token in tokens:
             PyErr_CheckSignals()
             decoder.append(token)
         return vectors, heads
@@ -413,13 +414,6 @@ cdef size_t how_many(top_k) except 0:
         return SIZE_MAX
     check_whole("top_k", top_k, 1)
     return top_k
-
-
-cdef array.array zeros(double n):
-    """`n` doubles. Raises MemoryError for more than there can be."""
-    if n > <double>(SIZE_MAX // 64):
-        raise MemoryError
-    return array.clone(array.array("d"), <Py_ssize_t>n, zero=True)
 
 
 cdef class Decoder:

@@ -202,9 +202,9 @@ def train_on(engine: NativeEngine | GraphEngine, n: int) -> None:
         if type(error) not in (OverflowError, ZeroDivisionError, ValueError):
             raise
         step, steps = engine.state.steps + 1, engine.recipe.steps
+        reason = error.args[-1] if error.args else "no reason given"
         raise type(error)(
-            f"numbers left the finite in step {step} of {steps}: {error.args[-1]}; "
-            "a smaller lr may help"
+            f"numbers left the finite in step {step} of {steps}: {reason}; a smaller lr may help"
         ) from error
 
 
@@ -274,17 +274,25 @@ class Judge:
     def loss(self) -> float:
         """The validation loss, infinite where a document has no probability at all."""
         try:
-            return evaluate(self.model, self.docs).loss
+            return mean(self.model.weights.losses(self.docs))
         except (ArithmeticError, ValueError):
             return math.inf
 
     def go_back(self, engine: NativeEngine | GraphEngine) -> None:
         """Leave weights and state as they were at the best step, if that is known."""
-        if self.best and self.best_step < self.state.steps:
-            engine.write(self.best)
-            del self.state.losses[self.best_step :]
-            past = self.state.validation
-            del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
+        if not self.best or self.best_step == self.state.steps:
+            return
+        try:
+            self.put_back(engine, self.best)
+        except BaseException:  # Ctrl-C: not in part
+            self.put_back(engine, self.best)
+            raise
+
+    def put_back(self, engine: NativeEngine | GraphEngine, best: Numbers) -> None:
+        engine.write(best)
+        del self.state.losses[self.best_step :]
+        past = self.state.validation
+        del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
 
 
 def processors() -> int:
@@ -414,9 +422,12 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     counts = [min(model.config.block_size, len(doc) - 1) for doc in docs]
     losses = model.weights.losses(docs)
     nats = math.fsum(map(float.__mul__, losses, map(float, counts))) / sum(counts)
-    return Evaluation(
-        len(docs), sum(counts), math.fsum(losses) / len(docs), nats, nats / math.log(2)
-    )
+    return Evaluation(len(docs), sum(counts), mean(losses), nats, nats / math.log(2))
+
+
+def mean(losses: Sequence[float]) -> float:
+    """Rounds the sum once."""
+    return math.fsum(losses) / len(losses)
 
 
 def sample(
