@@ -1,6 +1,7 @@
 # make demo      train on the names and invent 20 more
 # make test      the test suite
-# make bench     reference against compiled, in one run
+# make study     how fast, and why, on this machine: a page with pictures in build/study; QUICK=1 takes two
+#                minutes, PEERS=1 installs NumPy, Numba, JAX and PyTorch to compare with
 # make lint      style, types, C warnings, and which part may know which; changes nothing
 # make format    apply the style
 # make sanitize  the tests that need it, under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -16,10 +17,12 @@ BIN = $(VENV)/bin
 SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 	$(shell find src csrc -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name '*.[ch]'))
 
+comma := ,
+
 # One linter's complaint keeps no other from running.
 LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format check-c
 
-.PHONY: demo test bench lint format sanitize coverage clean $(LINTERS)
+.PHONY: demo test study lint format sanitize coverage clean $(LINTERS)
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
@@ -34,8 +37,9 @@ test: $(VENV)/installed-test $(and $(shell command -v npm;),$(shell command -v c
 $(DRIVER): tests/explain/package-lock.json
 	-npm ci --prefix tests/explain --silent --no-audit --no-fund
 
-bench: $(VENV)/installed-bench
-	$(BIN)/python bench/run.py
+# STUDY holds sections and options, such as STUDY='ladder limit'.
+study: $(VENV)/installed-bench$(if $(PEERS),$(comma)peers)
+	$(BIN)/python bench/study.py $(if $(QUICK),--quick) $(STUDY)
 
 lint:
 	@$(MAKE) --no-print-directory --keep-going $(LINTERS)

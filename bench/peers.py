@@ -1,38 +1,34 @@
-"""The native training step next to other libraries, in one run, in Markdown.
+"""The native training step next to other libraries.
 
-`python bench/peers.py [--quick]`. task.py says what is computed. libraries.py and by_hand.py hold
-the steps. This file decides on sizes and rounds, checks the losses and prints. A library that is
-not there is left out, with the reason.
+task.py says what is computed. libraries.py and by_hand.py hold the steps. This file decides on
+sizes and turns and checks the losses. A library that is not there is left out, with the reason.
 
 The machine is assumed to be noisy. So each library has a process of its own for every number of
-threads, the processes take short turns, and a figure is the median of the turns. Each library is
-shown with the number of threads that suits it better. Run the study on a quiet machine: where
-others use the cores, two threads that wait for each other are slow.
+threads, and the processes take short turns. Each library is shown with the number of threads that
+suits it better. Where others use the cores, two threads that wait for each other are slow.
 """
 
-import argparse
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib import import_module
 from importlib.metadata import version
-from multiprocessing.managers import BaseManager
 from statistics import median
 
 import libraries
-from report import SPAWN, announced, fresh, machine, note, ratio, table
+from document import Section
+from report import figure, fresh, kept, ratio
 from task import SCHEDULE, Task
 
 OURS = ("isograd", "float64")
 PEERS = {  # the module to import for each column
-    ("pytorch", "float64"): "torch",
-    ("pytorch", "float32"): "torch",
-    ("jax", "float64"): "jax",
-    ("jax", "float32"): "jax",
     ("numpy", "float64"): "numpy",
     ("numba", "float64"): "numba",
+    ("jax", "float64"): "jax",
+    ("pytorch", "float64"): "torch",
+    ("jax", "float32"): "jax",
+    ("pytorch", "float32"): "torch",
 }
-THREADS = {"isograd": (1, 2), "pytorch": (1, 2), "jax": (1, 2), "numpy": (1, 2), "numba": (1,)}
+NAMES = {"numpy": "NumPy", "numba": "Numba", "jax": "JAX", "torch": "PyTorch"}
+ONE_THREAD = ("numba",)
 TASKS = (
     Task(16, steps=1000),
     Task(64, steps=1000),
@@ -41,19 +37,16 @@ TASKS = (
     Task(128, n_layer=4, block_size=64, steps=20),
 )
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}  # relative, of the losses of the first 5 steps
-BATCH_SIZE = 32
+START_UP = {"numpy": 0.5, "numba": 9, "jax": 2.5, "torch": 4}  # seconds, with compilation
 
 
-class Worker(BaseManager):
-    """A process that keeps a Peer between its turns."""
-
-
-Worker.register("Peer", libraries.Peer)
+class AnotherComputation(Exception):
+    """The losses of another library differ by more than is allowed."""
 
 
 def label(task):
     layers = "1 layer" if task.n_layer == 1 else f"{task.n_layer} layers"
-    return f"n_embd {task.n_embd}, {layers}, block {task.block_size}"
+    return f"width {task.n_embd}, {layers}, block {task.block_size}"
 
 
 def missing(module):
@@ -65,28 +58,10 @@ def missing(module):
     return None
 
 
-def available():
-    """The columns of PEERS whose library can be imported; says which cannot, and why."""
+def missing_ones():
+    """The libraries that cannot be imported, and why."""
     reasons = {module: fresh(missing, module) for module in dict.fromkeys(PEERS.values())}
-    for module, reason in reasons.items():
-        if reason is not None:
-            note(f"Left out: {module} ({reason}).")
-    return [column for column, module in PEERS.items() if reasons[module] is None]
-
-
-def take_turns(variants, rounds, seconds, title):
-    """{(library, dtype, task, threads): ([microseconds a step in each round], losses)}."""
-    measured = {variant: ([], None) for variant in variants}
-    with ExitStack() as stack:
-        peers = {}
-        for library, dtype, task, threads in variants:
-            worker = stack.enter_context(Worker(ctx=SPAWN))
-            peers[library, dtype, task, threads] = worker.Peer(library, task, dtype, threads)
-        for _ in announced(rounds, title):
-            for variant, peer in peers.items():
-                microseconds, losses = peer.turn(seconds)
-                measured[variant] = ([*measured[variant][0], microseconds], losses)
-    return measured
+    return {module: reason for module, reason in reasons.items() if reason is not None}
 
 
 def difference(losses, ours):
@@ -94,100 +69,119 @@ def difference(losses, ours):
     return max(abs(a - b) / b for a, b in zip(losses[:5], ours[:5]))
 
 
-def better(measured, column, task):
-    """The microseconds of each round with the better number of threads, and the table's cell."""
-    by_threads = {threads: measured[(*column, task, threads)][0] for threads in THREADS[column[0]]}
-    threads, times = min(by_threads.items(), key=lambda item: median(item[1]))
-    return times, f"{median(times):,.0f} ({threads})"
+class Comparison:
+    """What is compared: columns (library, dtype), at sizes, with numbers of threads."""
+
+    def __init__(self, plan, columns):
+        self.plan, self.columns, self.tasks = plan, [OURS, *columns], TASKS[: plan.peers]
+        self.times = {}  # microseconds a step of each turn, by column, task, threads
+        self.worst = dict.fromkeys(columns, 0.0)
+
+    def threads(self, column):
+        return (1,) if column[0] in ONE_THREAD else self.plan.threads
+
+    def measure(self, turns):
+        for task in self.tasks:
+            variants = [(c, task, n) for c in self.columns for n in self.threads(c)]
+            losses = {}
+            with ExitStack() as stack:
+                peers = {
+                    (column, task, n): kept(stack, libraries.Peer, column[0], task, column[1], n)
+                    for column, task, n in variants
+                }
+                for _ in turns(self.plan.rounds, label(task)):
+                    for variant, peer in peers.items():
+                        microseconds, losses[variant] = peer.turn(self.plan.seconds)
+                        self.times.setdefault(variant, []).append(microseconds)
+            for (column, _, _), theirs in losses.items():
+                if column != OURS:
+                    far = difference(theirs, losses[OURS, task, 1])
+                    self.worst[column] = max(self.worst[column], far)
+        for column, far in self.worst.items():
+            if far > TOLERANCE[column[1]]:
+                raise AnotherComputation(
+                    f"{title(column)} is off by {far:.1e}: this is not the same computation"
+                )
+
+    def better(self, column, task):
+        """The turns with the better number of threads, and that number."""
+        by_threads = {n: self.times[column, task, n] for n in self.threads(column)}
+        threads, times = min(by_threads.items(), key=lambda item: median(item[1]))
+        return times, threads
 
 
-def compare(rounds, seconds):
-    """One document a step: the table of all sizes and libraries."""
-    columns = available()
-    titles = [f"{PEERS[column]} {version(PEERS[column])} {column[1]}" for column in columns]
-    rows = [("µs a step", "isograd float64", *titles, "best float64 peer / isograd")]
-    worst = dict.fromkeys(columns, 0.0)
-    for task in TASKS:
-        variants = [
-            (*column, task, threads)
-            for column in [OURS, *columns]
-            for threads in THREADS[column[0]]
-        ]
-        measured = take_turns(variants, rounds, seconds, label(task))
-        our_losses = measured[(*OURS, task, 1)][1]
-        our_times, our_cell = better(measured, OURS, task)
-        cells, best = [our_cell], None
-        for column in columns:
-            times, cell = better(measured, column, task)
-            cells.append(cell)
-            for threads in THREADS[column[0]]:
-                losses = measured[(*column, task, threads)][1]
-                worst[column] = max(worst[column], difference(losses, our_losses))
-            if column[1] == "float64" and (best is None or median(times) < median(best)):
-                best = times
-        rows.append((label(task), *cells, ratio(best, our_times) if best else "-"))
-        print(" | ".join(rows[-1]), file=sys.stderr)
-    print("## One step of one document")
-    table(*rows)
-    note(
-        f"Medians of {rounds} turns; a turn takes the first steps of a schedule of {SCHEDULE:,}, "
-        "as often as fits. In brackets the number of threads, the better of 1 and 2; Numba has "
-        "one. Ratios are taken turn by turn: the median, the lowest and the highest. "
-        "Block 16: the first names, about 7 positions; block 64: names joined to 64 positions. "
-        "Compilation and the making of tensors are not timed."
-    )
-    print("## The same computation")
-    agreement = [("", "largest relative difference from isograd's losses, steps 1 to 5", "allowed")]
-    for column, title in zip(columns, titles):
-        agreement.append((title, f"{worst[column]:.1e}", f"{TOLERANCE[column[1]]:.0e}"))
-    table(*agreement)
-    return all(worst[column] <= TOLERANCE[column[1]] for column in columns)
+def title(column):
+    """A column's heading, such as "JAX float32"."""
+    return "isograd" if column == OURS else f"{NAMES[PEERS[column]]} {column[1]}"
 
 
-def batches(rounds, seconds):
-    """isograd alone: what a second thread does for a batch, and what a second process can do."""
-    rows = [
-        (
-            "documents a second",
-            "1 thread",
-            "2 threads",
-            "2 processes",
-            "2 threads / 1 thread",
-            "2 threads / 2 processes",
-        )
+def measure(plan, turns):
+    """The section."""
+    section = Section("peers", "Next to other libraries")
+    reasons = missing_ones()
+    columns = [c for c, m in PEERS.items() if m not in reasons and c[1] in plan.dtypes]
+    if reasons:
+        names = "; ".join(f"{NAMES[module]} ({reason})" for module, reason in reasons.items())
+        section.say(f"Left out: {names}. `make study PEERS=1` installs all of them.")
+    if not columns:
+        return section
+    comparison = Comparison(plan, columns)
+    comparison.measure(turns)
+    pictured = [
+        (label(task), {title(c): median(comparison.better(c, task)[0]) for c in comparison.columns})
+        for task in comparison.tasks
     ]
-    for task in TASKS:
-        batch = task._replace(steps=max(1, task.steps // 10), batch_size=BATCH_SIZE)
-        speeds = []  # of each round: with 1 thread, with 2, in 2 processes at the same time
-        with ExitStack() as stack:
-            workers = [stack.enter_context(Worker(ctx=SPAWN)) for _ in range(3)]
-            one, other = (worker.Peer(OURS[0], batch, OURS[1], 1) for worker in workers[:2])
-            both = workers[2].Peer(OURS[0], batch, OURS[1], 2)
-
-            def speed(peer):
-                return 1e6 * BATCH_SIZE / peer.turn(seconds)[0]
-
-            at_once = stack.enter_context(ThreadPoolExecutor())
-            for _ in announced(rounds, f"batch of {BATCH_SIZE}, {label(task)}"):
-                speeds.append((speed(one), speed(both), sum(at_once.map(speed, (one, other)))))
-        single, threads, processes = zip(*speeds)
-        cells = (f"{median(each):,.0f}" for each in (single, threads, processes))
-        rows.append((label(task), *cells, ratio(threads, single), ratio(threads, processes)))
-    print(f"## isograd with batch_size={BATCH_SIZE}")
-    table(*rows)
-    note("Two processes at the same time, of one thread each, show what the machine has to give.")
+    section.picture("Microseconds a step by library", "dots", pictured, "µs a step")
+    section.table(rows_of(comparison))
+    section.say(notes(plan, columns))
+    section.table(agreement(comparison))
+    raw = [("library", "size", "threads", "turn", "microseconds a step")]
+    for (column, task, threads), times in comparison.times.items():
+        name = title(column)
+        raw += [(name, label(task), threads, i + 1, us) for i, us in enumerate(times)]
+    section.raw("peers.csv", raw)
+    return section
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Measure isograd next to other libraries.")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter turns")
-    rounds, seconds = (2, 0.05) if parser.parse_args().quick else (5, 0.15)
-    machine()
-    agree = compare(rounds, seconds)
-    batches(rounds, seconds)
-    if not agree:
-        sys.exit("the losses differ by more than is allowed: these are not the same computation")
+def rows_of(comparison):
+    headings = map(title, comparison.columns)
+    rows = [("µs a step", *headings, "best float64 peer / isograd")]
+    for task in comparison.tasks:
+        found = {c: comparison.better(c, task) for c in comparison.columns}
+        cells = (f"{figure(median(times))} ({threads})" for times, threads in found.values())
+        peers = [times for c, (times, _) in found.items() if c != OURS and c[1] == "float64"]
+        best = min(peers, key=median, default=None)
+        rows.append((label(task), *cells, ratio(best, found[OURS][0]) if best else "-"))
+    return rows
 
 
-if __name__ == "__main__":
-    main()
+def notes(plan, columns):
+    versions = dict.fromkeys(f"{NAMES[m]} {version(m)}" for m in (PEERS[c] for c in columns))
+    better = f"the better of {' and '.join(map(str, plan.threads))}"
+    tried = better if len(plan.threads) > 1 else "always one in this study"
+    return (
+        f"{', '.join(versions)}. Medians of {plan.rounds} turns, one document a step; a turn "
+        f"takes the first steps of a schedule of {SCHEDULE:,}, as often as fits. In brackets the "
+        f"number of threads, {tried}; Numba has one. Ratios are taken turn by turn: "
+        "the median, the lowest and the highest. Block 16: the first names, about 7 positions; "
+        "block 64: names joined to 64 positions. Compilation and the making of tensors are not "
+        "timed. Ours are the reference's bits; the others compute the same to within rounding:"
+    )
+
+
+def agreement(comparison):
+    heading = "largest relative difference from isograd's losses, steps 1 to 5"
+    rows = [("", heading, "allowed")]
+    for column, far in comparison.worst.items():
+        rows.append((title(column), f"{far:.1e}", f"{TOLERANCE[column[1]]:.0e}"))
+    return rows
+
+
+def expected(plan, pace):
+    reasons = missing_ones()
+    columns = [c for c, m in PEERS.items() if m not in reasons and c[1] in plan.dtypes]
+    begin = sum(
+        START_UP[PEERS[c]] * (1 if c[0] in ONE_THREAD else len(plan.threads)) for c in columns
+    )
+    turns = plan.rounds * len(columns) * len(plan.threads) * 2 * plan.seconds
+    return plan.peers * (begin + turns) if columns else 0.1
