@@ -90,9 +90,17 @@ def split(
         return docs, []
     if isinstance(options.validation, str):
         return docs, load_docs(options.validation) if others is None else list(others)
-    n = max(1, round(len(docs) * options.validation))
-    if n >= len(docs):
-        raise ValueError(
-            f"validation {options.validation} of {len(docs)} documents leaves none to learn from"
-        )
+    n = n_held_out(options, len(docs))
     return docs[:-n], docs[-n:]
+
+
+def n_held_out(options: RunOptions, n: int) -> int:
+    """How many of `n` documents are held out: the last ones, once they are shuffled."""
+    if options.validation is None or isinstance(options.validation, str):
+        return 0
+    found = max(1, round(n * options.validation))
+    if found >= n:
+        raise ValueError(
+            f"validation {options.validation} of {n} documents leaves none to learn from"
+        )
+    return found
