@@ -117,4 +117,5 @@ def test_the_commands_run(path, tmp_path):
     if "--checkpoint run.safetensors" not in commands:
         commands = "isograd train --checkpoint run.safetensors --steps 20\n" + commands
     shell = f'isograd() {{ "{sys.executable}" -m isograd "$@"; }}\n{commands}'
-    run(["sh", "-e", "-c", shell], tmp_path)
+    printed = run(["sh", "-e", "-c", shell], tmp_path)
+    assert all(words in printed for words in re.findall(r"&& echo (.*)", commands))
