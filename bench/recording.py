@@ -14,12 +14,13 @@ from report import announced, fresh, machine, note, ratio, table
 
 from isograd import GPT, CharTokenizer, load_docs, train
 from isograd._native import set_vector_unit
-from isograd.explain.record import Options, record_run
+from isograd.explain.record import record_run
+from isograd.options import RunOptions
 
 RUNS = {
-    "default, 1,000 steps": Options(samples=0),
-    "one step": Options(steps=1, samples=0),
-    "100 steps of 8 documents, 2 layers of width 64": Options(
+    "default, 1,000 steps": RunOptions(samples=0),
+    "one step": RunOptions(steps=1, samples=0),
+    "100 steps of 8 documents, 2 layers of width 64": RunOptions(
         steps=100, batch_size=8, n_layer=2, n_embd=64, samples=0
     ),
 }

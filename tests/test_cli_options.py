@@ -12,7 +12,7 @@ from isograd.options import RunOptions, stored_options
 from isograd.runs import new_run
 
 NAMES = ["ana", "bea", "abe", "ada", "dab", "cab", "dede", "eda", "bade", "bed"]
-SMALL = ["--n-embd=4", "--n-head=2", "--block-size=4", "--lr=0.05", "--samples=2", "--steps=12"]
+SMALL = ["--n-embd=4", "--n-head=2", "--block-size=5", "--lr=0.05", "--samples=2", "--steps=12"]
 EVERYTHING = [
     *("--activation=relu2", "--tie-weights", "--init-std=0.5", "--schedule=cosine", "--warmup=3"),
     *("--beta1=0.9", "--beta2=0.95", "--eps=1e-6", "--weight-decay=0.1", "--clip-norm=0.5"),
@@ -45,7 +45,7 @@ def test_every_option_reaches_the_run(data, tmp_path, tier):
     found = loaded(kept)
     options = stored_options(found.options, found.model.config)
     assert options == RunOptions(
-        *(12, 1, 42, 1, 4, 2, 4, "relu2", True, 0.5, 0.05, "cosine", 3, 0.9, 0.95, 1e-6, 0.1, 0.5),
+        *(12, 1, 42, 1, 4, 2, 5, "relu2", True, 0.5, 0.05, "cosine", 3, 0.9, 0.95, 1e-6, 0.1, 0.5),
         *(0.2, 4, "best", None, 0.5, 2),
     )
     expected = new_run(options, NAMES, tier="reference")
@@ -104,7 +104,7 @@ def test_a_finished_run_is_extended(data, tmp_path, tier, schedule):
     again = run("train", "--resume", kept, "--steps=23", *files)
     assert again.returncode == 0
 
-    options = RunOptions(steps=12, n_embd=4, n_head=2, block_size=4, lr=0.05, schedule=schedule)
+    options = RunOptions(steps=12, n_embd=4, n_head=2, block_size=5, lr=0.05, schedule=schedule)
     expected = new_run(options, NAMES, tier="reference")
     rates = list(map(options.learning_rate, range(12)))
     expected.train(options)

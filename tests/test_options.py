@@ -158,3 +158,16 @@ def test_the_first_of_two_errors_is_raised(tier, docs):
     expected = error("reference")
     assert expected in (OverflowError, ValueError)
     assert [error(tier, threads) for threads in (1, 2, 3)] == [expected] * 3
+
+
+def test_a_run_remembers_every_number_of_steps_that_it_was_to_have():
+    first = RunOptions(steps=10)
+    second = first.extended_at(4, 20)
+    assert second.extended == ((4, 10),)
+    assert second.extended_at(4, 30).extended == ((4, 10),)
+    assert second.extended_at(4, 10) == first
+    assert second.extended_at(3, 40).extended == ((3, 10),)
+    third = second.extended_at(7, 30)
+    assert third.extended == ((4, 10), (7, 20))
+    assert list(map(third.steps_at, range(10))) == [10] * 4 + [20] * 3 + [30] * 3
+    assert first.extended_at(0, 30) == RunOptions(steps=30)

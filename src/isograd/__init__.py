@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoint, docs_sha256, load_checkpoint, save_checkpoint
     from .drawing import draw, operation
     from .explain import Explanation, explain
+    from .sweep import sweep
 
 __version__ = "0.1.0"
 
@@ -57,6 +58,7 @@ __all__ = [
     "sample",
     "save_checkpoint",
     "softmax",
+    "sweep",
     "train",
 ]
 
@@ -72,8 +74,8 @@ LATER = {
 
 def __getattr__(name: str) -> Any:
     """Imports some modules when someone first asks for them: that of checkpoints takes 10 ms."""
-    if name == "explain":  # the package itself can be called
-        return import_module(".explain", __name__)
+    if name in ("explain", "sweep"):  # the package itself can be called
+        return import_module(f".{name}", __name__)
     if name in LATER:
         return getattr(import_module(f".{LATER[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -94,16 +94,20 @@ class RunOptions:
 
     def learning_rate(self, step: int) -> float:
         """The rate in the step `step`, counted from 0."""
-        steps = next((former for end, former in self.extended if step < end), self.steps)
-        return learning_rate(step, steps, self.lr, self.schedule, self.warmup)
+        return learning_rate(step, self.steps_at(step), self.lr, self.schedule, self.warmup)
+
+    def steps_at(self, step: int) -> int:
+        """The number of steps that the run was to have when it did the step `step`."""
+        return next((former for end, former in self.extended if step < end), self.steps)
 
     def extended_at(self, step: int, steps: int) -> RunOptions:
         """The same, but of a run that has `steps` in all from the step `step` on."""
         if steps == self.steps:
             return self
-        former = [pair for pair in self.extended if pair[0] < step]
-        extended = (*former, (step, self.steps)) if step else ()
-        return replace(self, steps=steps, extended=extended)
+        extended = [pair for pair in self.extended if pair[0] < step]
+        if step and self.steps_at(step - 1) != steps:
+            extended.append((step, self.steps_at(step - 1)))
+        return replace(self, steps=steps, extended=tuple(extended))
 
     def kept(self) -> dict[str, Any]:
         """Those that a checkpoint keeps beside the model's configuration."""

@@ -33,15 +33,14 @@ class Run(NamedTuple):
         callback: Callable[[int, float], object] | None = None,
         **others: Any,
     ) -> list[float]:
-        """Train to the end, as `isograd.train` does; `others` are for it."""
+        """Train to the end, as `isograd.train` does; `others` are for it.
+
+        Whoever has the tokens already may give `docs` and `validation`, too.
+        """
+        if "docs" not in others:
+            others |= {"docs": self.tokens(options), "validation": self.validation_tokens()}
         return train(
-            self.model,
-            self.tokens(options),
-            callback=callback,
-            validation=self.validation_tokens(),
-            state=self.state,
-            **options.of_train(),
-            **others,
+            self.model, callback=callback, state=self.state, **options.of_train(), **others
         )
 
     def documents(self, options: RunOptions) -> list[str]:
@@ -74,7 +73,18 @@ def new_run(
     """
     rng = Random(options.seed)
     docs, held_out = split(options, texts, rng, others)
-    tokenizer = CharTokenizer(texts)
+    return run_on(options, docs, held_out, CharTokenizer(texts), rng, tier)
+
+
+def run_on(
+    options: RunOptions,
+    docs: list[str],
+    held_out: list[str],
+    tokenizer: CharTokenizer,
+    rng: Random,
+    tier: str = DEFAULT_TIER,
+) -> Run:
+    """The run on documents that `split` has made of `rng`, which draws the weights next."""
     config = options.config(tokenizer.vocab_size)
     model = GPT(config, rng=rng, tier=tier, init_std=options.init_std)
     return Run(model, tokenizer, TrainingState(model.num_params), rng, docs, held_out)
@@ -90,9 +100,17 @@ def split(
         return docs, []
     if isinstance(options.validation, str):
         return docs, load_docs(options.validation) if others is None else list(others)
-    n = max(1, round(len(docs) * options.validation))
-    if n >= len(docs):
-        raise ValueError(
-            f"validation {options.validation} of {len(docs)} documents leaves none to learn from"
-        )
+    n = n_held_out(options, len(docs))
     return docs[:-n], docs[-n:]
+
+
+def n_held_out(options: RunOptions, n: int) -> int:
+    """How many of `n` documents are held out: the last ones, once they are shuffled."""
+    if options.validation is None or isinstance(options.validation, str):
+        return 0
+    found = max(1, round(n * options.validation))
+    if found >= n:
+        raise ValueError(
+            f"validation {options.validation} of {n} documents leaves none to learn from"
+        )
+    return found

@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, MutableSequence, Sequence
 from operator import itemgetter
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from . import reference
 from .checks import (
@@ -232,6 +232,13 @@ class Numbers(NamedTuple):
     v: Any
 
 
+class Movable(Protocol):
+    """What holds these numbers."""
+
+    def read(self) -> Numbers: ...
+    def write(self, numbers: Numbers) -> None: ...
+
+
 class Judge:
     """Looks at the validation loss every now and then, and remembers where it was least."""
 
@@ -249,7 +256,7 @@ class Judge:
         self.best: Numbers | None = None  # those after the step best_step
         self.best_step = 0
 
-    def begin(self, engine: NativeEngine | GraphEngine) -> None:
+    def begin(self, engine: Movable) -> None:
         """Remember where the run stands, if it has not been better."""
         if self.state.steps and self.state.best_step() == self.state.steps:
             self.best, self.best_step = engine.read(), self.state.steps
@@ -258,7 +265,7 @@ class Judge:
         """The next step after which to look."""
         return min(self.steps, (step // self.eval_every + 1) * self.eval_every)
 
-    def is_enough(self, engine: NativeEngine | GraphEngine) -> bool:
+    def is_enough(self, engine: Movable) -> bool:
         """Look, if it is time to; whether patience is at an end."""
         step, past = self.state.steps, self.state.validation
         if step % self.eval_every and step != self.steps:
@@ -278,7 +285,7 @@ class Judge:
         except (ArithmeticError, ValueError):
             return math.inf
 
-    def go_back(self, engine: NativeEngine | GraphEngine) -> None:
+    def go_back(self, engine: Movable) -> None:
         """Leave weights and state as they were at the best step, if that is known."""
         if not self.best or self.best_step == self.state.steps:
             return
@@ -288,7 +295,7 @@ class Judge:
             self.put_back(engine, self.best)
             raise
 
-    def put_back(self, engine: NativeEngine | GraphEngine, best: Numbers) -> None:
+    def put_back(self, engine: Movable, best: Numbers) -> None:
         engine.write(best)
         del self.state.losses[self.best_step :]
         past = self.state.validation

@@ -5,10 +5,12 @@ from array import array
 from functools import cache, cached_property, lru_cache
 from random import Random
 
-from isograd import GPT, CharTokenizer, GPTConfig, TrainingState, load_docs, reference, train
+from isograd import load_docs, reference, train
 from isograd.explain.payload import About, pack
-from isograd.explain.record import Options, record_run
+from isograd.explain.record import record_run
+from isograd.options import RunOptions
 from isograd.reference import value as scalars
+from isograd.runs import new_run
 
 LETTERS = ["анна", "борис", "вера", "глеб", "дарья", "ж", "🙂🙃", "a🙂b", "egor", "żaneta", "ﬃ"]
 RUNS = {
@@ -21,7 +23,18 @@ RUNS = {
     "one feature": (None, {"steps": 6, "n_embd": 1, "n_head": 1, "seed": 2**70, "samples": 2}),
     "long": (["ab" * 25, *LETTERS], {"steps": 12, "block_size": 60, "n_embd": 4, "samples": 0}),
     "certain": (None, {"steps": 5, "n_embd": 4, "n_head": 4, "temperature": 0.0, "samples": 3}),
-}
+    "tied": (None, {"steps": 8, "n_layer": 2, "n_embd": 8, "tie_weights": True, "batch_size": 2}
+             | {"activation": "relu2", "init_std": 0.3, "samples": 2}),
+    "careful": (LETTERS, {"steps": 20, "schedule": "cosine", "warmup": 4, "weight_decay": 0.5}
+                | {"clip_norm": 0.8, "beta1": 0.0, "beta2": 0.999, "eps": 1e-3, "lr": 0.1}
+                | {"validation": 0.3, "eval_every": 3, "keep": "best", "samples": 4}),
+    "impatient": (LETTERS, {"steps": 90, "lr": 0.3, "schedule": "constant", "patience": 2}
+                  | {"validation": 0.2, "eval_every": 2, "n_embd": 8, "activation": "relu2"}
+                  | {"samples": 2}),
+    "extended": (LETTERS, {"steps": 20, "schedule": "cosine", "extended": ((6, 10), (13, 13))}
+                 | {"tie_weights": True, "n_embd": 4, "n_head": 2, "clip_norm": 1e-3}
+                 | {"samples": 3}),
+}  # fmt: skip
 
 CUT = RUNS["cut"][1]
 OTHERS = {  # to be compared with "cut"
@@ -40,34 +53,32 @@ class Run:
     def __init__(self, name):
         data, options = (RUNS | OTHERS)[name]
         self.texts = load_docs() if data is None else data
-        self.options = Options(**options)
-        self.tokenizer = CharTokenizer(self.texts)
-        self.config = self.options.config(self.tokenizer.vocab_size)
+        self.options = RunOptions(**options)
         self.order = list(range(len(self.texts)))
         Random(self.options.seed).shuffle(self.order)
-        needed = self.options.steps * self.options.batch_size
-        self.docs = [self.tokenizer.encode(self.texts[i]) for i in self.order]
-        self.docs = self.docs[: max(1, needed)] if len(self.docs) > needed else self.docs
+        run = new_run(self.options, self.texts, tier="reference")
+        self.tokenizer, self.config = run.tokenizer, run.model.config
+        self.docs = run.tokens(self.options)
 
     def model(self, tier="value"):
         """Before training, and the generator that is to draw the samples."""
-        rng = Random(self.options.seed)
-        rng.shuffle(list(self.texts))
-        return GPT(GPTConfig(**vars(self.config)), rng=rng, tier=tier), rng
+        run = new_run(self.options, self.texts, tier=tier)
+        return run.model, run.rng
 
     @cached_property
     def all_states(self):
         """(step, loss, weights, m, v) before training, as step 0, and after each step."""
-        model, _ = self.model("fused")
-        state, found = TrainingState(model.num_params), []
+        run = new_run(self.options, self.texts, tier="fused")
+        model, state, found = run.model, run.state, []
 
         def note(step, loss):
             found.append((step, loss, array("d", model.read_data()), state.m[:], state.v[:]))
 
         note(0, None)
-        options = self.options
-        schedule = self.docs, options.steps, options.lr, note
-        train(model, *schedule, batch_size=options.batch_size, state=state)
+        usual = self.options.of_train() | {"keep": "last", "validation": run.validation_tokens()}
+        for end, steps in (*self.options.extended, (self.options.steps,) * 2):
+            options = usual | {"steps": steps, "state": state, "until": end}
+            train(model, self.docs, callback=note, **options)
         return found
 
     def states(self, steps):

@@ -16,7 +16,7 @@ from isograd.explain.rounded import FUNCTIONS
 pytestmark = [pytest.mark.once, pytest.mark.javascript]
 START = 8192  # more than any header here takes
 FORMATS = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}
-HEADER = {"format": "isograd run", "version": 2, "name": "\u2028 </script> \U0001f600"}
+HEADER = {"format": "isograd run", "version": 3, "name": "\u2028 </script> \U0001f600"}
 ARRAYS = {
     "weights": ("f64", [1.5, -0.0, 5e-324]),
     "d": ("i8", [-3, 2, 1]),
@@ -80,8 +80,8 @@ REFUSED = {
         DAMAGED + 'it lacks the numbers called "order".',
     ),
     "newer": (
-        zlib.compress(pack({**HEADER, "version": 3}, {})),
-        "This page's record of the run has version 3; this page reads version 2.",
+        zlib.compress(pack({**HEADER, "version": 4}, {})),
+        "This page's record of the run has version 4; this page reads version 3.",
     ),
 }
 

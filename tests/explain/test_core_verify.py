@@ -25,7 +25,7 @@ def verdicts(content, flips=(), intact=True):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_true_record_verifies(name):
-    steps = RUNS[name][1]["steps"]
+    steps = recorded(name).steps
     assert verdicts(payload(name)) == [{"steps": steps, "different": 0, "first": None}]
 
 
@@ -41,10 +41,11 @@ def steps_of(name):
         "losses": lambda i: i + 1,
         "digests": lambda i: i // 8 + 1,
         "corrections": lambda i: i // 2 + 1,
+        "rates": lambda i: i + 1,
     }
 
 
-@pytest.mark.parametrize("name", ["cut", "batches"])
+@pytest.mark.parametrize("name", ["cut", "batches", "careful"])
 def test_a_flipped_bit_of_a_number_is_found_in_its_step(name):
     content, rng, flips, expected = payload(name), random.Random(name), [], []
     steps = steps_of(name)
@@ -81,6 +82,23 @@ def test_a_flipped_bit_anywhere_is_found_or_the_record_refused():
             assert found["refused"].startswith("This page's record of the run"), (flip, found)
         else:
             assert found["different"] and found["first"]["step"] >= 0, (flip, found)
+
+
+def with_header(content, **changes):
+    """The same payload, but for entries of the header that are as long as before."""
+    size, header = header_of(content)
+    text = json.dumps(header | changes, sort_keys=True, separators=(",", ":")).encode()
+    assert len(text) == size
+    return content[:4] + text + content[4 + size :]
+
+
+def test_another_end_than_the_validation_losses_tell_is_found():
+    impatient, careful = payload("impatient"), payload("careful")
+    changed = header_of(impatient)[1]["options"] | {"patience": 7}
+    (found,) = verdicts(with_header(impatient, options=changed))
+    assert (found["first"]["what"], found["first"]["step"]) == ("last step", 8)
+    (found,) = verdicts(with_header(careful, kept=18))
+    assert found["different"] and found["first"]["step"] == 20
 
 
 def test_a_record_of_other_samples_or_letters_is_found():

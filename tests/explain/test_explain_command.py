@@ -98,10 +98,7 @@ def test_documents_that_are_cut_are_told_of_once(folder):
 def test_the_samples_are_those_of_train(folder):
     run("explain", "--data=docs.txt", *TINY, "-o", "a.html", folder=folder)
     trained = run("train", "--data=docs.txt", *TINY, "--plain", folder=folder).stdout
-    samples = [
-        line.partition(": ")[2] for line in trained.splitlines() if line.startswith("sample")
-    ]
-    assert header_in(folder / "a.html")["samples"] == samples
+    assert header_in(folder / "a.html")["samples"] == drawn(trained)
 
 
 def test_without_the_extension_it_writes_the_same(folder):
@@ -131,6 +128,11 @@ def test_a_page_may_be_replaced_and_nothing_else(folder):
         (["--data=none.txt"], "cannot read 'none.txt': No such file or directory"),
         (["none.safetensors"], "cannot read 'none.safetensors': No such file or directory"),
         (["docs.txt"], "'docs.txt' is no safetensors file, or a damaged one"),
+        (["--validation=none.txt"], "cannot read 'none.txt': No such file or directory"),
+        (
+            ["--validation=0.99", "--data=docs.txt"],
+            "validation 0.99 of 3 documents leaves none to learn from",
+        ),
         (["-o", "none/a.html"], "cannot write 'none/a.html': No such file or directory"),
         (["--compare=none.html"], "cannot read 'none.html': No such file or directory"),
         (
@@ -225,6 +227,47 @@ def test_a_checkpoint_that_does_not_say_enough(checkpoint):
 
 
 # From Python
+
+
+VALIDATED = ("--data=names.txt", "--steps=60", "--n-embd=4", "--n-head=2", "--samples=3",
+             "--lr=0.1", "--validation=0.3", "--eval-every=5", "--keep=best", "--patience=2",
+             "--tie-weights", "--activation=relu2", "--warmup=3", "--clip-norm=1",
+             "--weight-decay=0.1")  # fmt: skip
+
+
+def drawn(output):
+    """The samples in what `isograd train` prints."""
+    return [line.partition(": ")[2] for line in output.splitlines() if line.startswith("sample")]
+
+
+def test_a_checkpoint_of_the_best_step_is_explained_with_the_whole_run(folder):
+    (folder / "names.txt").write_text("\n".join(isograd.load_docs()[:20]))
+    trained = run("train", *VALIDATED, "--plain", "--checkpoint=a.safetensors", folder=folder)
+    process = run("explain", "a.safetensors", "-o", "a.html", folder=folder)
+    assert (process.returncode, process.stderr) == (0, "")
+    header = header_in(folder / "a.html")
+    kept = isograd.load_checkpoint(folder / "a.safetensors").state.steps
+    assert (header["kept"], header["samples"]) == (kept, drawn(trained.stdout))
+    assert kept < header["steps"] < 60
+    ended = f"Its patience came to an end after step {header['steps']}."
+    best = f"Its result is what it was after step {kept}, the best one."
+    assert process.stdout.splitlines()[-2:] == [ended, best]
+    run("explain", *VALIDATED, "-o", "b.html", folder=folder)
+    assert (folder / "a.html").read_bytes() == (folder / "b.html").read_bytes()
+
+
+def test_an_extended_run_is_explained_from_its_checkpoint(folder):
+    tiny = [word for word in TINY if not word.startswith("--steps")]
+    keep = "--plain", "--checkpoint=a.safetensors"
+    run("train", "--data=docs.txt", *tiny, "--steps=6", *keep, folder=folder)
+    trained = run("train", "--resume=a.safetensors", "--steps=9", *keep, folder=folder)
+    process = run("explain", "a.safetensors", "-o", "a.html", folder=folder)
+    assert (process.returncode, process.stderr) == (0, "")
+    header = header_in(folder / "a.html")
+    assert header["options"]["extended"] == [[6, 6]] and header["steps"] == 9
+    assert header["samples"] == drawn(trained.stdout)
+    words = "isograd explain --data docs.txt a.safetensors --samples 2"
+    assert header["command"] == words
 
 
 def test_an_explanation_saves_itself(folder):

@@ -11,14 +11,16 @@ import pytest
 
 import isograd
 from isograd.explain import calls as calls_module
-from isograd.explain import payload, record
+from isograd.explain import engines, payload, record
 from isograd.explain.calls import POWERS, doubles_above_nearest
+from isograd.explain.digest import digest_of
 from isograd.explain.payload import About
-from isograd.explain.record import Options, keyframe_steps
+from isograd.explain.record import keyframe_steps
 from isograd.model import TIERS
+from isograd.options import RunOptions
 
 DOCS = ["anna", "bob", "мир", "a\u2028b", "😀😀", "</script><img onerror>", "x" * 40]
-TINY = Options(steps=6, n_embd=8, n_head=2, block_size=6, samples=3)
+TINY = RunOptions(steps=6, n_embd=8, n_head=2, block_size=6, samples=3)
 ABOUT = About(data="documents", sha256="0" * 64, command="isograd explain")
 TYPES = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}
 LIBM = {"exp": math.exp, "log": math.log, "cos": math.cos, "sin": math.sin} | {
@@ -57,7 +59,7 @@ def trained(options, docs, step):
 
 
 RUNS = {
-    "default sizes": Options(steps=20),
+    "default sizes": RunOptions(steps=20),
     "layers and batches": replace(TINY, n_layer=2, batch_size=4),
     "one step": replace(TINY, steps=1),
     "greedy": replace(TINY, temperature=0),
@@ -74,7 +76,7 @@ def test_the_recorded_run_is_the_one_that_train_makes(options, monkeypatch):
         weights, m, v, losses, samples = trained(options, DOCS, frame.step)
         assert [list(numbers) for numbers in frame[1:]] == [weights, m, v]
         if recording.digest_every == 1:
-            digest = record.digest_of(weights)
+            digest = digest_of(weights)
             assert recording.digests[8 * frame.step - 8 : 8 * frame.step] == digest
     assert recording.losses == losses
     assert recording.samples == samples
@@ -110,7 +112,7 @@ def test_c_and_the_reference_record_the_same(options, monkeypatch, units):
 
 
 def test_each_exception_is_one():
-    recording = record.record_run(isograd.load_docs(), Options(steps=30))
+    recording = record.record_run(isograd.load_docs(), RunOptions(steps=30))
     assert set(recording.exceptions) == set(LIBM)
     for name, found in recording.exceptions.items():
         for x, above in found.items():
@@ -122,7 +124,7 @@ def test_a_payload_holds_the_recording():
     content = payload.pack(recording, ABOUT)
     header, arrays = arrays_in(content)
     assert header == payload.read_header(content)
-    assert (header["format"], header["version"]) == ("isograd run", 2)
+    assert (header["format"], header["version"]) == ("isograd run", 3)
     assert header["config"] == vars(recording.config)
     assert header["options"]["seed"] == "42" and header["options"]["steps"] == 6
     assert header["texts"] == DOCS and "text_at" not in arrays
@@ -170,7 +172,7 @@ def test_keyframes_are_fewer_where_they_are_large():
 )
 def test_a_run_with_too_much_to_record_is_refused(options):
     with pytest.raises(record.TooLarge, match="would make a page too large for a browser"):
-        record.record_run(DOCS, replace(Options(), **options))
+        record.record_run(DOCS, replace(RunOptions(), **options))
 
 
 def test_documents_and_calls_that_are_too_much_are_refused(monkeypatch):
@@ -191,9 +193,9 @@ def calls(request):
     """Both classes that note calls."""
     if request.param == "pure":
         return calls_module.Calls()
-    if record.NativeCalls is None:
+    if engines.NativeCalls is None:
         pytest.skip("nothing is compiled")
-    return record.NativeCalls()
+    return engines.NativeCalls()
 
 
 def test_only_calls_that_are_not_correctly_rounded_are_kept(calls):
@@ -224,7 +226,7 @@ def test_a_libm_that_is_far_off_is_refused(calls):
 )
 def test_options_that_cannot_be(wrong, sentence):
     with pytest.raises(ValueError, match=sentence):
-        Options(**wrong)
+        isograd.explain(data=DOCS, **wrong)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x05\0\0\0{}", b"\xff" * 20])
@@ -246,7 +248,7 @@ def test_the_native_step_records_on_one_thread():
     digests = bytearray(b"before")
     assert model.train([[1, 2, 3]], 9, **run, digests=digests) == len(run["losses"]) == 9
     assert digests[:6] == b"before" and len(digests) == 6 + 8 * 9
-    assert digests[-8:] == record.digest_of(model.weights)
+    assert digests[-8:] == digest_of(model.weights)
 
 
 @needs_c
@@ -260,13 +262,13 @@ def test_draws_are_doubles_in_pairs():
 
 def test_a_long_stretch_is_reported_in_parts(monkeypatch):
     """What is trained in one go takes some hundredths of a second, so that progress shows."""
-    options, seen = Options(steps=12, n_embd=128, n_layer=4, block_size=32, batch_size=16), []
+    options, seen = RunOptions(steps=12, n_embd=128, n_layer=4, block_size=32, batch_size=16), []
     if "native" not in TIERS:
         pytest.skip("the reference reports each step anyway")
     train = record.NativeEngine.train
 
-    def counted(self, done, n, losses, digests):
-        train(self, done, n, losses, digests)
+    def counted(self, done, n, steps, losses, digests):
+        train(self, done, n, steps, losses, digests)
         seen.append(len(losses))
 
     monkeypatch.setattr(record.NativeEngine, "train", counted)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import random
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, reduce
 from itertools import accumulate
+from operator import add
 
 import isograd
 from isograd import reference
+from isograd.options import RunOptions
 from isograd.reference import value as scalars
-from isograd.reference.train import learning_rate
+from isograd.runs import new_run
 
 OPERATIONS = {"add": "+", "mul": "*", "pow": "**"}
 
@@ -39,8 +41,9 @@ def counted():
 class Step:
     """One training step of the reference: all its Values in the order of their making."""
 
-    def __init__(self, model, docs, lr, m, v, step):
-        self.weights, self.lr = model.state_dict(), lr
+    def __init__(self, model, docs, options, m, v, step):
+        self.weights, self.options = model.state_dict(), options
+        self.lr = lr = options.learning_rate(step - 1)
         params = model.parameters()
         self.before = [p.data for p in params]
         with counted() as made:
@@ -52,13 +55,18 @@ class Step:
         for node in reversed(scalars.topological_order(self.loss)):
             for child, local in zip(node._children, node._local_grads):
                 self.parts.setdefault(id(child), []).append((node, local, local * node.grad))
-        self.optimizer = reference.Adam(params)
+        names = {name: getattr(options, name) for name in ("eps", "weight_decay", "clip_norm")}
+        betas = options.beta1, options.beta2
+        self.optimizer = reference.Adam(params, betas=betas, **names)
         self.optimizer.load_state_dict({"steps": step - 1, "m": m, "v": v})
         self.optimizer.step(lr)
+        self.clipped = [p.grad for p in params]
         self.after = [p.data for p in params]
 
     def number(self, node, what, *rest):
         x = self.nodes[node]
+        if what == "grad" and node < len(self.grad):
+            return self.grad[node]
         if what == "local":
             return x._local_grads[int(rest[0])]
         if what == "part":
@@ -71,6 +79,7 @@ class Step:
             numbers[at] for numbers in (self.before, self.after, self.optimizer.m, self.optimizer.v)
         )
         steps, (beta1, beta2) = self.optimizer.steps, self.optimizer.betas
+        decayed = before * (1 - self.lr * self.options.weight_decay)
         known = {
             "before": before,
             "after": after,
@@ -80,42 +89,48 @@ class Step:
             "mHat": m / (1 - beta1**steps),
             "vHat": v / (1 - beta2**steps),
             "lr": self.lr,
+            "clipped": self.clipped[at],
+            "decayed": decayed,
         }
+        if what == "clipping":
+            length = math.sqrt(added_up(x * x for x in self.grad))
+            norm = self.options.clip_norm or math.inf
+            return norm / length if length > norm else 1.0
         if what == "change":
             changes = [
                 -self.lr * known["mHat"] / (root + self.optimizer.eps)
                 for root in (math.sqrt(known["vHat"]), known["vHat"] ** 0.5)
             ]
             # The root of any machine, unless it shows.
-            return next(change for change in changes if before + change == after)
+            return next(change for change in changes if decayed + change == after)
         return known[what]
+
+
+def added_up(numbers):
+    """One rounding after the other. Of floats, sum() does otherwise from Python 3.12 on."""
+    return reduce(add, numbers, 0.0)
 
 
 class Truth:
     """A run of `isograd explain`, made again by the library and the reference."""
 
     def __init__(self, header):
-        self.header, options = header, header["options"]
-        self.steps, self.batch_size, self.lr = (
-            options["steps"],
-            options["batch_size"],
-            options["lr"],
-        )
-        self.seed, self.temperature = int(options["seed"]), options["temperature"]
+        self.header = header
+        given = header["options"] | {"seed": int(header["options"]["seed"])} | header["config"]
+        del given["vocab_size"]
+        self.options = RunOptions(**given | {"extended": tuple(map(tuple, given["extended"]))})
+        self.steps, self.kept = header["steps"], header["kept"]
+        self.batch_size, self.temperature = self.options.batch_size, self.options.temperature
         self.step, self.losses = cache(self._step), cache(self._losses)
         self.probabilities, self.samples = cache(self._probabilities), cache(self._samples)
         self.drawn_numbers = cache(self._drawn_numbers)
 
     def load(self, docs):
         """Take the documents of the run's file, in its order."""
-        self.rng = random.Random(self.seed)
-        docs = list(docs)
-        self.rng.shuffle(docs)
-        self.tokenizer = isograd.CharTokenizer(docs)
-        self.docs = [self.tokenizer.encode(doc) for doc in docs[: self.steps * self.batch_size]]
-        self.config = isograd.GPTConfig(**self.header["config"])
-        self.drawn = isograd.GPT(self.config, rng=self.rng)
-        self.drawn_state = self.rng.getstate()
+        run = new_run(self.options, list(docs))
+        self.tokenizer, self.drawn, self.config = run.tokenizer, run.model, run.model.config
+        self.docs, self.judging = run.tokens(self.options), run.validation_tokens()
+        self.drawn_state = run.rng.getstate()
         self.offsets, at = {}, 0
         for name, rows, columns in reference.weight_shapes(self.config):
             self.offsets[name] = at, columns
@@ -126,23 +141,17 @@ class Truth:
         """Model and state after k steps."""
         model = self.drawn.to(self.drawn.tier)
         state = isograd.TrainingState(model.num_params)
-        if k:
-            isograd.train(
-                model,
-                self.docs,
-                self.steps,
-                self.lr,
-                state=state,
-                until=k,
-                batch_size=self.batch_size,
-            )
+        options = self.options.of_train() | {"keep": "last", "patience": None, "state": state}
+        stretches = (*self.options.extended, (self.options.steps, self.options.steps))
+        for end, steps in stretches if k else ():
+            options |= {"steps": steps, "until": min(end, k)}
+            isograd.train(model, self.docs, **options)
         return model, state
 
     def _step(self, k):
         model, state = self.after(k - 1)
         docs = reference.batch(self.docs, k - 1, self.batch_size)
-        lr = learning_rate(k - 1, self.steps, self.lr)
-        return Step(model.to("reference"), docs, lr, list(state.m), list(state.v), k)
+        return Step(model.to("reference"), docs, self.options, list(state.m), list(state.v), k)
 
     def _losses(self):
         return self.after(self.steps)[1].losses
@@ -164,7 +173,7 @@ class Truth:
         for _ in range(self.header["options"]["samples"]):
             tokens, sample = [self.tokenizer.bos], []
             while len(tokens) <= self.config.block_size:
-                logits, chances = self.probabilities(self.steps, self.temperature, tuple(tokens))
+                logits, chances = self.probabilities(self.kept, self.temperature, tuple(tokens))
                 draw = rng.random()
                 cumulated = list(accumulate(chances))
                 sample.append((logits, chances, cumulated, draw))
@@ -186,7 +195,9 @@ class Truth:
         if kind == "loss":
             return self.losses()[int(path[0]) - 1]
         if kind == "lr":
-            return learning_rate(int(path[0]) - 1, self.steps, self.lr)
+            return self.options.learning_rate(int(path[0]) - 1)
+        if kind == "validation":
+            return isograd.evaluate(self.after(int(path[0]))[0], self.judging).loss
         if kind == "node":
             return self.step(int(path[0])).number(int(path[1]), *path[2:])
         if kind == "weight":

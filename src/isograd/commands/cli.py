@@ -237,6 +237,25 @@ def explain_command(context: click.Context, /, **parameters: Any) -> None:
     make_page(**{"output": parameters["output"], **given(context, parameters)})
 
 
+@cli.command("sweep")
+@click.argument("space", type=path)
+@click.option("--data", type=path, help="UTF-8 text, a document a line [default: as SPACE says]")
+@click.option("--workers", type=int, help="processes [default: one for each processor]")
+@click.option("--storage", type=path, help="file to keep the sweep in, which machines may share")
+@click.option("--csv", type=path, help="table of all trials")
+@click.option("--plot", type=path, help="picture of all trials, such as sweep.png")
+@click.option("--best", type=path, help="safetensors file for the best model")
+def sweep_command(space: str, **parameters: Any) -> None:
+    """Try many options, as the TOML file SPACE says, and find the best.
+
+    With --storage, the same command goes on where it was interrupted, and may run several times at
+    once, on several machines: they share the trials. The table is the same for all.
+    """
+    from .sweep import make_sweep
+
+    make_sweep(space, **parameters)
+
+
 @cli.command("sample")
 @click.argument("checkpoint", type=path)
 @click.option("--samples", "--count", default=20, show_default=True, help="documents to invent")

@@ -14,6 +14,12 @@ from typing import NoReturn
 
 import click
 
+# What to install for what is missing.
+EXTRAS = {
+    "matplotlib": "'isograd[plot]'",
+    **dict.fromkeys(("filelock", "optuna", "tomli"), "'isograd[sweep]'"),
+}
+
 
 @contextmanager
 def refusing_bad_input(path: str | None = None, verb: str = "read") -> Iterator[None]:
@@ -29,7 +35,7 @@ def refusing_bad_input(path: str | None = None, verb: str = "read") -> Iterator[
         raise click.UsageError(str(error) or sentence) from None
     except ModuleNotFoundError as error:
         name = (error.name or "").partition(".")[0]
-        extra = {"matplotlib": "'isograd[plot]'"}.get(name, name)
+        extra = EXTRAS.get(name, name)
         raise click.UsageError(
             f"this needs {name}, which is not installed: pip install {extra}"
         ) from None

@@ -32,6 +32,8 @@ def make_page(
     with refusing_bad_input(compare):
         other = payload_in(compare) if compare else None
     plan = planned(checkpoint, data, options)
+    with refusing_bad_input(plan.options.validation_file):
+        plan.check_validation()
     with refusing_bad_input(output, "write"):
         check_writable(output)
         check_replaceable(output)
@@ -57,7 +59,7 @@ def planned(checkpoint: str | None, data: str | None, options: dict[str, Any]) -
             loaded = load_checkpoint(checkpoint)
             data = data_of(loaded) if data is None else data
     with refusing_bad_input(data):
-        return plan_of(loaded, data, options)
+        return plan_of(loaded, data, options, checkpoint)
 
 
 def check_replaceable(path: str) -> None:

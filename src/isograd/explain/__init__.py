@@ -35,9 +35,9 @@ def explain(
     """Train a run, as `isograd train` does, and make a page of it that explains every number.
 
     `data` is a file of documents or a list of them, by default the names that come with the
-    package. `options` are those of the command: steps, batch_size, seed, n_layer, n_embd, n_head,
-    block_size, lr, temperature, samples. A `checkpoint`, or the path of one, holds all of these;
-    its run is trained again from its beginning.
+    package. `options` are those of the command, by the names of `RunOptions`: steps, n_layer,
+    schedule, validation and so on. A `checkpoint`, or the path of one, holds all of these; its run
+    is trained again from its beginning.
 
     The page can compare the run with that of another page, the file `compare`. It contains the
     documents: all of them up to a megabyte, otherwise or with `withhold_documents` those that the
@@ -49,9 +49,10 @@ def explain(
     where training diverges.
     """
     other = payload_in(compare) if compare is not None else None
+    path = None
     if isinstance(checkpoint, (str, os.PathLike)):
-        checkpoint = load_checkpoint(checkpoint)
-    plan = plan_of(checkpoint, data, options)
+        path, checkpoint = checkpoint, load_checkpoint(checkpoint)
+    plan = plan_of(checkpoint, data, options, path)
     recording = record_run(plan.texts, plan.options, callback)
     plan.check_same_run(recording)
     about = plan.about(recording, withhold_documents, times)

@@ -110,7 +110,8 @@ def noting_scalar(calls: Calls) -> type[reference.Value]:
         def __pow__(self, n: Any) -> reference.Value:
             y = super().__pow__(n)
             calls.note(POWERS[n], self.data, y.data)
-            calls.note(POWERS[n - 1], self.data, self.data ** (n - 1))  # the local gradient's
+            if n - 1 in POWERS:  # the local gradient's; x**1 is x
+                calls.note(POWERS[n - 1], self.data, self.data ** (n - 1))
             return y
 
     for name in ("__add__", "__mul__", "__pow__", "exp", "log", "relu"):
@@ -137,13 +138,11 @@ class NotingAdam(reference.Adam):
 
     calls: Calls
 
-    def step(self, lr: float | None = None) -> None:
-        lr = self.lr if lr is None else lr
-        correction1, correction2 = (1 - beta ** (self.steps + 1) for beta in self.betas)
+    def update(self, lr: float, correction1: float, correction2: float) -> None:
         for i, p in enumerate(self.params):
             m, v = self.note_square(i, p.grad)
             self.note_root(p.data, lr * (m / correction1), v / correction2)
-        super().step(lr)
+        super().update(lr, correction1, correction2)
 
     def note_square(self, i: int, grad: float) -> tuple[float, float]:
         """The moments that `grad` leads to."""

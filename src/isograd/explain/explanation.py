@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+from collections.abc import Iterator
 
 from ..files import write_atomically
 from .page import Packed, packed, page_of
@@ -20,8 +21,8 @@ class Explanation:
     def __init__(self, recording: Recording, about: About, other: Packed | None = None) -> None:
         self.recording, self.about = recording, about
         payload = packed(pack(recording, about))
-        options = recording.options
-        title = f"isograd explain: {about.data}, {options.steps:,} steps, seed {options.seed}"
+        seed = recording.options.seed
+        title = f"isograd explain: {about.data}, {recording.steps:,} steps, seed {seed}"
         self.html = page_of(payload, title, other)
         self.sizes = dict(payload.sizes)
         if other:
@@ -37,7 +38,8 @@ class Explanation:
         parts = sorted(self.sizes.items(), key=lambda part: -part[1])
         listed = ", ".join(f"{what} {round(size / 1e3):,} kB" for what, size in parts)
         total = sum(self.sizes.values()) / 1e6
-        return f"{total:.2f} MB: {listed}\n{self.about_documents()}\n{self.about_keyframes()}"
+        lines = f"{total:.2f} MB: {listed}", self.about_documents(), self.about_keyframes()
+        return "\n".join((*lines, *self.about_end()))
 
     def about_documents(self) -> str:
         n = len(self.recording.texts)
@@ -47,7 +49,7 @@ class Explanation:
         return f"It contains the {shown:,} documents that steps used, of {n:,}."
 
     def about_keyframes(self) -> str:
-        frames, steps = self.recording.keyframes, self.recording.options.steps
+        frames, steps = self.recording.keyframes, self.recording.steps
         apart = frames[0].step
         if apart == steps:
             return "It keeps where the run stood at the end, and computes all other steps again."
@@ -58,6 +60,14 @@ class Explanation:
             return f"{sentence}: a run of this size has room for {len(frames)} such places."
         return f"{sentence}."
 
+    def about_end(self) -> Iterator[str]:
+        """What ended the run before its last step, and which step it went back to, if any."""
+        steps, kept = self.recording.steps, self.recording.kept
+        if steps < self.recording.options.steps:
+            yield f"Its patience came to an end after step {steps:,}."
+        if kept < steps:
+            yield f"Its result is what it was after step {kept:,}, the best one."
+
     def _repr_html_(self) -> str:
         """The page in a frame of its own, which neither sees the notebook nor another frame."""
         return (
@@ -67,4 +77,4 @@ class Explanation:
 
     def __repr__(self) -> str:
         size = sum(self.sizes.values()) / 1e6
-        return f"<Explanation of {self.recording.options.steps:,} steps, {size:.2f} MB>"
+        return f"<Explanation of {self.recording.steps:,} steps, {size:.2f} MB>"

@@ -12,7 +12,7 @@ from typing import Any
 from .. import reference
 
 SITES = {
-    "init_weights": ("gpt.py", "rng.gauss(0, WEIGHT_STD)"),
+    "init_weights": ("gpt.py", "rng.gauss(0, std)"),
     "dot.mul": ("vector.py", "sum(map(mul, a, b))"),
     "dot.sum": ("vector.py", "sum(map(mul, a, b))"),
     "softmax.exp": ("vector.py", "(logit - max_logit).exp()"),
@@ -24,6 +24,7 @@ SITES = {
     "attention.score": ("vector.py", "/ head_dim**0.5 for k in keys"),
     "add.sum": ("vector.py", "ai + bi for ai, bi in zip(a, b)"),
     "relu.relu": ("vector.py", "xi.relu() for xi in x"),
+    "relu.square": ("gpt.py", "xi**2 for xi in x"),
     "cross_entropy.log": ("vector.py", "-softmax(logits)[target].log()"),
     "document_loss.mean": ("gpt.py", "(1 / n) * sum(losses)"),
     "batch_loss.mean": ("gpt.py", "(1 / len(docs)) * sum("),

@@ -9,6 +9,7 @@ same run on the same machine gives the same bytes.
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from array import array
@@ -18,12 +19,13 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from .. import __version__
+from ..options import ARCHITECTURE, RunOptions
 from .calls import bits_of
 from .digest import Numbers, little
-from .record import BETA1, BETA2, EPS, Recording, used_order
+from .record import Recording, used_order
 
 FORMAT = "isograd run"
-VERSION = 2
+VERSION = 3
 CODES = {"f64": "d", "i32": "i", "i8": "b", "u8": "B"}  # of Python's arrays
 MOST_TEXT = 1_000_000  # bytes of documents that go into a page although no step used them
 BEGINNINGS = {
@@ -61,9 +63,6 @@ def pack(recording: Recording, about: About) -> bytes:
 
 def header_of(recording: Recording, about: About, places: Sequence[int]) -> dict[str, Any]:
     """The header, but for its list of arrays."""
-    options = asdict(recording.options)
-    sizes = ("n_layer", "n_embd", "n_head", "block_size")
-    kept = {name: value for name, value in options.items() if name not in sizes}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -71,17 +70,17 @@ def header_of(recording: Recording, about: About, places: Sequence[int]) -> dict
         "python": platform.python_version(),
         "libm": " ".join(filter(None, platform.libc_ver())) or sys.platform,
         "machine": platform.machine(),
-        "data": {"name": about.data, "documents": len(recording.texts), "sha256": about.sha256},
-        "config": asdict(recording.config),
-        "options": {
-            **kept,
-            "lr": float(kept["lr"]),
-            "temperature": float(kept["temperature"]),
-            "seed": str(kept["seed"]),  # which may be beyond any number of JavaScript
-            "beta1": BETA1,
-            "beta2": BETA2,
-            "eps": EPS,
+        "data": {
+            "name": about.data,
+            "documents": len(recording.texts),
+            "training": len(recording.order),
+            "judging": recording.judged,
+            "sha256": about.sha256,
         },
+        "config": asdict(recording.config),
+        "options": options_in(recording.options),
+        "steps": recording.steps,
+        "kept": recording.kept,
         "chars": recording.chars,
         "texts": [recording.texts[i] for i in places],
         "withheld": len(places) < len(recording.texts),
@@ -90,6 +89,17 @@ def header_of(recording: Recording, about: About, places: Sequence[int]) -> dict
         "times": about.times,
         "command": about.command,
     }
+
+
+def options_in(options: RunOptions) -> dict[str, Any]:
+    """What the header says of the options, but for those in the model's configuration."""
+    found = {name: x for name, x in asdict(options).items() if name not in ARCHITECTURE}
+    for name in ("lr", "temperature", "init_std", "beta1", "beta2", "eps", "weight_decay"):
+        found[name] = float(found[name])
+    found["seed"] = str(options.seed)  # which may be beyond any number of JavaScript
+    if isinstance(options.validation, str):
+        found["validation"] = os.path.basename(options.validation)
+    return found
 
 
 def places_of_texts(recording: Recording, withhold: bool) -> list[int]:
@@ -112,6 +122,11 @@ def arrays_of(recording: Recording, places: Sequence[int]) -> Iterator[tuple[str
     yield typed("order", "i32", used_order(recording))
     yield typed("weights", "f64", recording.weights)
     yield typed("losses", "f64", recording.losses)
+    if recording.rates:
+        yield typed("rates", "f64", recording.rates)
+    if recording.validation:
+        yield typed("validation_steps", "i32", [step for step, _ in recording.validation])
+        yield typed("validation_losses", "f64", [loss for _, loss in recording.validation])
     yield typed("digests", "u8", recording.digests)
     yield typed("corrections", "f64", recording.corrections)
     yield typed("keyframe_steps", "i32", [frame.step for frame in frames])

@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
 from ..checkpoint import Checkpoint, docs_sha256
+from ..checks import check_whole
 from ..files import check_end
-from ..text import NAMES, load_docs
+from ..options import ALWAYS_KEPT, AT_WILL, RunOptions, stored_options
+from ..runs import n_held_out
+from ..text import NAMES, CharTokenizer, load_docs
 from .digest import digest_of
 from .page import Packed, found_in
 from .payload import About, read_header
-from .record import Options, Recording
+from .record import Recording
 from .times import microseconds_a_step
 
-SIZES = ("n_layer", "n_embd", "n_head", "block_size")
-AT_WILL = ("temperature", "samples")  # which a checkpoint only proposes
 Data: TypeAlias = "str | os.PathLike[str] | Sequence[str] | None"
 
 
 class Plan(NamedTuple):
     """A run to be recorded, and the checkpoint that lies on its way, if it comes from one."""
 
-    options: Options
+    options: RunOptions
     texts: list[str]
     name: str | None  # of the file of documents; None for the names that come with the package
     checkpoint: Checkpoint | None
+    path: str | None = None  # of the checkpoint's file
+
+    def check_validation(self) -> None:
+        """Raises OSError or ValueError if there are no documents for the validation loss."""
+        n_held_out(self.options, len(self.texts))
+        if self.options.validation_file:
+            others = load_docs(self.options.validation_file)
+            CharTokenizer(self.texts).encode_beginnings(others, self.options.block_size)
 
     def check_same_run(self, recording: Recording) -> None:
         """Raises ValueError if the checkpoint does not lie on the way of the recorded run."""
@@ -50,30 +59,50 @@ class Plan(NamedTuple):
     def command(self, withhold: bool, times: bool) -> str:
         """What one would type to get this page."""
         words = ["isograd", "explain"]
-        if self.name is not None:
-            words += ["--data", self.name]
-        for field in fields(Options):
-            value = getattr(self.options, field.name)
-            if value != field.default:
-                words += [f"--{field.name.replace('_', '-')}", str(value)]
+        words += [] if self.name is None else ["--data", self.name]
+        if self.options.extended:
+            words.append(self.path or "run.safetensors")  # no option says how it was extended
+        words += words_of(self.options, AT_WILL if self.options.extended else None)
         words += ["--withhold-documents"] * withhold + ["--times"] * times
         return shlex.join(words)
 
 
-def plan_of(checkpoint: Checkpoint | None, data: Data, given: Mapping[str, Any]) -> Plan:
-    """The run of `checkpoint`, or else of the options `given`; raises what `explain` does."""
-    options = dict(given)
+def words_of(options: RunOptions, names: Collection[str] | None = None) -> Iterator[str]:
+    """Those of the options, or of `names`, that are not as usual, as the command takes them."""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if value == field.default or (names is not None and field.name not in names):
+            continue
+        yield f"--{field.name.replace('_', '-')}"
+        if isinstance(value, str):
+            yield os.path.basename(value)
+        elif value is not True:
+            yield str(value)
+
+
+def plan_of(
+    checkpoint: Checkpoint | None,
+    data: Data,
+    given: Mapping[str, Any],
+    path: str | os.PathLike[str] | None = None,
+) -> Plan:
+    """The run of `checkpoint`, which is in the file `path`, or else of the options `given`.
+
+    Raises what `explain` does.
+    """
     if checkpoint:
-        options = with_those_of(checkpoint, options)
+        chosen = with_those_of(checkpoint, given)
         data = data_of(checkpoint) if data is None else data
-    chosen = Options(**options)
+    else:
+        chosen = RunOptions(**given)
+    check_whole("steps", chosen.steps, 1)
     if data is None or isinstance(data, (str, os.PathLike)):
         texts, name = load_docs(data), None if data is None else os.path.basename(data)
     else:
         texts, name = list(data), "documents"
     if checkpoint:
         check_documents(checkpoint, texts, chosen.seed)
-    return Plan(chosen, texts, name, checkpoint)
+    return Plan(chosen, texts, name, checkpoint, os.path.basename(path) if path else None)
 
 
 def payload_in(path: str | os.PathLike[str]) -> Packed:
@@ -89,23 +118,17 @@ def payload_in(path: str | os.PathLike[str]) -> Packed:
     return other
 
 
-def with_those_of(checkpoint: Checkpoint, given: dict[str, Any]) -> dict[str, Any]:
+def with_those_of(checkpoint: Checkpoint, given: Mapping[str, Any]) -> RunOptions:
     """All options of the checkpoint's run. Raises ValueError for `given` ones that contradict."""
-    config = checkpoint.model.config
-    stored = {**checkpoint.options, **{size: getattr(config, size) for size in SIZES}}
-    options = dict(given)
-    for field in fields(Options):
-        name = field.name
-        if name not in stored:
-            if name not in given:
-                raise ValueError(f"the checkpoint does not say with which {name} its run was made")
-        elif name not in given:
-            options[name] = stored[name]
-        elif given[name] != stored[name] and name not in AT_WILL:
+    missing = {name: given[name] for name in ALWAYS_KEPT if name in given}
+    stored = stored_options({**missing, **checkpoint.options}, checkpoint.model.config)
+    for name, value in given.items():
+        if name not in AT_WILL and value != getattr(stored, name):
             raise ValueError(
-                f"{name} {given[name]!r} contradicts the checkpoint, whose run has {stored[name]!r}"
+                f"{name} {value!r} contradicts the checkpoint, "
+                f"whose run has {getattr(stored, name)!r}"
             )
-    return options
+    return replace(stored, **given)
 
 
 def data_of(checkpoint: Checkpoint) -> str | None:

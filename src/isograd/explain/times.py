@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from time import perf_counter
 
@@ -20,20 +21,14 @@ def microseconds_a_step(recording: Recording) -> dict[str, float]:
 
 
 def microseconds(tier: str, recording: Recording, tokens: Sequence[Sequence[int]]) -> float:
-    options = recording.options
-    model = GPT(recording.config, rng=Random(options.seed), tier=tier)
+    unjudged = replace(recording.options, validation=None, keep="last", patience=None)
+    options = unjudged.of_train()
+    rng = Random(unjudged.seed)
+    model = GPT(recording.config, rng=rng, tier=tier, init_std=unjudged.init_std)
     state, spent = TrainingState(model.num_params), 0.0
-    while spent < SECONDS and state.steps < options.steps:
-        until = min(options.steps, 2 * state.steps + 1)
+    while spent < SECONDS and state.steps < unjudged.steps:
+        until = min(unjudged.steps, 2 * state.steps + 1)
         start = perf_counter()
-        train(
-            model,
-            tokens,
-            options.steps,
-            options.lr,
-            batch_size=options.batch_size,
-            state=state,
-            until=until,
-        )
+        train(model, tokens, state=state, until=until, **options)
         spent += perf_counter() - start
     return float(f"{spent / state.steps * 1e6:.3g}")

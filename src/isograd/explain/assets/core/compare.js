@@ -103,7 +103,7 @@ async function differentStep(mine, theirs, k, turn) {
 }
 
 async function differentSamples(mine, theirs, turn) {
-    const draw = async (run) => drawSamples(run, await run.replayTo(run.steps, turn), turn);
+    const draw = async (run) => drawSamples(run, await run.replayTo(run.kept, turn), turn);
     const [a, b] = (await Promise.all([draw(mine), draw(theirs)])).map((samples) =>
         samples.map(({text}) => text),
     );

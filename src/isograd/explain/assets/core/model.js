@@ -20,6 +20,7 @@ export const SITES = [
     "attention.score",
     "add.sum",
     "relu.relu",
+    "relu.square",
     "cross_entropy.log",
     "document_loss.mean",
     "batch_loss.mean",
@@ -35,8 +36,10 @@ export function weightShapes(config) {
     const shapes = [
         ["wte", v, c],
         ["wpe", config.block_size, c],
-        ["lm_head", v, c],
     ];
+    if (!config.tie_weights) {
+        shapes.push(["lm_head", v, c]);
+    }
     for (let i = 0; i < config.n_layer; i++) {
         for (const name of ["wq", "wk", "wv", "wo"]) {
             shapes.push([`layer${i}.attn_${name}`, c, c]);
@@ -48,6 +51,11 @@ export function weightShapes(config) {
         start += rows * columns;
         return {name, rows, columns, start: start - rows * columns};
     });
+}
+
+/** The matrix whose rows give the logits: one of its own, or the embedding's. */
+export function headOf(config) {
+    return config.tie_weights ? "wte" : "lm_head";
 }
 
 export function countWeights(config) {
@@ -164,6 +172,21 @@ class GraphBuilder {
         return this.eachRow(x.length, (row) => this.tape.relu(x[row]));
     }
 
+    square(stage, x) {
+        this.enter(stage);
+        this.tape.site = SITE["relu.square"];
+        return this.eachRow(x.length, (row) => this.tape.power(x[row], 2));
+    }
+
+    /** What stands between the MLP's matrices. */
+    activation(set, x) {
+        if (this.config.activation !== "relu2") {
+            return set("hidden", this.relu("hidden", x));
+        }
+        const relu = set("relu", this.relu("relu", x));
+        return set("hidden", this.square("hidden", relu));
+    }
+
     /** One head's outputs from its features of q, keys and values. */
     attend(head, q, keys, values) {
         const tape = this.tape;
@@ -219,7 +242,7 @@ class GraphBuilder {
         const xMid = set("x_mid", this.add("x_mid", attnOut, x));
         const norm2 = set("norm2", this.rmsnorm("norm2", xMid));
         const hiddenPre = set("hidden_pre", linear("hidden_pre", norm2, "mlp_fc1"));
-        const hidden = set("hidden", this.relu("hidden", hiddenPre));
+        const hidden = this.activation(set, hiddenPre);
         const mlpOut = set("mlp_out", linear("mlp_out", hidden, "mlp_fc2"));
         return set("x", this.add("x", mlpOut, xMid));
     }
@@ -236,7 +259,7 @@ class GraphBuilder {
             x = this.layer(i, t, x, keys[i], values[i], fields);
         }
         delete this.place.layer;
-        return fields.setRow("logits", t, this.linear("logits", x, "lm_head"));
+        return fields.setRow("logits", t, this.linear("logits", x, headOf(this.config)));
     }
 
     crossEntropy(t, logits, target, fields) {
@@ -321,7 +344,8 @@ class Fields {
             make([n, c], ["norm1", "q", "k", "v"], prefix);
             make([h, n, n], ["dots", "scores", "attention"], prefix);
             make([n, c], ["heads", "attn_out", "x_mid", "norm2"], prefix);
-            make([n, f], ["hidden_pre", "hidden"], prefix);
+            const squared = config.activation === "relu2";
+            make([n, f], ["hidden_pre", ...(squared ? ["relu"] : []), "hidden"], prefix);
             make([n, c], ["mlp_out", "x"], prefix);
         }
         make([n, v], ["logits", "probabilities"]);

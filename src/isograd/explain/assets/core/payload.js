@@ -1,7 +1,7 @@
 // The file of a run, as isograd/explain/payload.py writes it: a header and typed arrays.
 
 const PAYLOAD_FORMAT = "isograd run";
-const PAYLOAD_VERSION = 2;
+const PAYLOAD_VERSION = 3;
 const PAYLOAD_DAMAGED = "This page's record of the run is damaged";
 const PAYLOAD_TYPES = {f64: Float64Array, i32: Int32Array, i8: Int8Array, u8: Uint8Array};
 

@@ -26,30 +26,49 @@ function step(run, turn, k) {
     };
 }
 
-/** What Adam did to one weight; after is before + change, to the bit. The root is the double nearest
+const PARTS = [
+    "before",
+    "grad",
+    "clipping",
+    "clipped",
+    "m",
+    "v",
+    "mHat",
+    "vHat",
+    "lr",
+    "decayed",
+    "change",
+    "after",
+];
+
+/** What Adam did to one weight; after is decayed + change, to the bit. The root is the double nearest
  * to the exact one; it is libm's, if that is another one, only where this shows in `after`. */
-function updateOf(run, k, {before, grad, m, v, after}) {
+function updateOf(run, k, {before, grad, clipping, m, v, after}) {
     const {lr, correction1, correction2} = run.ratesOf(k);
+    const clipped = grad * clipping;
+    const decayed = before * (1 - lr * run.options.weight_decay);
     const mHat = m / correction1;
     const vHat = v / correction2;
     const change = -((lr * mHat) / (run.libm.root(vHat) + run.options.eps));
-    return {before, grad, m, v, mHat, vHat, lr, change, after};
+    return {before, grad, clipping, clipped, m, v, mHat, vHat, lr, decayed, change, after};
+}
+
+/** The same of weight number `id`, from what run.stateOf(k) promises. */
+function updateAt(run, k, {before, grad, clipping, m, v, after}, id) {
+    const one = {before: before[id], grad: grad[id], m: m[id], v: v[id], after: after[id]};
+    return updateOf(run, k, {...one, clipping});
 }
 
 async function weight(run, turn, name, row, column, k) {
     const id = run.weightId(name, row, column);
-    const {before, grad, m, v, after} = await run.stateOf(k);
-    const one = {before: before[id], grad: grad[id], m: m[id], v: v[id], after: after[id]};
-    return updateOf(run, k, one);
+    return updateAt(run, k, await run.stateOf(k), id);
 }
 
 /** The weights that moved most in a step, the furthest first. */
 async function moved(run, turn, k, count) {
-    const {before, grad, m, v, after} = await run.stateOf(k);
-    const changes = before.map((_, i) => {
-        const one = {before: before[i], grad: grad[i], m: m[i], v: v[i], after: after[i]};
-        return updateOf(run, k, one).change;
-    });
+    const state = await run.stateOf(k);
+    const {before, after} = state;
+    const changes = before.map((_, i) => updateAt(run, k, state, i).change);
     const ids = Array.from(changes.keys());
     ids.sort((a, b) => Math.abs(changes[b]) - Math.abs(changes[a]) || a - b);
     return ids.slice(0, count).map((id) => ({
@@ -71,13 +90,13 @@ async function matrix(run, turn, name, k) {
 
 async function history(run, turn, name, row, column) {
     const id = run.weightId(name, row, column);
-    const names = ["before", "grad", "m", "v", "mHat", "vHat", "lr", "change", "after"];
-    const found = Object.fromEntries(names.map((key) => [key, new Float64Array(run.steps)]));
+    const found = Object.fromEntries(PARTS.map((key) => [key, new Float64Array(run.steps)]));
     let before = run.arrays.weights[id];
     await run.everyStep(turn, (replay, k) => {
-        const one = {before, grad: replay.gradients[id], m: replay.m[id], v: replay.v[id]};
-        const update = updateOf(run, k, {...one, after: replay.weights[id]});
-        names.forEach((key) => (found[key][k - 1] = update[key]));
+        const {gradients, clipping, m, v, weights} = replay;
+        const one = {before, grad: gradients[id], clipping, m: m[id], v: v[id]};
+        const update = updateOf(run, k, {...one, after: weights[id]});
+        PARTS.forEach((key) => (found[key][k - 1] = update[key]));
         before = update.after;
     });
     return found;
@@ -181,7 +200,7 @@ async function predict(run, turn, tokens, temperature, k) {
 }
 
 async function samples(run, turn) {
-    return drawSamples(run, await run.replayTo(run.steps, turn), turn);
+    return drawSamples(run, await run.replayTo(run.kept, turn), turn);
 }
 
 // ---- without the model ----

@@ -4,7 +4,7 @@
 // T positions, C = n_embd, H heads, D = C / H, F = 4 C, V vocabulary; dx is the gradient of x.
 
 import {Norm, exponentials, linearBackward, linearForward, rowBackward} from "./kernels.js";
-import {countWeights, positionsOf, weightShapes} from "./model.js";
+import {countWeights, headOf, positionsOf, weightShapes} from "./model.js";
 
 /** The numbers of one layer at all positions. */
 class Layer {
@@ -17,7 +17,8 @@ class Layer {
         this.norm2 = new Norm(T, C, libm);
         [this.q, this.k, this.v, this.heads] = [0, 0, 0, 0].map(() => numbers(T * C));
         [this.attnOut, this.xMid, this.mlpOut, this.x] = [0, 0, 0, 0].map(() => numbers(T * C));
-        [this.hiddenPre, this.hidden] = [0, 0].map(() => numbers(T * 4 * C));
+        [this.hiddenPre, this.relu] = [0, 0].map(() => numbers(T * 4 * C));
+        this.hidden = config.activation === "relu2" ? numbers(T * 4 * C) : this.relu;
         this.seen = []; // for each position so far {exps, attention}: (H, t + 1)
         [this.inverse, this.total] = [0, 0].map(() => numbers(H * T)); // (H, T)
         [this.dq, this.dk, this.dv] = [0, 0, 0].map(() => numbers(T * C));
@@ -31,7 +32,7 @@ class Layer {
 }
 
 export class Replay {
-    /** A model of the sizes `config`; `options` has beta1, beta2 and eps. */
+    /** A model of the sizes `config`; `options` are those of Adam, as in the payload's header. */
     constructor(config, options, libm) {
         const T = config.block_size;
         const C = config.n_embd;
@@ -41,6 +42,7 @@ export class Replay {
         this.options = options;
         this.libm = libm;
         this.start = Object.fromEntries(weightShapes(config).map((s) => [s.name, s.start]));
+        this.head = this.start[headOf(config)];
         this.places = Array.from({length: config.n_layer}, (_, i) =>
             Object.fromEntries(
                 ["attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2"].map((name) => [
@@ -63,6 +65,7 @@ export class Replay {
         [this.dx, this.dIn, this.dHeads] = [0, 0, 0].map(() => new Float64Array(C));
         this.dHidden = new Float64Array(4 * C);
         this.dScores = new Float64Array(T);
+        this.clipping = 1; // what the gradients of the last step were multiplied with
         this.open = this.units = 0; // hidden units of the last step: how many were open, of how many
     }
 
@@ -98,7 +101,7 @@ export class Replay {
         }
         linearForward(
             weights,
-            start.lm_head,
+            this.head,
             config.vocab_size,
             C,
             x,
@@ -129,14 +132,22 @@ export class Replay {
         }
         layer.norm2.forward(t, layer.xMid);
         linearForward(w, place.mlp_fc1, 4 * C, C, layer.norm2.y, at, layer.hiddenPre, 4 * at);
-        for (let i = 4 * at; i < 4 * (at + C); i++) {
-            layer.hidden[i] = layer.hiddenPre[i] > 0 ? layer.hiddenPre[i] : 0;
-        }
+        this.activate(layer, 4 * at, 4 * (at + C));
         linearForward(w, place.mlp_fc2, C, 4 * C, layer.hidden, 4 * at, layer.mlpOut, at);
         for (let i = at; i < at + C; i++) {
             layer.x[i] = layer.mlpOut[i] + layer.xMid[i];
         }
         return layer.x;
+    }
+
+    /** Hidden units of some places: relu, and its square in a run with relu2. */
+    activate({hiddenPre, relu, hidden}, from, to) {
+        for (let i = from; i < to; i++) {
+            relu[i] = hiddenPre[i] > 0 ? hiddenPre[i] : 0;
+        }
+        for (let i = from; hidden !== relu && i < to; i++) {
+            hidden[i] = this.libm.square(relu[i]);
+        }
     }
 
     headForward(layer, head, t) {
@@ -263,7 +274,7 @@ export class Replay {
                 rowBackward(
                     weights,
                     gradients,
-                    this.start.lm_head,
+                    this.head,
                     o,
                     C,
                     x,
@@ -276,7 +287,7 @@ export class Replay {
         rowBackward(
             weights,
             gradients,
-            this.start.lm_head,
+            this.head,
             target,
             C,
             x,
@@ -293,14 +304,7 @@ export class Replay {
         const at = t * C;
         dHidden.fill(0);
         linearBackward(w, dw, place.mlp_fc2, C, 4 * C, layer.hidden, 4 * at, dx, 0, dHidden);
-        for (let i = 0; i < 4 * C; i++) {
-            if (layer.hiddenPre[4 * at + i] > 0) {
-                this.open++;
-            } else {
-                dHidden[i] *= 0;
-            }
-        }
-        this.units += 4 * C;
+        this.activationBackward(layer, 4 * at);
         dIn.fill(0);
         linearBackward(w, dw, place.mlp_fc1, 4 * C, C, layer.norm2.y, at, dHidden, 0, dIn);
         layer.norm2.backward(t, layer.xMid, dIn, dx);
@@ -312,6 +316,23 @@ export class Replay {
             this.headInputs(layer, place, head, at, dIn);
         }
         layer.norm1.backward(t, x, dIn, dx);
+    }
+
+    /** dHidden holds the gradient of the hidden units from `at` on, and then that of their input. */
+    activationBackward({hiddenPre, relu, hidden}, at) {
+        const {dHidden} = this;
+        const n = dHidden.length;
+        for (let i = 0; hidden !== relu && i < n; i++) {
+            dHidden[i] *= 2 * relu[at + i];
+        }
+        for (let i = 0; i < n; i++) {
+            if (hiddenPre[at + i] > 0) {
+                this.open++;
+            } else {
+                dHidden[i] *= 0;
+            }
+        }
+        this.units += n;
     }
 
     /** From dHeads to dq of this position, and shares of dk and dv of this one and those before. */
@@ -378,19 +399,32 @@ export class Replay {
         return size === 1 ? losses[0] : losses.reduce((sum, loss) => sum + loss, 0) * (1 / size);
     }
 
-    /** Adam moves every weight: train.py's Adam.step. `rates` is {lr, correction1, correction2}. */
+    /** The factor of train.py's Adam.clip_gradients, 1 where it leaves them as they are. */
+    clippingOf(norm) {
+        if (norm === null) {
+            return 1;
+        }
+        const length = Math.sqrt(this.gradients.reduce((sum, x) => sum + x * x, 0));
+        return length > norm ? norm / length : 1;
+    }
+
+    /** Adam moves every weight: train.py's Adam.step. `rates` is {lr, correction1, correction2}.
+     * `gradients` stay as they were before they were clipped. */
     adam({lr, correction1, correction2}) {
         const {weights, gradients, m, v, libm} = this;
-        const {beta1, beta2, eps} = this.options;
+        const {beta1, beta2, eps, weight_decay: decay, clip_norm: norm} = this.options;
         const rest1 = 1 - beta1;
         const rest2 = 1 - beta2;
+        const left = 1 - lr * decay; // of every weight
+        const clipping = this.clippingOf(norm);
+        this.clipping = clipping;
         for (let i = 0; i < weights.length; i++) {
-            const grad = gradients[i];
+            const grad = gradients[i] * clipping;
             m[i] = beta1 * m[i] + rest1 * grad;
             v[i] = beta2 * v[i] + rest2 * libm.square(grad);
             const mHat = m[i] / correction1;
             const vHat = v[i] / correction2;
-            weights[i] -= (lr * mHat) / (libm.root(vHat) + eps);
+            weights[i] = weights[i] * left - (lr * mHat) / (libm.root(vHat) + eps);
         }
     }
 

@@ -2,6 +2,7 @@
 // nearest step that is known.
 
 import {countWeights, positionsOf, tapeOfStep, weightShapes} from "./model.js";
+import {isStraight} from "./rates.js";
 import {Replay} from "./replay.js";
 import {Libm} from "./rounded.js";
 
@@ -33,22 +34,44 @@ export class Turn {
 
 /** Which lengths the arrays of a payload must have. */
 function lengthsOf({header, arrays}) {
-    const {config, options, data} = header;
+    const {config, options, data, steps} = header;
     const weights = countWeights(config);
     const frames = arrays.keyframe_steps.length;
     const calls = Object.keys(arrays).filter((name) => name.endsWith("_x"));
     return {
         weights,
-        losses: options.steps,
-        corrections: 2 * options.steps,
-        digests: 8 * Math.floor(options.steps / header.digest_every),
-        order: Math.min(options.steps * options.batch_size, data.documents),
+        losses: steps,
+        corrections: 2 * steps,
+        ...(isStraight(options) ? {} : {rates: steps}),
+        ...(options.validation === null ? {} : validationLengths(arrays)),
+        digests: 8 * Math.floor(steps / header.digest_every),
+        order: Math.min(steps * options.batch_size, data.training),
         text_at: header.texts.length,
         keyframe_weights: frames * weights,
         keyframe_m: frames * weights,
         keyframe_v: frames * weights,
         ...Object.fromEntries(calls.map((name) => [name.replace(/x$/, "d"), arrays[name].length])),
     };
+}
+
+/** As many losses as looks at them; each look is at a step's end. */
+function validationLengths({validation_steps: looks}) {
+    return {validation_losses: looks.length};
+}
+
+/** Whether all options are there that numbers depend on. */
+function hasOptions({header: {options, steps, kept, data}}) {
+    const {lr, temperature, init_std: std, beta1, beta2, eps, weight_decay: decay} = options;
+    const numbers = [lr, temperature, std, beta1, beta2, eps, decay, steps, kept, data.training];
+    const {clip_norm: norm, patience, extended, warmup} = options;
+    return (
+        [...numbers, warmup].every(Number.isFinite) &&
+        [norm, patience].every((x) => x === null || Number.isFinite(x)) &&
+        extended.every((pair) => pair.length === 2 && pair.every(Number.isInteger)) &&
+        kept >= 1 &&
+        kept <= steps &&
+        steps <= options.steps
+    );
 }
 
 /** What is wrong with a payload, or null. */
@@ -61,8 +84,7 @@ function misfit(payload) {
     if (header.chars.length + 1 !== letters || !Array.isArray(header.samples)) {
         return "the vocabulary does not fit the rest";
     }
-    const {lr, temperature, beta1, beta2, eps} = header.options;
-    if (![lr, temperature, beta1, beta2, eps].every(Number.isFinite)) {
+    if (!hasOptions(payload)) {
         return "an option is missing";
     }
     const lengths = lengthsOf(payload);
@@ -92,7 +114,8 @@ export class Run {
         this.intact = intact;
         this.config = payload.header.config;
         this.options = payload.header.options;
-        this.steps = this.options.steps;
+        this.steps = this.header.steps; // done: fewer than asked for where patience ended
+        this.kept = this.header.kept; // the step whose weights are the run's result
         this.bos = this.header.chars.length;
         this.libm = new Libm(payload);
         this.shapes = weightShapes(this.config);
@@ -112,7 +135,7 @@ export class Run {
         const {batch_size: size} = this.options;
         return Array.from(
             {length: size},
-            (_, b) => ((k - 1) * size + b) % this.header.data.documents,
+            (_, b) => ((k - 1) * size + b) % this.header.data.training,
         );
     }
 
@@ -145,9 +168,10 @@ export class Run {
     }
 
     ratesOf(k) {
-        const {corrections} = this.arrays;
+        const {corrections, rates} = this.arrays;
+        const {lr, steps} = this.options;
         return {
-            lr: this.options.lr * (1 - (k - 1) / this.steps),
+            lr: isStraight(this.options) ? lr * (1 - (k - 1) / steps) : rates[k - 1],
             correction1: corrections[2 * (k - 1)],
             correction2: corrections[2 * (k - 1) + 1],
         };
@@ -247,15 +271,15 @@ export class Run {
         return replay;
     }
 
-    /** Promises what a step did to the weights: {before, grad, m, v, after, loss}. */
+    /** Promises what a step did to the weights: {before, grad, clipping, m, v, after, loss}. */
     stateOf(k) {
         this.checkStep(k);
         return keep(this.recent.states, k, async () => {
             const replay = await this.replayTo(k - 1);
             const before = replay.weights.slice();
             const loss = this.advance(replay);
-            const {gradients: grad, m, v, weights: after} = replay;
-            return {before, grad, m, v, after, loss};
+            const {gradients: grad, clipping, m, v, weights: after} = replay;
+            return {before, grad, clipping, m, v, after, loss};
         });
     }
 

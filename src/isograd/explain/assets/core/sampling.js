@@ -2,21 +2,20 @@
 
 import {PythonRandom} from "./mersenne.js";
 
-const WEIGHT_STD = 0.08;
-
 /** The run's generator as it was when training began, and the weights that it drew. */
 export function drawWeights(run) {
     const random = new PythonRandom(run.options.seed, run.libm);
     const order = Int32Array.from({length: run.header.data.documents}, (_, i) => i);
     random.shuffle(order);
-    const weights = run.arrays.weights.map(() => random.gauss(0, WEIGHT_STD));
+    const weights = run.arrays.weights.map(() => random.gauss(0, run.options.init_std));
     return {random, order, weights};
 }
 
 /** softmax of logits / temperature; at 0, certainty of the first of the likeliest tokens. */
 export function probabilitiesOf(libm, logits, temperature) {
     if (temperature === 0) {
-        const likeliest = logits.indexOf(Math.max(...logits));
+        // Where one is NaN, this is what Python's max and index make of it.
+        const likeliest = logits.reduce((best, x, i) => (x > logits[best] ? i : best), 0);
         return Float64Array.from(logits, (_, i) => (i === likeliest ? 1 : 0));
     }
     const inverseTemperature = libm.inverse(temperature);
@@ -60,7 +59,7 @@ function drawDocument(run, replay, random) {
     return {text: letters.join(""), steps};
 }
 
-/** The run's samples, from a replay that has done all steps. */
+/** The run's samples, from a replay that stands at its result. */
 export async function drawSamples(run, replay, turn) {
     const {random} = drawWeights(run);
     const samples = [];

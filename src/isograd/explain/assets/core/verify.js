@@ -1,6 +1,8 @@
 // The proof: all that was recorded of a run, computed again and compared, bit by bit.
 
 import {digestOf} from "./digest.js";
+import {bitsOf} from "./numbers.js";
+import {allowedRates, isStraight, wrongEnd} from "./rates.js";
 import {drawSamples, drawWeights} from "./sampling.js";
 
 /** The place of the first difference of two arrays of numbers, or -1. */
@@ -22,7 +24,10 @@ const FRACTION = 192n; // bits of the powers below
 /** beta, beta**2, .. one after the other, as the doubles that may stand for each. */
 class Powers {
     constructor(beta) {
-        this.factor = BigInt(beta * 2 ** 80) << (FRACTION - 80n);
+        const bits = bitsOf(beta);
+        const biased = bits >> 52n;
+        const digits = (bits & 0xfffffffffffffn) | (biased ? 1n << 52n : 0n);
+        this.factor = (digits << FRACTION) >> (1075n - (biased || 1n));
         this.power = 1n << FRACTION;
     }
 
@@ -72,6 +77,7 @@ class Verification {
     afterStep(replay, k, loss) {
         this.step = k + 1;
         this.corrections(k);
+        this.rate(k);
         const {losses} = this.run.arrays;
         if (!Object.is(losses[k - 1], loss)) {
             this.differs(k, "loss", losses[k - 1], loss);
@@ -89,6 +95,18 @@ class Verification {
                 this.differs(k, `1 - beta${i + 1}**${k}`, recorded, allowed[0]);
             }
         });
+    }
+
+    /** The learning rate, where it was recorded. */
+    rate(k) {
+        const {options, arrays} = this.run;
+        if (isStraight(options)) {
+            return;
+        }
+        const allowed = allowedRates(options, k);
+        if (!allowed.some((rate) => Object.is(rate, arrays.rates[k - 1]))) {
+            this.differs(k, "learning rate", arrays.rates[k - 1], allowed[0]);
+        }
     }
 
     digest(replay, k) {
@@ -122,8 +140,9 @@ class Verification {
         }
     }
 
-    async samples(replay, turn) {
+    async samples(last, turn) {
         const {run} = this;
+        const replay = run.kept === run.steps ? last : await run.replayTo(run.kept, turn);
         const recorded = run.header.samples;
         const drawn = await drawSamples(run, replay, turn);
         drawn.forEach(({text}, i) => {
@@ -143,6 +162,10 @@ class Verification {
         const isSorted = frames.every((k, i) => k > (frames[i - 1] ?? 0));
         if (!isSorted || frames.at(-1) !== run.steps) {
             this.differs(run.steps, "steps of the keyframes", frames.join(", "), "up to the last");
+        }
+        const wrong = wrongEnd(run);
+        if (wrong) {
+            this.differs(run.steps, ...wrong);
         }
         for (const {name, x} of run.libm.neverAsked()) {
             this.differs(run.steps, `recorded call of ${name}`, x, "never made");

@@ -18,6 +18,7 @@ const RESULTS = {
     x_mid: (row) => `feature ${row} of the residual stream after attention`,
     norm2: (row) => `feature ${row} of the normed input of the MLP`,
     hidden_pre: (row) => `hidden unit ${row} before relu`,
+    relu: (row) => `hidden unit ${row} after relu, before its square`,
     hidden: (row) => `hidden unit ${row}`,
     mlp_out: (row) => `feature ${row} of the MLP's output`,
     x: (row) => `feature ${row} of the residual stream after the MLP`,

@@ -18,7 +18,9 @@ async function open(base64, digest) {
     opened.run = run;
     warmUp(run);
     const {losses, text_at: textAt, order} = run.arrays;
-    const copies = {losses: losses.slice(), textAt: textAt.slice(), order: order.slice()};
+    const {validation_steps: steps = new Int32Array(), validation_losses: judged} = run.arrays;
+    const validation = {steps: steps.slice(), losses: judged?.slice() ?? new Float64Array()};
+    const copies = {losses: losses.slice(), textAt: textAt.slice(), order: order.slice(), validation};
     return {header: run.header, intact: run.intact, ...copies};
 }
 

@@ -86,9 +86,17 @@ function fileStrip() {
     return strip;
 }
 
+/** What the validation loss is of, if there is any. */
+function heldOut() {
+    const {training, documents, judging} = run.data;
+    return judging === 0 ? "" : " " + (training < documents ? text1.heldOut : text1.judging)
+        .replace("{n}", judging.toLocaleString("en"));
+}
+
 function shuffleWidget() {
     const total = run.data.documents;
-    const {steps, batch_size: size} = run.options;
+    const {steps} = run;
+    const {batch_size: size} = run.options;
     const seen = new Set(run.order).size;
     const share = num(100 * seen / total, "derived", {digits: 3,
         formula: `100 * ${seen} / ${total}`});
@@ -115,7 +123,7 @@ function shuffleWidget() {
         h("div", null, h("h4", null, "How training went"), list)),
     h("p", null, `${count(steps)} step${steps === 1 ? "" : "s"} of ${count(size)} document${
         size === 1 ? "" : "s"} each read `, `${count(seen)} of ${count(total)} documents, `, share,
-    "\u2009% of the data.")];
+    "\u2009% of the data.", heldOut())];
 }
 
 function tokenBoxes(text, {ids, unknown}) {

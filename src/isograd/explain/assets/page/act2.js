@@ -7,6 +7,7 @@ import {rollingBalls, tangent} from "./curves.js";
 import {graphWidget} from "./graph.js";
 import {isLong} from "./pictures.js";
 import {printed} from "./python.js";
+import {squares} from "./schedule.js";
 import {ask, run, set, state, subscribe} from "./state.js";
 import {text2} from "../text/act2.js";
 
@@ -27,7 +28,7 @@ async function examples({step, picture, position}) {
     const p = await node(log.children[0].id);
     const [e, inverse] = await Promise.all(p.children.map((child) => node(child.id)));
     const width = fields.logits.ids.length / n;
-    const hidden = fields["layer0.hidden"];
+    const hidden = fields["layer0.relu"] ?? fields["layer0.hidden"];
     const [sum, gate] = await Promise.all([node(fields.logits.ids[position * width]),
         node(hidden.ids[position * hidden.ids.length / n])]);
     return {"+": sum, "\u00d7": p, "**": inverse, log, exp: e, relu: gate};
@@ -149,7 +150,8 @@ export function act2() {
         figure(text2.graphTitle, graphWidget(), text2.graphCaption),
         voices(text2.tablePlain, text2.tableTechnical),
         figure(text2.tableTitle, operationsWidget(), text2.tableCaption),
-        voices(text2.gatePlain, text2.gateTechnical),
+        voices(text2.gatePlain, squares(run.config)
+            ? [text2.gateTechnical, text2.gateSquared] : text2.gateTechnical),
         figure(text2.gateTitle, gateWidget(), text2.gateCaption),
         figure(text2.sharesTitle, sharesWidget()),
         gateQuestion());

@@ -42,7 +42,7 @@ function surpriseQuestion(context, picture, document, state) {
 export function act4(context) {
     const {ask, run} = context;
     const {loop, surprise, curve} = lossFigures(context);
-    const steps = run.options.steps.toLocaleString("en");
+    const steps = run.steps.toLocaleString("en");
     return act("act4", "Act 4", text4.title, fill(text4.lead, {steps}),
         loop, surprise, curve, lifeFigures(context),
         live(context, ["step", "document"], ({step, document: d}) =>

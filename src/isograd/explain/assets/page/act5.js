@@ -34,7 +34,7 @@ function temperatureIn({run, state}) {
 
 function expectations(context, {answer, tokens, temperature}) {
     const {run} = context;
-    const {steps} = run.options;
+    const {kept: steps} = run;
     const place = `predict/${steps}/${temperature}/${tokens.join("-")}`;
     const ref = (what, token) => `${place}/${what}/${token}`;
     const best = argmax(answer.probabilities);
@@ -53,6 +53,7 @@ function expectations(context, {answer, tokens, temperature}) {
         bars({items, label: "probabilities", layout: "columns", max: Math.max(0.25,
             answer.probabilities[best])}),
         h("p", {"class": "caption"}, [fill(text5.heatCaption, {steps, end: "\u25cf"}),
+            run.kept < run.steps ? ` ${text5.heatKept}` : "",
             many ? fill(text5.heatMost, {shown: shown.length, all: all.length}) : "",
             temperature === 0 ? text5.heatTaken : ""].filter(Boolean).join(" ")));
 }
@@ -85,7 +86,7 @@ function temperatureFigure(context) {
     const show = live(context, ["prefix", "temperature"], () => {
         const {tokens} = prefixOf(context);
         const temperature = temperatureIn(context);
-        return ask("predict", tokens, temperature, run.options.steps).then((answer) =>
+        return ask("predict", tokens, temperature, run.kept).then((answer) =>
             ({answer, tokens, temperature}));
     }, (answer) => expectations(context, answer));
     return h("div", {"class": "stack"}, input, note, h("div", {"class": "row"}, control,

@@ -64,7 +64,7 @@ async function followSlider(input) {
 }
 
 function stepControl() {
-    const {steps} = run.options;
+    const {steps} = run;
     const input = h("input", {type: "range", min: 1, max: steps, step: 1, "aria-label": "Step",
         "class": "step-slider"});
     const field = h("input", {type: "number", min: 1, max: steps, "aria-label": "Step number",

@@ -276,8 +276,8 @@ function linePath(y, frame) {
         let least = i;
         let most = i;
         for (let j = i; j < Math.min(y.length, i + stride); j++) {
-            least = y[j] < y[least] ? j : least;
-            most = y[j] > y[most] ? j : most;
+            least = y[j] < y[least] || Number.isNaN(y[least]) ? j : least;
+            most = y[j] > y[most] || Number.isNaN(y[most]) ? j : most;
         }
         for (const j of least === most ? [i] : [Math.min(least, most), Math.max(least, most)]) {
             if (Number.isFinite(y[j])) {
@@ -305,12 +305,22 @@ function axes(options, f) {
                 line.label))));
 }
 
+const MOST_DOTS = 80;
+
+/** The points of a line that has few. */
+function dotsOn({y, "class": kind}, {px, py, xAt}) {
+    const places = Array.from(y.keys()).filter((i) => Number.isFinite(y[i]));
+    return places.length > MOST_DOTS ? [] : places.map((i) => svg("circle", {
+        "class": `dot ${kind}`, cx: px(xAt(i)), cy: py(y[i]), r: 3}));
+}
+
 function plotDrawing(options, frame, at) {
     const {px, py, xAt} = frame;
     const drawing = svg("svg", {"class": "plot", viewBox: `0 0 ${frame.width} ${frame.height}`,
         width: frame.width, height: frame.height, "aria-hidden": "true"}, axes(options, frame),
     options.series.map((line, i) => svg("path", {d: linePath(line.y, frame),
         "class": `line ${line.class || "line-" + i}`})),
+    options.series.filter((line) => line.dots).map((line) => dotsOn(line, frame)),
     (options.marks || []).map((mark) => svg("g", {"class": "mark"},
         svg("line", {x1: px(mark.x), x2: px(mark.x), y1: frame.top,
             y2: frame.height - frame.bottom}),
@@ -346,9 +356,10 @@ export function linePlot(options) {
         const x = options.x ? shortDecimal(options.x[at.i]) : at.i + (options.start ?? 1);
         const place = `${options.unit ?? "step"} ${x}`;
         frameElement.setAttribute("aria-valuenow", at.i);
-        frameElement.setAttribute("aria-valuetext", place + options.series.map((s) =>
+        const there = options.series.filter((s) => s.y.length > at.i && !Number.isNaN(s.y[at.i]));
+        frameElement.setAttribute("aria-valuetext", place + there.map((s) =>
             `, ${s.name || ""} ${shortDecimal(s.y[at.i])}`).join(""));
-        replace(line, place, options.series.filter((s) => s.y.length > at.i).map((s) =>
+        replace(line, place, there.map((s) =>
             [" \u00b7 ", s.name ? s.name + " " : "",
                 s.ref ? num(s.y[at.i], s.ref(at.i), {formula: s.formula?.(at.i),
                     python: s.python && (() => s.python(at.i))})

@@ -125,7 +125,7 @@ function firstSentence(first, name) {
 
 /** Losses over each other, smoothed as act 4 does it, for single ones jump about. */
 function lossesOfBoth(theirs, first) {
-    const window = lossWindow(run.options.steps);
+    const window = lossWindow(run.steps);
     const mean = (losses) => runningMean(losses, window);
     const formula = (whose) => (i) => `mean of the ${whose} losses of steps ${
         Math.max(1, i + 2 - window)} to ${i + 1}`;
@@ -136,7 +136,7 @@ function lossesOfBoth(theirs, first) {
         {name: "other run", y: mean(theirs), ref: () => "derived",
             formula: formula("other run's"), python: python(theirs), "class": "line-1"}],
         marks: first?.step ? [{x: first.step, label: "first difference"}] : [],
-        onPick: (i) => set({step: Math.min(i + 1, run.options.steps)})});
+        onPick: (i) => set({step: Math.min(i + 1, run.steps)})});
     subscribe(() => plot.move(state.step - 1), ["step"]);
     return plot;
 }
@@ -146,7 +146,7 @@ function comparison({options, losses, first}, name) {
         h("h3", null, pageText.compareHeads[0]), causeSentence(options), optionTables(options),
         h("h3", null, pageText.compareHeads[1]), firstSentence(first, name),
         h("h3", null, pageText.compareHeads[2]), h("p", {"class": "note"}, rich(
-            pageText.compareSmooth, {window: String(lossWindow(run.options.steps))})),
+            pageText.compareSmooth, {window: String(lossWindow(run.steps))})),
         lossesOfBoth(Float64Array.from(losses), first));
 }
 

@@ -51,7 +51,8 @@ const FUNCTIONS = [
         "`onProgress` is called with `{done, total}`"],
     ["await isograd.step(k)", "step k: `documents`, `tokens`, `loss`, `lr`"],
     ["await isograd.weight(name, row, column, k)", "a weight in step k: `before`, `grad`, `m`, " +
-        "`v`, `mHat`, `vHat`, `lr`, `change`, `after`"],
+        "`v`, `mHat`, `vHat`, `lr`, `change`, `after`; `clipped` is `grad` times `clipping`, " +
+        "`decayed` is `before` after weight decay"],
     ["await isograd.node(k, id)", "a node of step k's graph: `operation`, `data`, `grad`, " +
         "`children` with `local` gradients, `parts` (what was added to its gradient, in order), " +
         "`line` of the reference"],

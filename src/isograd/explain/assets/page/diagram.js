@@ -1,6 +1,7 @@
 // Act 3, last part: the whole model as a diagram; each part shows its size and its code.
 import {code, figure, h, replace, rich, voices} from "./kit.js";
 import {fill} from "./pictures.js";
+import {squares} from "./schedule.js";
 import {parts3, text3} from "../text/act3.js";
 
 const count = (n) => n.toLocaleString("en");
@@ -8,7 +9,10 @@ const count = (n) => n.toLocaleString("en");
 /** The weights of the model: [{name, rows, columns, part}] in the order of drawing. */
 export function diagramMatrices(config) {
     const {vocab_size: v, n_embd: c, block_size: t, n_layer: layers} = config;
-    const list = [["wte", v, c, "wte"], ["wpe", t, c, "wpe"], ["lm_head", v, c, "lmHead"]];
+    const list = [["wte", v, c, "wte"], ["wpe", t, c, "wpe"]];
+    if (!config.tie_weights) {
+        list.push(["lm_head", v, c, "lmHead"]);
+    }
     for (let i = 0; i < layers; i++) {
         list.push([`layer${i}.attn_wq`, c, c, "qkv"], [`layer${i}.attn_wk`, c, c, "qkv"],
             [`layer${i}.attn_wv`, c, c, "qkv"], [`layer${i}.attn_wo`, c, c, "wo"],
@@ -48,14 +52,22 @@ function sourceOf({file, from}, sources) {
         text: text.split("\n").map((line) => line.slice(indent)).join("\n")};
 }
 
+/** What a part is called and does in a model like this. */
+function saysOf(part, config) {
+    const name = part === "lmHead" && config.tie_weights ? "lmHeadTied"
+        : part === "relu" && squares(config) ? "relu2" : part;
+    return parts3[name];
+}
+
 function details(context, part) {
     const {run, lines} = context;
     const mine = diagramMatrices(run.config).filter((matrix) => matrix.part === part);
     const total = mine.reduce((sum, {rows, columns}) => sum + rows * columns, 0);
-    const source = parts3[part].file ? sourceOf(parts3[part], lines.sources) : null;
+    const said = saysOf(part, run.config);
+    const source = said.file ? sourceOf(said, lines.sources) : null;
     return h("div", {"class": "part-details"},
-        h("h4", null, parts3[part].name),
-        h("p", null, rich(fill(parts3[part].says, {bos: "\u25cf"}))),
+        h("h4", null, said.name),
+        h("p", null, rich(fill(said.says, {bos: "\u25cf"}))),
         mine.length === 0 ? h("p", {"class": "note"}, text3.diagramNone)
             : h("ul", {"class": "matrices"}, mine.slice(0, 12).map(({name, rows, columns}) =>
                 h("li", null, h("code", null, name),
@@ -74,7 +86,7 @@ function drawing(context, pick) {
             .reduce((sum, {rows, columns}) => sum + rows * columns, 0);
         const made = h("button", {type: "button", "class": "part" + (weights ? " weighty" : ""),
             "aria-pressed": "false", "data-part": name, onclick: () => pick(name, buttons)},
-        h("b", null, parts3[name].name), h("small", null, shapeOf(name, config)),
+        h("b", null, saysOf(name, config).name), h("small", null, shapeOf(name, config)),
         weights ? h("em", null, count(weights)) : null);
         buttons.push(made);
         return made;
@@ -95,8 +107,8 @@ function drawing(context, pick) {
 /** The figure with the diagram. */
 export function diagramFigure(context) {
     const {run} = context;
-    const {documents} = run.data;
-    const used = run.options.steps * run.options.batch_size;
+    const {training: documents} = run.data;
+    const used = run.steps * run.options.batch_size;
     const dropout = fill(used <= documents ? text3.diagramOnce : text3.diagramAgain,
         {rounds: Math.ceil(used / documents)});
     const side = h("div", {"class": "diagram-side", "aria-live": "polite"});
@@ -110,7 +122,10 @@ export function diagramFigure(context) {
     pick("attention", first);
     const list = diagramMatrices(run.config);
     return [
-        voices(text3.diagramPlain, fill(text3.diagramTechnical, {dropout})),
+        voices(text3.diagramPlain, fill(text3.diagramTechnical, {dropout,
+            activation: squares(run.config) ? text3.diagramRelu2 : text3.diagramRelu,
+            tying: run.config.tie_weights ? "" : text3.diagramUntied,
+            head: run.config.tie_weights ? "the logits" : "`lm_head`"})),
         figure(text3.diagramTitle, h("div", {"class": "diagram-place"}, picture, side),
             fill(text3.diagramSum, {matrices: list.length, total: count(list.reduce(
                 (sum, {rows, columns}) => sum + rows * columns, 0))})),

@@ -52,7 +52,7 @@ function duration(microseconds) {
     return `${shortDecimal(microseconds / size, 3)} ${name}`;
 }
 
-function tierTable({times, options}) {
+function tierTable({times, steps}) {
     const slowest = times ? Math.max(...textEnd.tiers.map(([tier]) => times[tier] || 0)) : 0;
     const bar = (value) => {
         const element = h("i", {"class": "mini-bar", "aria-hidden": "true"});
@@ -64,16 +64,16 @@ function tierTable({times, options}) {
         const measured = time === undefined ? [] : [
             h("span", {"class": "tier-time"}, bar(time), num(time, `header/times.${tier}`,
                 {text: duration(time)})),
-            derived(time * options.steps, `${shortDecimal(time)} \u00b5s \u00d7 ` +
-                `${options.steps} = ${shortDecimal(time * options.steps)} \u00b5s`,
-            {text: duration(time * options.steps),
-                python: () => printed(`${reprOf(time)} * ${options.steps}`)}),
+            derived(time * steps, `${shortDecimal(time)} \u00b5s \u00d7 ` +
+                `${steps} = ${shortDecimal(time * steps)} \u00b5s`,
+            {text: duration(time * steps),
+                python: () => printed(`${reprOf(time)} * ${steps}`)}),
         ];
         return [h("code", null, tier), h("span", {"class": "how"}, compiled),
             ...times ? measured.length ? measured : ["\u2013", "\u2013"] : []];
     });
     const heads = textEnd.fastHeads.slice(0, times ? 4 : 2)
-        .map((head) => fill(head, {steps: options.steps.toLocaleString("en")}));
+        .map((head) => fill(head, {steps: steps.toLocaleString("en")}));
     return table(heads, rows, {label: "tiers", "class": "tiers"});
 }
 
@@ -88,7 +88,7 @@ function partsQuestion(run) {
     const names = textEnd.questionParts;
     const partOf = {wte: "embeddings", wpe: "embeddings", qkv: "attention", wo: "attention",
         fc1: "mlp", fc2: "mlp", lmHead: "lmHead"};
-    const keys = Object.keys(names);
+    const keys = Object.keys(names).filter((key) => key !== "lmHead" || !run.config.tie_weights);
     const counts = keys.map((key) => diagramMatrices(run.config).reduce((sum, matrix) =>
         sum + (partOf[matrix.part] === key ? matrix.rows * matrix.columns : 0), 0));
     const own = weightCount(run.config);

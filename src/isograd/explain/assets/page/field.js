@@ -8,8 +8,9 @@ const NARROW = matchMedia("(max-width: 640px)");
 const COLUMNS = 80; // of a row of matrices, where the screen is narrow
 
 /** Names and shapes in the order in which the weights are drawn. */
-export function weightShapes({vocab_size: v, block_size: t, n_embd: c, n_layer: layers}) {
-    const shapes = [["wte", v, c], ["wpe", t, c], ["lm_head", v, c]];
+export function weightShapes({vocab_size: v, block_size: t, n_embd: c, n_layer: layers,
+    tie_weights: tied}) {
+    const shapes = [["wte", v, c], ["wpe", t, c], ...tied ? [] : [["lm_head", v, c]]];
     for (let i = 0; i < layers; i++) {
         for (const name of ["wq", "wk", "wv", "wo"]) {
             shapes.push([`layer${i}.attn_${name}`, c, c]);

@@ -6,13 +6,15 @@ import {live} from "./live.js";
 import {
     colourCell, fill, largestOf, letter, nodeRef, positionIn, positions, rowOf, shortText,
 } from "./pictures.js";
+import {squares} from "./schedule.js";
 import {textEnd} from "../text/end.js";
 
 const MOST_CELLS_SHOWN = 4800;
 
 /** The rows of the picture: [field, name], from top to bottom. */
-function flowStages({n_layer: layers}) {
-    const names = textEnd.flowStages;
+function flowStages({n_layer: layers, ...config}) {
+    const names = {...textEnd.flowStages};
+    names.hidden = squares(config) ? names.squared : names.hidden;
     const list = ["embedded", "x0"].map((field) => [field, names[field]]);
     for (let i = 0; i < layers; i++) {
         for (const part of ["attention", "attn_out", "x_mid", "hidden", "mlp_out", "x"]) {

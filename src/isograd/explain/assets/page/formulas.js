@@ -1,7 +1,9 @@
 // A number's formula, once with numbers that open and once in Python. Each Python text ends by
 // printing float.hex of the number, so it can be compared in every bit.
 import {hexOf, reprOf} from "../core/numbers.js";
+import {stepsAt} from "../core/rates.js";
 import {h, num} from "./kit.js";
+import {ratePython, squares} from "./schedule.js";
 import {run} from "./state.js";
 
 const SIGNS = {"+": " + ", "*": " \u00d7 "};
@@ -96,29 +98,88 @@ function pythonString(text) {
     return JSON.stringify(text);
 }
 
+/** What GPTConfig and GPT are told beside the sizes. */
+function modelArguments() {
+    const {config: c, options: o} = run;
+    return {config: (squares(c) ? ", activation=\"relu2\"" : "") +
+        (c.tie_weights ? ", tie_weights=True" : ""),
+    model: o.init_std === 0.08 ? "" : `, init_std=${reprOf(o.init_std)}`};
+}
+
+/** The arguments of train that are not as usual, a text each. */
+function unusual(o) {
+    const given = {
+        schedule: o.schedule === "linear" ? null : `"${o.schedule}"`,
+        warmup: o.warmup || null,
+        betas: o.beta1 === 0.85 && o.beta2 === 0.99 ? null
+            : `(${reprOf(o.beta1)}, ${reprOf(o.beta2)})`,
+        eps: o.eps === 1e-8 ? null : reprOf(o.eps),
+        weight_decay: o.weight_decay ? reprOf(o.weight_decay) : null,
+        clip_norm: o.clip_norm === null ? null : reprOf(o.clip_norm),
+    };
+    return Object.entries(given).filter(([, value]) => value !== null)
+        .map(([name, value]) => `${name}=${value}`);
+}
+
+/** The lines that train until `until` steps are done: a call of train for each stretch of a run. */
+function trainPython(o, until) {
+    const ends = o.extended.map(([end]) => end).filter((end) => end < until);
+    const state = ends.length ? ["state=state"] : [];
+    const calls = [...ends, until].map((end, i) => {
+        const more = [`batch_size=${o.batch_size}`, `until=${end}`, ...unusual(o), ...state];
+        return `losses ${i ? "+" : ""}= isograd.train(model, tokens, ` +
+            `steps=${stepsAt(o, end)}, lr=${reprOf(o.lr)},\n` +
+            `                       ${more.join(", ")})`;
+    });
+    return [...state.length ? ["state = isograd.TrainingState(model.num_params)"] : [], ...calls];
+}
+
 /** A Python text that trains until `until` steps are done, and then runs `last`. */
 export function runPython(until, last) {
     const {config: c, options: o} = run;
     const data = / --data (?:'([^']*)'|(\S+))/.exec(run.command || "");
     const file = data ? pythonString(data[1] ?? data[2]) : "";
     const seed = o.seed;
-    const train = until < 1 ? [] : [
-        "tokens = [tokenizer.encode(doc) for doc in docs]",
-        `losses = isograd.train(model, tokens, steps=${o.steps}, lr=${reprOf(o.lr)},`,
-        `                       batch_size=${o.batch_size}, until=${until})`];
+    const more = modelArguments();
+    const {training, documents} = run.data;
+    const held = training < documents
+        ? [`docs, held_out = docs[:${training}], docs[${training}:]`] : [];
+    const train = until < 1 ? []
+        : ["tokens = [tokenizer.encode(doc) for doc in docs]", ...trainPython(o, until)];
     return ["import random", "import isograd", "", `docs = isograd.load_docs(${file})`,
         `rng = random.Random(${seed})`, "rng.shuffle(docs)",
-        "tokenizer = isograd.CharTokenizer(docs)",
+        "tokenizer = isograd.CharTokenizer(docs)", ...held,
         `config = isograd.GPTConfig(${c.vocab_size}, ${c.n_layer}, ${c.n_embd}, ${c.n_head}, ` +
-            `${c.block_size})`,
-        "model = isograd.GPT(config, rng=rng)", ...train, last].join("\n");
+            `${c.block_size}${more.config})`,
+        `model = isograd.GPT(config, rng=rng${more.model})`, ...train, last].join("\n");
+}
+
+/** A Python text that prints the validation loss after step k. */
+export function validationPython(k) {
+    const {validation: of} = run.options;
+    const load = typeof of === "string" ? [`held_out = isograd.load_docs(${pythonString(of)})`] : [];
+    return runPython(k, [...load, "judging = [tokenizer.encode(doc) for doc in held_out]",
+        "print(isograd.evaluate(model, judging).loss.hex())"].join("\n"));
+}
+
+/** A Python text that prints what the gradients of step k were multiplied with. */
+function clippingPython(k) {
+    const {batch_size: size, clip_norm: norm} = run.options;
+    const tokens = k > 1 ? [] : ["tokens = [tokenizer.encode(doc) for doc in docs]"];
+    return runPython(k - 1, [...tokens, "", "import math",
+        "from isograd.reference import batch, batch_loss", "model = model.to(\"reference\")",
+        `docs = batch(tokens, ${k - 1}, ${size})`,
+        "batch_loss(model.state_dict(), config, docs).backward()", "total = 0.0",
+        "for p in model.parameters():", "    total += p.grad * p.grad",
+        "length = math.sqrt(total)", `norm = ${norm === null ? "math.inf" : reprOf(norm)}`,
+        "print((norm / length if length > norm else 1.0).hex())"].join("\n"));
 }
 
 /** A Python text that prints the draw of sample i that picked its character j. */
 export function drawPython(i, j) {
     const again = i < 1 ? "" : `for _ in range(${i}):\n    isograd.sample(model, tokenizer, ` +
         `rng=rng, temperature=${reprOf(run.options.temperature)})\n`;
-    return runPython(run.options.steps, again + `for _ in range(${j + 1}):\n    x = rng.random()` +
+    return runPython(run.kept, again + `for _ in range(${j + 1}):\n    x = rng.random()` +
         "\nprint(x.hex())");
 }
 
@@ -160,8 +221,12 @@ export function weightPython(k, name, row, column, which, w) {
         after: runPython(k, `print(${at}.hex())`),
         mHat: hat(w.mHat === undefined ? 0 : w.m, run.options.beta1),
         vHat: hat(w.v, run.options.beta2),
-        lr: `print((${reprOf(run.options.lr)} * (1 - ${k - 1} / ${run.options.steps})).hex())`,
+        lr: ratePython(run.options, k),
         change,
+        clipping: clippingPython(k),
+        clipped: `print((${fromHexText(w.grad ?? 0)} * ${fromHexText(w.clipping ?? 1)}).hex())`,
+        decayed: `print((${fromHexText(w.before ?? 0)} * (1 - ${fromHexText(w.lr ?? 0)} * ` +
+            `${reprOf(run.options.weight_decay)})).hex())`,
     };
     return texts[which] || null;
 }
@@ -170,6 +235,6 @@ export function weightPython(k, name, row, column, which, w) {
 export function momentPython(which, before, w) {
     const beta = which === "m" ? run.options.beta1 : run.options.beta2;
     const grad = which === "m" ? "grad" : "grad**2";
-    return [`before = ${fromHexText(before[which])}`, `grad = ${fromHexText(w.grad)}`,
+    return [`before = ${fromHexText(before[which])}`, `grad = ${fromHexText(w.clipped)}`,
         `print((${reprOf(beta)} * before + (1 - ${reprOf(beta)}) * ${grad}).hex())`].join("\n");
 }

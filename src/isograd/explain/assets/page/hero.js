@@ -1,7 +1,8 @@
 // The first screen: what this run is, what it writes, and where to go.
 import {weightField} from "./field.js";
 import {h, num, rich} from "./kit.js";
-import {weightCount} from "./pictures.js";
+import {leastValidation, weightCount} from "./pictures.js";
+import {scheduleWords, squares} from "./schedule.js";
 import {run, set, state, subscribe} from "./state.js";
 import {pageText} from "../text/page.js";
 
@@ -20,21 +21,53 @@ function fact(name, value) {
     return h("div", {"class": "fact"}, h("dt", null, name), h("dd", null, value));
 }
 
+const many = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+
+/** How many steps there were, and why not more. */
+function trainingFact({options, steps}) {
+    const asked = options.steps.toLocaleString("en");
+    const ends = options.extended.map(([end]) => end.toLocaleString("en")).join(" and ");
+    return `${many(steps, "step")} of ${many(options.batch_size, "document")}` +
+        (steps < options.steps ? `; ${asked} were asked for, then patience ended it` : "") +
+        (ends ? `; extended after step ${ends}` : "");
+}
+
+/** What is done to gradients and weights beside Adam's own update, if anything. */
+function updateFact({weight_decay: decay, clip_norm: norm, beta1, beta2}) {
+    return [`Adam, betas ${beta1} and ${beta2}`, decay ? `weight decay ${decay}` : "",
+        norm === null ? "" : `gradients clipped to length ${norm}`].filter(Boolean).join(", ");
+}
+
+/** The least validation loss, and what it decided. */
+function validationFacts({validation, data, kept, steps}) {
+    if (validation.steps.length === 0) {
+        return [];
+    }
+    const {step, loss} = leastValidation(validation);
+    return [fact("Validation", [many(data.judging, "document"), ", least loss ",
+        num(loss, `validation/${step}`), ` after step ${step.toLocaleString("en")}`]),
+    kept < steps ? fact("Result", `the weights after step ${kept.toLocaleString("en")}`) : null];
+}
+
 /** The card of the run. */
 export function facts() {
     const {config, options, data} = run;
-    const many = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+    const words = scheduleWords(options);
+    const kind = (squares(config) ? ", relu squared" : "") +
+        (config.tie_weights ? ", tied weights" : "");
     return h("dl", {"class": "facts"},
         fact("Data", `${data.name}, ${many(data.documents, "document")}`),
         fact("Alphabet", `${config.vocab_size - 1} characters and an end`),
         fact("Model", `${many(config.n_layer, "layer")}, width ${config.n_embd}, ` +
-            `${many(config.n_head, "head")}, context ${config.block_size}`),
+            `${many(config.n_head, "head")}, context ${config.block_size}${kind}`),
         fact("Weights", weightCount(config).toLocaleString("en")),
-        fact("Training", `${many(options.steps, "step")} of ${many(options.batch_size,
-            "document")}`),
-        fact("Learning rate", num(options.lr, "header/options.lr")),
+        fact("Training", trainingFact(run)),
+        fact("Learning rate", [num(options.lr, "header/options.lr"), words ? `; it ${words}` : ""]),
+        options.weight_decay || options.clip_norm !== null
+            ? fact("Update", updateFact(options)) : null,
         fact("Seed", options.seed),
-        fact("Final loss", num(run.losses[options.steps - 1], `loss/${options.steps}`)),
+        fact("Final loss", num(run.losses[run.steps - 1], `loss/${run.steps}`)),
+        validationFacts(run),
         fact("Recorded with", `isograd ${run.isograd}, Python ${run.python}`),
         fact("Machine", `${run.machine}, ${run.libm}`));
 }
@@ -107,7 +140,7 @@ function printedAt() {
     const line = h("p", {"class": "print-only"});
     const show = () => {
         line.textContent = pageText.printed.replace("{step}", state.step.toLocaleString("en"))
-            .replace("{steps}", run.options.steps.toLocaleString("en"));
+            .replace("{steps}", run.steps.toLocaleString("en"));
     };
     subscribe(show, ["step"]);
     show();
@@ -120,12 +153,13 @@ export function hero() {
         h("p", {"class": "brand"}, pageText.brand),
         h("h1", {id: "hero-title"}, pageText.heroTitle),
         h("p", {"class": "lead"}, rich(pageText.heroLead, {
-            documents: (run.options.steps * run.options.batch_size).toLocaleString("en"),
+            documents: (run.steps * run.options.batch_size).toLocaleString("en"),
             data: "documents"})),
         h("h2", {"class": "hero-label"}, rich(pageText.heroWeights,
             {n: weightCount(run.config).toLocaleString("en")})),
         weightField(),
-        h("p", {"class": "note"}, rich(pageText.heroParts)),
+        h("p", {"class": "note"}, rich(run.config.tie_weights ? pageText.heroTied
+            : pageText.heroParts)),
         run.samples.length ? [h("h2", {"class": "hero-label"}, pageText.heroSamples),
             sampleList()] : null,
         run.intact === false ? h("p", {"class": "sorry", role: "alert"}, pageText.damaged) : null,

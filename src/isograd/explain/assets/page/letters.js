@@ -18,7 +18,7 @@ function threeAges(context, [picture, first, now, last], state) {
     const token = picture.tokens[positionIn(picture, state)];
     const {n_embd: width} = run.config;
     const ages = [[first.before, 1, "before"], [now.before, state.step, "before"],
-        [last.after, run.options.steps, "after"]];
+        [last.after, run.kept, "after"]];
     return h("div", null,
         sentence(text3.numbersNow, {letter: letter(token, run), step: String(state.step)},
             {"class": "above"}),
@@ -52,10 +52,9 @@ function theSum(context, picture, state) {
 
 function letterNumbers(context) {
     const {ask, run} = context;
-    const {steps} = run.options;
     return live(context, ["step", "document", "position"], ({step, document: d}) => Promise.all([
         ask("document", step, d), ask("matrix", "wte", 1), ask("matrix", "wte", step),
-        ask("matrix", "wte", steps),
+        ask("matrix", "wte", run.kept),
     ]), (answers, state) => h("div", {"class": "stack"}, positions(context, answers[0]),
         threeAges(context, answers, state), theSum(context, answers[0], state)));
 }
@@ -173,7 +172,7 @@ function sharePercent({share, values, total}) {
 
 function mapWithSlider(context, first, last) {
     const {ask, run, state, subscribe} = context;
-    const {steps} = run.options;
+    const {steps} = run;
     const map = letterMap(run, first, last);
     const now = {step: 0};
     const go = (step) => {
@@ -218,7 +217,7 @@ export function letters(context) {
     const {ask, run} = context;
     const values = {width: run.config.n_embd};
     const ages = () => Promise.all([ask("matrix", "wte", 1),
-        ask("matrix", "wte", run.options.steps)]);
+        ask("matrix", "wte", run.steps)]);
     return [
         voices(fill(text3.numbersPlain, values), fill(text3.numbersTechnical, values)),
         figure(fill(text3.numbersTitle, values), letterNumbers(context)),

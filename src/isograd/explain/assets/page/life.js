@@ -5,6 +5,7 @@ import {diagramMatrices} from "./diagram.js";
 import {live} from "./live.js";
 import {fill, isLong, letterName, sentence, telling, weightName, weightRef} from "./pictures.js";
 import {literal, printed} from "./python.js";
+import {hasPart, rateFormula, scheduleWords} from "./schedule.js";
 import {moveSentence} from "./views.js";
 import {text4} from "../text/act4.js";
 
@@ -52,13 +53,14 @@ function lifePlots(context, weight, history) {
     const {set, state, subscribe} = context;
     const {name, row, column} = weight;
     const ref = (what) => (i) => weightRef(i + 1, name, row, column, what);
+    const g = context.run.options.clip_norm === null ? "grad" : "clipped";
     const changes = history.after.map((after, i) => after - history.before[i]);
     const plot = (label, series, height) => linePlot({label, series, height, at: state.step - 1,
         onPick: (i) => set({step: i + 1})});
     const plots = [
         [text4.lifeWeight, plot(text4.lifeWeight, [{y: history.after, ref: ref("after"),
             "class": "line-0"}], 200)],
-        [text4.lifeGrad, plot(text4.lifeGrad, [{name: "g", y: history.grad, ref: ref("grad"),
+        [text4.lifeGrad, plot(text4.lifeGrad, [{name: "g", y: history[g], ref: ref(g),
             "class": "faint"}, {name: "m\u0302", y: history.mHat, ref: ref("mHat"),
             "class": "line-1"}], 170)],
         [text4.lifeRoot, plot(text4.lifeRoot, [{y: history.vHat, ref: ref("vHat"),
@@ -84,10 +86,12 @@ function lifePlots(context, weight, history) {
 function lifeNumbers(context, weight, answer, state) {
     const {options} = context.run;
     const {name, row, column} = weight;
-    const values = {beta1: options.beta1, beta2: options.beta2, eps: options.eps, lr: options.lr,
-        step: state.step, before: state.step - 1, steps: options.steps};
+    const {beta1, beta2, eps, weight_decay: decay, clip_norm: norm} = options;
+    const values = {beta1, beta2, eps, decay, norm, step: state.step,
+        rate: rateFormula(options, state.step).text, from: text4.lifeFrom[decay ? 1 : 0]};
+    const lines = text4.lifeLines.filter(([what]) => hasPart(options, what));
     return h("div", null, h("h4", null, fill(text4.lifeStep, values)),
-        table(["", "", ""], text4.lifeLines.map(([what, sign, says]) => [h("i", null, sign),
+        table(["", "", ""], lines.map(([what, sign, says]) => [h("i", null, sign),
             h("span", {"class": "how"}, rich(fill(says, values))),
             num(answer[what], weightRef(state.step, name, row, column, what))]),
         {label: "one step of Adam", "class": "adam"}),
@@ -149,10 +153,16 @@ function movedFigure(context) {
 
 /** The figures about single weights. */
 export function lifeFigures(context) {
-    const {beta1, beta2} = context.run.options;
+    const {options} = context.run;
+    const {beta1, beta2, weight_decay: decay, clip_norm: norm, schedule, warmup} = options;
     const ratio = shortDecimal((1 - beta1) / Math.sqrt(1 - beta2), 3);
+    const words = scheduleWords(options);
+    const rate = text4.lifeRates[schedule === "constant" ? "constant" : warmup ? "risen" : "down"];
+    const technical = [...text4.lifeTechnical, ...norm === null ? [] : [text4.lifeClip],
+        ...decay ? [text4.lifeDecay] : [], ...words ? [text4.lifeSchedule] : []];
     return [
-        voices(text4.lifePlain, fill(text4.lifeTechnical, {beta1, beta2, ratio})),
+        voices(fill(text4.lifePlain, {rate}),
+            fill(technical, {beta1, beta2, ratio, decay, norm, words})),
         figure(text4.lifeTitle, lifeFigure(context)),
         movedFigure(context),
     ];

@@ -8,7 +8,7 @@ import {
 import {live} from "./live.js";
 import {literal, meanPython, printed} from "./python.js";
 import {
-    fill, letterName, lossWindow, nodeRef, positionIn, positions, responsive, runningMean, sentence,
+    fill, leastValidation, letterName, lossWindow, nodeRef, positionIn, positions, responsive, runningMean, sentence,
     shortText, telling, weightCount, weightName, weightRef,
 } from "./pictures.js";
 import {text4} from "../text/act4.js";
@@ -46,7 +46,8 @@ function fourBeats(context, {step, picture, most, weight}, state) {
         beat("4", text4.nudge, h("p", null, text4.nudgeSays),
             h("p", {"class": "nudged"}, num(weight.before, ref("before"), digits), " \u2192 ",
                 num(weight.after, ref("after"), digits)),
-            h("p", {"class": "note"}, "by ", num(weight.change, ref("change")))));
+            h("p", {"class": "note"}, "by ", num(weight.change, ref("change")),
+                context.run.options.weight_decay ? ` ${text4.nudgeDecay}` : "")));
 }
 
 function stepTurner(context) {
@@ -183,6 +184,33 @@ function surpriseFigure(context) {
                     surpriseCurve(context, picture, state)))))];
 }
 
+/** The validation losses at their steps, NaN between them. */
+function validationSeries({losses, validation}) {
+    const series = new Float64Array(losses.length).fill(NaN);
+    validation.steps.forEach((step, i) => {
+        series[step - 1] = validation.losses[i];
+    });
+    return series;
+}
+
+/** What the validation loss says, in both voices; nothing without one. */
+function validationVoices({run}) {
+    const {validation, data, options, steps, kept} = run;
+    if (validation.steps.length === 0) {
+        return null;
+    }
+    const {step, loss} = leastValidation(validation);
+    const ends = text4.validationEnd;
+    const count = (n) => n.toLocaleString("en");
+    const end = [steps < options.steps ? fill(ends.patience, {patience: options.patience,
+        steps: count(steps), planned: count(options.steps)}) : "",
+    kept < steps ? fill(ends.best, {step: count(step)}) : ends.last].filter(Boolean).join(" ");
+    const values = {judging: count(data.judging), every: count(options.eval_every),
+        step: count(step), end};
+    return voices(fill(text4.validationPlain, values), h("span", null,
+        rich(fill(text4.validationTechnical, values), {best: num(loss, `validation/${step}`)})));
+}
+
 function curveOfLosses(context, window, guess) {
     const {run, set, state, subscribe} = context;
     const {losses, config} = run;
@@ -195,13 +223,19 @@ function curveOfLosses(context, window, guess) {
             (i + 1 - from > 3 ? " + \u2026" : "") +
             `) / ${i + 1 - from} = ${shortDecimal(smooth[i])}`;
     };
-    const marks = () => [{x: state.step}];
+    const {validation} = run;
+    const judged = validationSeries(run);
+    const {kept, steps} = run;
+    const marks = () => [{x: state.step},
+        ...kept < steps ? [{x: kept, label: text4.lossKept}] : []];
     const plot = linePlot({
         label: "loss of each step", height: 300, xLabel: "step", at: state.step - 1,
         series: [{name: text4.lossRaw, y: losses, ref: (i) => `loss/${i + 1}`, "class": "faint"},
             {name: fill(text4.lossSmooth, {window}), y: smooth, ref: () => "derived", formula,
                 python: (i) => meanPython(losses.subarray(Math.max(0, i + 1 - window), i + 1)),
-                "class": "line-0"}],
+                "class": "line-0"},
+            ...validation.steps.length ? [{name: text4.lossValidation, y: judged,
+                ref: (i) => `validation/${i + 1}`, "class": "line-1", dots: true}] : []],
         lines: [{y: guess, label: fill(text4.lossGuess, {vocab: config.vocab_size})}],
         marks: marks(), onPick: (i) => set({step: i + 1}),
     });
@@ -214,17 +248,19 @@ function curveOfLosses(context, window, guess) {
 
 function lossFigure(context) {
     const {run} = context;
-    const {steps, batch_size: batch} = run.options;
+    const {steps} = run;
+    const {batch_size: batch} = run.options;
     const vocab = run.config.vocab_size;
     const window = lossWindow(steps);
     const guess = roundedLog(vocab);
     const used = steps * batch;
-    const again = used > run.data.documents ? fill(text4.lossAgain, {used, all: run.data.documents})
+    const {training: all} = run.data;
+    const again = used > all ? fill(text4.lossAgain, {used, all})
         : text4.lossOnce;
     const say = (text) => h("span", null, rich(fill(text, {window, vocab, again}), {guess:
         derived(guess, `log(${vocab}) = ${shortDecimal(guess, 6)}`,
             {python: () => printed(`math.log(${vocab})`)})}));
-    return [voices(say(text4.lossPlain), say(text4.lossTechnical)),
+    return [voices(say(text4.lossPlain), say(text4.lossTechnical)), validationVoices(context),
         figure(fill(text4.lossTitle, {steps: steps.toLocaleString("en")}),
             curveOfLosses(context, window, guess))];
 }

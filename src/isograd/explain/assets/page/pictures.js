@@ -1,6 +1,7 @@
 // What acts 3 to 5 and the end share: texts with this run's numbers in them, strips of cells, and
 // the little mathematics that the page does itself.
 import {hexOf} from "../core/numbers.js";
+import {bestStep} from "../core/rates.js";
 import {roving} from "./charts.js";
 import {h, rich, shortDecimal, tokenText} from "./kit.js";
 import {rootMeanSquarePython, summed} from "./python.js";
@@ -196,13 +197,20 @@ export function lossWindow(steps) {
 const BRIEF = 2e7; // steps times weights: what is replayed without being asked for
 
 /** Whether replaying all steps takes more than a moment. */
-export function isLong({options, config}) {
-    return options.steps * weightCount(config) > BRIEF;
+export function isLong({steps, config}) {
+    return steps * weightCount(config) > BRIEF;
+}
+
+/** The step with the least validation loss, the first of equals, and that loss. */
+export function leastValidation({steps, losses}) {
+    const step = bestStep(steps, losses);
+    return {step, loss: losses[steps.indexOf(step)]};
 }
 
 /** How many weights a model has. */
-export function weightCount({vocab_size: v, block_size: t, n_embd: c, n_layer: layers}) {
-    return (2 * v + t) * c + 12 * layers * c * c;
+export function weightCount({vocab_size: v, block_size: t, n_embd: c, n_layer: layers,
+    tie_weights: tied}) {
+    return ((tied ? 1 : 2) * v + t) * c + 12 * layers * c * c;
 }
 
 /** For each text that the page holds: whether the steps read it. */

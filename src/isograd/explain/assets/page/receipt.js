@@ -1,6 +1,7 @@
 // Verify: the whole run replayed by the worker, and what came of it. One verification for the
 // whole page, which the bar shows, too.
 import {hexOf, reprOf} from "../core/numbers.js";
+import {isStraight} from "../core/rates.js";
 import {act, button, h, replace, rich, voices} from "./kit.js";
 import {askNow, run, set} from "./state.js";
 import {pageText} from "../text/page.js";
@@ -79,7 +80,7 @@ function outcome(now) {
     const {steps, different, first} = now.result;
     if (different === 0) {
         return [h("p", {"class": "proof"}, h("span", {"class": "tick", "aria-hidden": "true"},
-            "\u2713"), ` ${steps.toLocaleString("en")} of ${run.options.steps.toLocaleString("en")
+            "\u2713"), ` ${steps.toLocaleString("en")} of ${run.steps.toLocaleString("en")
         } steps replayed, 0 bits different.`),
         h("p", {"class": "note"}, `Losses, weights and samples are, to the last bit, those of ` +
             `the machine that recorded them (${run.machine}, ${run.libm}). It took ` +
@@ -99,6 +100,7 @@ const CHECKED = [
         "compared in all 64 bits"],
     ["The samples", "drawn again, letter by letter"],
 ];
+const SCHEDULED = ["Every learning rate", "computed again from the schedule"];
 
 /** The receipt. */
 export function receipt() {
@@ -122,8 +124,10 @@ export function receipt() {
     return act("receipt", "Receipt", pageText.receiptTitle, pageText.receiptLead,
         voices(pageText.receiptPlain, pageText.receiptTechnical),
         h("div", {"class": "receipt"},
-            h("ul", {"class": "checked"}, CHECKED.map(([what, how]) => h("li", null,
+            h("ul", {"class": "checked"}, [...CHECKED, ...isStraight(run.options) ? []
+                : [SCHEDULED]].map(([what, how]) => h("li", null,
                 h("span", null, what), h("span", {"class": "how"}, how)))),
             h("div", {"class": "row"}, start), meter, place),
-        h("p", {"class": "note"}, rich(pageText.exception)));
+        h("p", {"class": "note"}, rich(pageText.exception)),
+        run.data.judging ? h("p", {"class": "note"}, pageText.receiptValidation) : null);
 }

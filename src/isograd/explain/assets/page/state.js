@@ -1,5 +1,5 @@
 // What the reader looks at, kept in the URL's fragment; and the way to the worker that knows the
-// answers. `run` is the payload's header, with losses, order and textAt beside it.
+// answers. `run` is the payload's header, with losses, order, textAt and validation beside it.
 
 const DEFAULTS = {step: 1, document: 0, position: 0, voice: "both", act: "", at: "", theme: "",
     layer: 0, head: 0, weight: "", prefix: "", temperature: "", sample: "0.0"};
@@ -38,7 +38,7 @@ function clamp(value, low, high) {
 /** What each counted thing may be: least and most. */
 function limits() {
     const {options, config} = run;
-    return options ? {step: [1, options.steps], document: [0, options.batch_size - 1],
+    return options ? {step: [1, run.steps], document: [0, options.batch_size - 1],
         position: [0, config.block_size - 1], layer: [0, config.n_layer - 1],
         head: [0, config.n_head - 1]} : {};
 }
@@ -95,7 +95,7 @@ function writeFragment(push) {
 
 /** The state that the URL asks for. */
 export function readFragment() {
-    const wanted = {...DEFAULTS, step: run.options ? run.options.steps : 1};
+    const wanted = {...DEFAULTS, step: run.steps ?? 1};
     for (const part of location.hash.slice(1).split("&")) {
         const [key, value] = [part.split("=")[0], part.slice(part.indexOf("=") + 1)];
         if (key in DEFAULTS) {
@@ -189,8 +189,8 @@ export async function openRun() {
     Object.assign(lines, JSON.parse(document.getElementById("lines").textContent));
     const answer = await askNow("open", [element.textContent.trim(), element.dataset.sha256]);
     Object.assign(run, answer.header, {losses: answer.losses, order: answer.order,
-        textAt: answer.textAt, intact: answer.intact});
-    DEFAULTS.step = run.options.steps;
+        textAt: answer.textAt, validation: answer.validation, intact: answer.intact});
+    DEFAULTS.step = run.steps;
     DEFAULTS.position = Math.min(3, run.config.block_size - 1);
     Object.assign(state, readFragment());
     window.addEventListener("popstate", followUrl);

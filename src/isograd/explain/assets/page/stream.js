@@ -5,6 +5,7 @@ import {
     fill, largestOf, positionIn, positions, readsAndPredicts, rootMeanSquare, rowOf,
     sentence, strip,
 } from "./pictures.js";
+import {headName} from "./schedule.js";
 import {text3} from "../text/act3.js";
 
 /** The stages of the stream: [field, what is shown beside it, kind]. */
@@ -15,7 +16,7 @@ export function streamStages(config) {
         stages.push([`layer${i}.attn_out`, `attention${suffix} adds`, "added"],
             [`layer${i}.x_mid`, "stream", "stream"],
             [`layer${i}.mlp_out`, `MLP${suffix} adds`, "added"],
-            [`layer${i}.x`, i === config.n_layer - 1 ? "to lm_head" : "stream", "stream"]);
+            [`layer${i}.x`, i === config.n_layer - 1 ? `to ${headName(config)}` : "stream", "stream"]);
     }
     return stages;
 }

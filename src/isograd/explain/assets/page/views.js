@@ -5,11 +5,12 @@ import {button, derived, h, num, plainDecimal, replace, rich, table, tokenText} 
 import {linePlot} from "./charts.js";
 import {
     dataFormula, dataPython, drawPython, gradPython, localPython, localRule, logitPython,
-    momentPython, nodeNum, runPython, softmaxPython, weightPython,
+    momentPython, nodeNum, runPython, softmaxPython, validationPython, weightPython,
 } from "./formulas.js";
 import {weightPlace} from "./field.js";
 import {literal, onlyComputes, printed} from "./python.js";
 import {goTo} from "./hero.js";
+import {hasPart, headName, rateFormula, ratePython} from "./schedule.js";
 import {KINDS_OF_NODE, additions, folded, localNum, localRefs, uses} from "./shares.js";
 import {ask, run, set, state} from "./state.js";
 import {pageText} from "../text/page.js";
@@ -153,36 +154,44 @@ const PARTS = {
     before: "Weight before the step", grad: "Gradient of a weight", m: "First moment, m",
     v: "Second moment, v", mHat: "First moment, corrected", vHat: "Second moment, corrected",
     lr: "Learning rate", change: "Change of a weight", after: "Weight after the step",
+    clipping: "Factor of all gradients", clipped: "Gradient of a weight, clipped",
+    decayed: "Decayed weight",
 };
 
 /** Why the weight moved, in a sentence. */
 export function moveSentence(k, at, w) {
     const of = (which) => num(w[which], `${at}/${which}`);
+    const decay = hasPart(run.options, "decayed")
+        ? [" ", rich(pageText.decayed, {before: of("before"), decayed: of("decayed")})] : "";
     if (w.change === 0) {
-        return h("p", null, rich(pageText.stayed, {step: String(k)}));
+        return h("p", null, rich(pageText.stayed, {step: String(k)}), decay);
     }
     return h("p", null, rich(w.mHat > 0 ? pageText.movedDown : pageText.movedUp,
-        {step: String(k), change: of("change"), mean: of("mHat")}));
+        {step: String(k), change: of("change"), mean: of("mHat")}), decay);
 }
 
 function ledgerRows(k, at, w, old, current) {
     const {beta1, beta2, eps} = run.options;
     const of = (which) => num(w[which], `${at}/${which}`);
     const power = (beta) => [reprOf(beta), h("sup", null, String(k)), ")"];
+    const {weight_decay: decay} = run.options;
+    const decays = hasPart(run.options, "decayed");
     return [
         ["before", "weight before", null],
-        ["grad", "gradient g", null],
+        ["grad", hasPart(run.options, "clipped") ? "gradient" : "gradient g", null],
+        ["clipped", "g, clipped gradient", ["gradient \u00d7 ", of("clipping")]],
         ["m", "m, mean of g", [`${reprOf(beta1)} \u00d7 `, old.m,
             ` + ${plainDecimal(1 - beta1)} \u00d7 g`]],
         ["v", "v, mean of g\u00b2", [`${reprOf(beta2)} \u00d7 `, old.v,
             ` + ${plainDecimal(1 - beta2)} \u00d7 g\u00b2`]],
         ["mHat", "m\u0302, m corrected", ["m / (1 \u2212 ", power(beta1)]],
         ["vHat", "v\u0302, v corrected", ["v / (1 \u2212 ", power(beta2)]],
-        ["lr", "learning rate", `${reprOf(run.options.lr)} \u00d7 (1 \u2212 ${k - 1}/${
-            run.options.steps})`],
+        ["lr", "learning rate", rateFormula(run.options, k).text],
+        ["decayed", "decayed weight", `weight before \u00d7 (1 \u2212 rate \u00d7 ${
+            reprOf(decay)})`],
         ["change", "change", `\u2212 rate \u00d7 m\u0302 / (\u221av\u0302 + ${reprOf(eps)})`],
-        ["after", "weight after", "weight before + change"],
-    ].map(([which, label, formula]) => h("tr",
+        ["after", "weight after", `${decays ? "decayed weight" : "weight before"} + change`],
+    ].filter(([which]) => hasPart(run.options, which)).map(([which, label, formula]) => h("tr",
         {"class": which === current ? "current" : null}, h("th", {scope: "row"}, label),
         h("td", {"class": "how"}, formula), h("td", null, of(which))));
 }
@@ -190,7 +199,7 @@ function ledgerRows(k, at, w, old, current) {
 /** The life of one weight; a click on the plot goes to that step. */
 function historyPlot(name, row, column, which) {
     const place = h("div", {"class": "history"}, h("p", {"class": "loading"}, "replaying\u2026"));
-    const shown = which === "lr" || which === "change" || which === "before" ? "after" : which;
+    const shown = ["lr", "change", "before", "decayed"].includes(which) ? "after" : which;
     ask("history", name, row, column).then((history) => {
         const plot = linePlot({series: [{y: history[shown],
             ref: (i) => `weight/${i + 1}/${name}/${row}/${column}/${shown}`}], height: 170,
@@ -248,8 +257,20 @@ async function rateView(k) {
     const o = run.options;
     return {kind: "Learning rate", title: `Learning rate of step ${k}`, value: lr, sections: [
         ["How it was computed", h("p", {"class": "formula"}, num(o.lr, "header/options.lr"),
-            ` \u00d7 (1 \u2212 ${k - 1} / ${o.steps})`)]],
-    python: `print((${reprOf(o.lr)} * (1 - ${k - 1} / ${o.steps})).hex())`};
+            rateFormula(o, k).text.slice(reprOf(o.lr).length))]],
+    python: ratePython(o, k)};
+}
+
+/** What the model was worth after step k on documents that no step learned from. */
+function validationView(k) {
+    const i = run.validation.steps.indexOf(k);
+    if (i < 0) {
+        throw new Error(pageText.inspectorEmpty);
+    }
+    return {kind: "Validation loss", title: `Validation loss after step ${k}`,
+        value: run.validation.losses[i], sections: [["What it is", h("p", null,
+            rich(pageText.validation, {judging: run.data.judging.toLocaleString("en")})),
+        h("p", {"class": "note"}, pageText.notReplayed)]], python: validationPython(k)};
 }
 
 /** exp(logit / temperature - the largest) over their sum, with the numbers. */
@@ -310,10 +331,10 @@ async function sampleView(i, j, which, token) {
         : which === "probability" ? softmaxSections(one.logits, one.probabilities, token,
             run.options.temperature, (t) => `${at}/logit/${t}`)
             : [["What it is", h("p", null, "The model's score for this token: the last product " +
-                "of lm_head's row with x.")]];
+                `of ${headName(run.config)}'s row with x.`)]];
     return {kind: `${WORDS[which]} of ${name(token)}`, title, value: one[field][token],
         sections: [...sections, sampleSteps(sample, i)],
-        python: which === "logit" ? logitPython(run.options.steps,
+        python: which === "logit" ? logitPython(run.kept,
             [run.chars.length, ...sample.steps.slice(0, j).map((step) => step.token)], token)
             : softmaxPython(one.logits, run.options.temperature, token, which === "cumulated")};
 }
@@ -400,6 +421,7 @@ export async function view(ref) {
     case "weight": return weightView(n(1), parts[2], n(3), n(4), parts[5]);
     case "loss": return lossView(n(1));
     case "lr": return rateView(n(1));
+    case "validation": return validationView(n(1));
     case "sample": return sampleView(n(1), n(2), parts[3], n(4));
     case "predict": return predictView(n(1), n(2), parts[3], parts[4], n(5));
     case "draw": return drawView(parts[1], n(2));

@@ -25,6 +25,8 @@ export const text1 = {
     shuffleTechnical: "Each step's gradient stands in for the gradient over all data. In file " +
         "order, neighbours resemble one another, and consecutive gradients would pull the same " +
         "way. The shuffle happens once; a run longer than the file goes round in the same order.",
+    heldOut: "{n} documents were held out. No step reads them; the validation loss is theirs.",
+    judging: "The validation loss is that of {n} documents of another file, which no step reads.",
     shuffleCaption: "Each line of the strip is a document that a step read, at its place in the " +
         "file. The bold one belongs to the step you look at.",
     tokenTitle: "From letters to ids",

@@ -47,6 +47,8 @@ export const text2 = {
         "each position by itself) would multiply into one. " +
         "relu's derivative is 1 or 0: it does not shrink gradients, but a unit that is shut for " +
         "every input learns nothing. The original's GPT-2 uses GELU, a smooth relative.",
+    gateSquared: "This run squares what its gates let through, so the loss's gradient passes two " +
+        "nodes here: the square hands on 2x of it, then relu all or nothing.",
     gateCaption: "The hidden units of the chosen position before relu, each with its number. " +
         "Framed ones are positive: open. Blue ones are negative: shut.",
     sharesTitle: "How many gates are open, step by step",

@@ -80,10 +80,12 @@ export const text3 = {
     diagramPlain: "This is all of it. No part is hidden, and none is smarter than a " +
         "multiplication. Pick a part to see its size and its code.",
     diagramTechnical: "What the original leaves out of GPT-2. {dropout} Biases, and the norms' " +
-        "gains: the matrices around them can do most of it. GELU: relu is simpler, its " +
-        "derivative is 0 or 1. Weight tying: `lm_head` is a matrix of its own, not `wte` again. " +
-        "A norm before `lm_head`: here the size of the stream reaches the logits, so the model " +
+        "gains: the matrices around them can do most of it. {activation} {tying}" +
+        "A norm before {head}: here the size of the stream reaches the logits, so the model " +
         "can say how sure it is by it.",
+    diagramRelu: "GELU: relu is simpler, its derivative is 0 or 1.",
+    diagramRelu2: "GELU: this run squares what relu lets through (So et al. 2021).",
+    diagramUntied: "Weight tying: `lm_head` is a matrix of its own, not `wte` again. ",
     diagramOnce: "Dropout: it fights learning by heart, and this run used no document twice.",
     diagramAgain: "Dropout: it fights learning by heart (this run used documents up to {rounds} " +
         "times).",
@@ -125,6 +127,12 @@ export const parts3 = {
         from: "x = vector.linear(x, weights[f\"layer{i}.mlp_fc2\"])"},
     lmHead: {name: "lm_head", says: "One row for each letter: how well does the vector fit it? " +
         "These scores are the logits.", file: "gpt.py", from: "logits: Vector"},
+    lmHeadTied: {name: "wte again", says: "One row for each letter: how well does the vector fit " +
+        "it? These scores are the logits. The matrix is the embedding's, so each of its weights " +
+        "has two uses at every position.", file: "gpt.py", from: "logits: Vector"},
+    relu2: {name: "relu\u00b2", says: "A gate: what is negative becomes 0, and the rest is squared. " +
+        "The slope is 0 or twice what came through.", file: "gpt.py",
+        from: "x = [xi**2 for xi in x]"},
     softmax: {name: "softmax", says: "Scores become probabilities: positive, with sum 1.",
         file: "vector.py", from: "def softmax"},
     loss: {name: "\u2212log p", says: "Surprise at the letter that really came. Act 4 is about it.",

@@ -23,6 +23,7 @@ export const text4 = {
         "gradient. For {weight}:",
     nudge: "Nudge",
     nudgeSays: "Adam moves every weight against its gradient's running mean. This one moved most:",
+    nudgeDecay: "after weight decay",
     nothing: "No weight moved in this step.",
     earlier: "earlier step",
     later: "later step",
@@ -59,6 +60,20 @@ export const text4 = {
         "flatters the model a little.",
     lossOnce: "No document was used twice, so every loss is that of a text that the model had " +
         "not trained on (unless the file repeats itself).",
+    validationPlain: "The other line is an exam: {judging} documents that the model never learns " +
+        "from. Where it rises while the training loss falls, the model has begun to learn by " +
+        "heart.",
+    validationTechnical: "The validation loss is the mean loss of {judging} documents held out of " +
+        "training, every {every} steps. It draws no random number and moves no weight. The least " +
+        "one, {best}, is that of step {step}. {end}",
+    validationEnd: {
+        patience: "After it, {patience} were no better, so the run ended after step {steps} of " +
+            "{planned}.",
+        best: "The run kept the weights of step {step}.",
+        last: "The run kept the weights of its last step.",
+    },
+    lossValidation: "validation loss",
+    lossKept: "kept",
     lossRaw: "loss",
     lossSmooth: "mean of the last {window}",
     lossGuess: "guessing: log({vocab})",
@@ -66,8 +81,12 @@ export const text4 = {
     lifeTitle: "The life of one weight",
     lifePlain: "A ball on hills in thick fog. It feels the slope under it (`g`). It has " +
         "momentum, so it does not turn at every pebble (`m`). Where the ground has been rough it " +
-        "takes short steps (`v`). And towards the end it is told to move less and less (the " +
-        "learning rate).",
+        "takes short steps (`v`). {rate} (the learning rate).",
+    lifeRates: {
+        down: "And towards the end it is told to move less and less",
+        risen: "At first it is told to move little, towards the end less and less",
+        constant: "All the way it is told how much to move at most",
+    },
     lifeTechnical: [
         "`m` and `v` are running means of g and g**2, with decay {beta1} and {beta2}. The change " +
         "is lr m\u0302 / (sqrt(v\u0302) + eps): dividing by a gradient's usual size makes small " +
@@ -77,6 +96,11 @@ export const text4 = {
         "the first change is lr, whatever g was. Uncorrected it would have been {ratio} times " +
         "that: (1 - {beta1}) / sqrt(1 - {beta2}).",
     ],
+    lifeDecay: "Weight decay (AdamW) comes before the update and goes by no gradient: each step " +
+        "takes lr {decay} of every weight away.",
+    lifeClip: "Gradients are clipped first: where all of a step's are longer than {norm} together, " +
+        "as one vector, each is scaled down by the same factor. `g` is the clipped one.",
+    lifeSchedule: "The learning rate {words}.",
     lifeMatrix: "matrix",
     lifeRow: "row",
     lifeColumn: "column",
@@ -86,16 +110,19 @@ export const text4 = {
     lifeRate: "learning rate",
     lifeChange: "change in each step",
     lifeStep: "Step {step}, number by number",
+    lifeFrom: ["weight before", "decayed weight"],
     lifeLines: [
         ["grad", "g", "the gradient, from `backward()`"],
+        ["clipped", "g, clipped", "g, scaled down where all are longer than {norm}"],
         ["m", "m", "running mean of g: {beta1} m + (1 \u2212 {beta1}) g"],
         ["v", "v", "running mean of g\u00b2: {beta2} v + (1 \u2212 {beta2}) g\u00b2"],
         ["mHat", "m\u0302", "m, corrected: m / (1 \u2212 {beta1}^{step})"],
         ["vHat", "v\u0302", "v, corrected: v / (1 \u2212 {beta2}^{step})"],
-        ["lr", "lr", "{lr} (1 \u2212 {before} / {steps})"],
+        ["lr", "lr", "{rate}"],
         ["change", "change", "\u2212 lr m\u0302 / (\u221av\u0302 + {eps})"],
         ["before", "weight before", "the weight that step {step} used"],
-        ["after", "weight after", "weight before + change"],
+        ["decayed", "decayed weight", "weight before (1 \u2212 lr {decay})"],
+        ["after", "weight after", "{from} + change"],
     ],
 
     movedTitle: "What moved most in step {step}",

@@ -22,6 +22,7 @@ export const text5 = {
     heatWild: "wild, 2",
     heatCaption: "What the weights after step {steps} expect next. {end} is the end of the " +
         "document.",
+    heatKept: "That step had the least validation loss, so its weights are the run's result.",
     heatTaken: "At temperature 0 nothing is drawn: the likeliest is taken, the first of equals.",
     heatMost: "The {shown} likeliest of {all}.",
 

@@ -16,7 +16,7 @@ export const textEnd = {
     flowCut: "Shown are positions {from} to {to} of {n}; choose another position above.",
     flowStages: {
         letter: "letter", embedded: "wte + wpe", x0: "rmsnorm", attention: "attention",
-        attn_out: "adds", x_mid: "= stream", hidden: "relu of MLP", mlp_out: "adds",
+        attn_out: "adds", x_mid: "= stream", hidden: "relu of MLP", squared: "relu\u00b2 of MLP", mlp_out: "adds",
         x: "= stream", logits: "logits", probabilities: "softmax", target: "came", p: "p",
         losses: "\u2212log p",
     },

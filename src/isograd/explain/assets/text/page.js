@@ -6,6 +6,8 @@ export const pageText = {
     heroLead: "A small language model read {documents} {data} and learned to write its own. " +
         "This page replays that training here, in your browser, and opens every number it made.",
     heroWeights: "All {n} numbers that it learned, a pixel each",
+    heroTied: "`wte` and `wpe` turn a letter and its place into numbers; `wte` also turns numbers " +
+        "back into a score for each letter, as this run ties the two. Act 3 shows the others.",
     heroParts: "`wte` and `wpe` turn a letter and its place into numbers; `lm_head` turns " +
         "numbers back into a score for each letter. Act 3 shows the others.",
     fieldGo: "Go to weight",
@@ -33,6 +35,11 @@ export const pageText = {
     movedUp: "In step {step} it moved by {change}: up, because the running mean of its " +
         "gradients is below 0, once this step's is taken in: {mean}, corrected. A negative " +
         "gradient says that a larger weight means a smaller loss.",
+    decayed: "Weight decay had made {decayed} of {before} first.",
+    validation: "The mean loss of {judging} documents that no step learned from, with the weights as " +
+        "they were then.",
+    notReplayed: "This number was recorded with the run. The page does not replay it, as these " +
+        "documents would take longer than the training.",
     stayed: "In step {step} it stayed where it was.",
     exception: "Made on another machine, a few results of `exp`, `log` and `**` may differ in " +
         "their last bit. This run recorded where its own library rounds differently from the " +
@@ -53,6 +60,9 @@ export const pageText = {
         "the numbers follow from the seed, the options and the documents. It does not prove who " +
         "made the file, or when. The same command makes the same file again on the same machine, " +
         "byte for byte, so nobody needs to trust this page's own program.",
+    receiptValidation: "The validation losses are no part of this: they were recorded, and no " +
+        "step depends on them but the last and the one whose weights were kept. That these two " +
+        "follow from the recorded losses is checked.",
     receiptBefore: "Nothing has been replayed yet.",
     compareTitle: "Compare two runs",
     compareLead: "Two runs, side by side, to the first number that differs.",
