@@ -35,8 +35,8 @@ COMPILER_FAILED = (
 # are rather than the compiler's idea of them.
 EXACT = ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
 UNIX_FLAGS = ["-std=c11", "-O3", "-fno-strict-aliasing", "-fvisibility=hidden", *EXACT]
-# Python's own flags ask for debug information, which is six times the code and names the folder it was
-# built in.
+# Python's own flags ask for debug information: six times as long as the code, and it names the
+# folder of the build.
 NO_SYMBOLS = ["-g0"]
 STRIP = ["-Wl,-x" if sys.platform == "darwin" else "-Wl,-s"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
