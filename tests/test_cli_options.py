@@ -140,7 +140,7 @@ def test_eval_takes_the_documents_of_the_run(data, tmp_path):
         (["--validation=0"], "validation must be a share between 0 and 1, or a file, not 0.0"),
         (["--validation=1.5"], "validation must be a share between 0 and 1"),
         (["--validation=nan"], "validation must be a share between 0 and 1"),
-        (["--validation=0.999"], "validation 0.999 of 10 documents leaves none to learn from"),
+        (["--validation=0.999"], "a share of 0.999 of 10 documents leaves none to learn from"),
         (["--validation=none.txt"], "cannot read 'none.txt'"),
         (["--validation=odd.txt"], "'zoe' holds the character 'z'"),
         (["--patience=2"], "patience goes by the validation loss: give validation documents, too"),

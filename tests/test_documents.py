@@ -1,5 +1,7 @@
-"""The Python examples of README.md, ORDER.md and docs run as they stand and print what they say."""
+"""The examples and commands of README.md, ORDER.md and docs run and print what they say."""
 
+import importlib.util
+import os
 import platform
 import re
 import subprocess
@@ -10,41 +12,110 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md")))]
+EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
+COMMANDS = re.compile(r"^```\n(isograd .*?)^```|`(isograd [a-z]+ [^`]+)`", re.DOTALL | re.MULTILINE)
 
 
-def examples(path):
-    return re.findall(
-        r"^```python\n(.*?)^```", (ROOT / path).read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
+def read(path):
+    return (ROOT / path).read_text("utf-8")
 
 
-def shown(example):
-    """The comments behind its prints, which say what they print."""
-    return re.findall(r"^ *print\(.*\)  # (.*)", example, re.MULTILINE)
+def shown(example, output):
+    """The lines that it prints: those of the block below it, or the comments behind its prints."""
+    return output.splitlines() or re.findall(r"^ *print\(.*\)  # (.*)", example, re.MULTILINE)
 
 
-DOCUMENTS = ["README.md", "csrc/gpt/ORDER.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
-NAMED = {
-    f"{Path(path).stem} {i}": example
-    for path in sorted(DOCUMENTS)
-    for i, example in enumerate(examples(path), 1)
+EXAMPLES = {
+    f"{Path(path).stem} {i}": (example, shown(example, output))
+    for path in ["csrc/gpt/ORDER.md", *PAGES]
+    for i, (example, output) in enumerate(EXAMPLE.findall(read(path)), 1)
 }
 
 
-@pytest.mark.parametrize("example", NAMED.values(), ids=NAMED)
-def test_an_example_runs(example, tmp_path):
+def run(command, folder):
     process = subprocess.run(
-        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True
+        command,
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
     )
     assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+@pytest.mark.parametrize("example, expected", EXAMPLES.values(), ids=EXAMPLES)
+def test_an_example_runs(example, expected, tmp_path):
+    if "torch" in example and not importlib.util.find_spec("torch"):
+        pytest.skip("PyTorch is not installed")
+    printed = run([sys.executable, "-c", example], tmp_path).splitlines()
     if "math.sqrt" in example and platform.libc_ver()[0] != "glibc":
         pytest.skip("what pow makes of a square root is shown for glibc")
-    if shown(example):
-        assert process.stdout.splitlines() == shown(example)
+    if expected:
+        assert printed == expected
 
 
 def test_there_are_examples():
-    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2, "ask": 3}
-    found = Counter(name.split()[0] for name in NAMED)
+    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2, "ask": 3, "cookbook": 13}
+    found = Counter(name.split()[0] for name in EXAMPLES)
     assert all(found[name] >= n for name, n in least.items())
-    assert all(shown(example) for name, example in NAMED.items() if "README" not in name)
+    assert all(expected for name, (_, expected) in EXAMPLES.items() if "README" not in name)
+
+
+def texts(notebook):
+    """What each cell of it printed; and how many pictures it shows."""
+    outputs = [cell.get("outputs", []) for cell in notebook.cells]
+    printed = ["".join(output.get("text", "") for output in cell) for cell in outputs]
+    return printed, sum("image/png" in o.get("data", {}) for cell in outputs for o in cell)
+
+
+@pytest.mark.once
+@pytest.mark.undisturbed
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/notebooks/*.ipynb")), ids=lambda p: p.stem)
+def test_a_notebook_runs(path, tmp_path):
+    """It prints what is stored in it; `python tools/run_notebooks.py` stores it anew."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    notebook = nbformat.read(path, as_version=4)
+    stored = texts(notebook)
+    nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    assert texts(notebook) == stored
+    assert stored[1] >= 5
+
+
+WORDS = "ganges\nindus\nmekong\nnile\nvolga\n"
+FILES = {  # what the pages take to be there
+    "your.txt": WORDS,
+    "own.txt": WORDS,
+    "held_out.txt": WORDS,
+    "space.toml": "[run]\nsteps = 20\n[space]\nlr = [0.01, 0.02]\n",
+    "your_script.py": "from isograd import Value\nprint((Value(2.0) * 3).data)\n",
+}
+SHORTER = {  # what takes long says the same about fewer steps
+    "isograd verify": "isograd verify --seconds 1",
+    "--plain --steps 50": "--plain --steps 3",
+    "trials = 100": "trials = 4",
+}
+
+
+@pytest.mark.once
+@pytest.mark.skipif(os.name != "posix", reason="they are written for a shell")
+@pytest.mark.parametrize("path", [path for path in PAGES if COMMANDS.search(read(path))])
+def test_the_commands_run(path, tmp_path):
+    """Those in blocks and those within sentences, in the page's order, all in one folder."""
+    text = read(path)
+    for long, short in SHORTER.items():
+        text = text.replace(long, short)
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content)
+    for space in re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        (tmp_path / "space.toml").write_text(space)
+    commands = "\n".join(block or inline for block, inline in COMMANDS.findall(text))
+    if "--checkpoint run.safetensors" not in commands:
+        commands = "isograd train --checkpoint run.safetensors --steps 20\n" + commands
+    shell = f'isograd() {{ "{sys.executable}" -m isograd "$@"; }}\n{commands}'
+    printed = run(["sh", "-e", "-c", shell], tmp_path)
+    assert all(words in printed for words in re.findall(r"&& echo (.*)", commands))

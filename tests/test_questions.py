@@ -364,7 +364,7 @@ def test_the_likeliest_are_those_of_the_reference(seed):
 @pytest.mark.parametrize(
     "tokens, words",
     [
-        ("ab", "is the text 'ab'; tokenizer.encode makes tokens of it"),
+        ("ab", "is the text 'ab'; tokenizer.encode_prompt makes tokens of it"),
         (["a", "b"], "holds the token 'a'; the model has 0 to 5"),
         ([], "the model takes 1 to 5 tokens, a position each, not 0"),
         ([5] * 6, "the model takes 1 to 5 tokens, a position each, not 6"),

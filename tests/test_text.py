@@ -183,3 +183,24 @@ def test_a_tokenizer_needs_a_character(docs):
 def test_a_single_string_is_no_list_of_documents():
     with pytest.raises(TypeError, match="list of documents"):
         isograd.CharTokenizer("abc")
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 101])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5, 0.9])
+def test_held_out_documents_are_a_share_evenly_spread(n, share):
+    expected = max(1, round(n * share))
+    if expected == n:
+        with pytest.raises(ValueError, match=f"a share of {share} of {n} documents leaves none"):
+            isograd.hold_out(range(n), share)
+        return
+    rest, held_out = isograd.hold_out(range(n), share)
+    assert sorted(rest + held_out) == list(range(n)) and rest == sorted(rest)
+    assert len(held_out) == expected and held_out == sorted(held_out)
+    gaps = [b - a for a, b in zip(held_out, held_out[1:])]
+    assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
+def test_no_share_holds_out_all_or_nothing(share):
+    with pytest.raises(ValueError, match="the share to hold out must be between 0 and 1, not"):
+        isograd.hold_out(range(10), share)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import reference
 from ._backend import Adam, Value, backend, no_grad, vector
 from .model import GPT, GPTConfig
-from .text import CharTokenizer, load_docs
+from .text import CharTokenizer, hold_out, load_docs
 from .training import Evaluation, TrainingState, evaluate, sample, train
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "embedding",
     "evaluate",
     "explain",
+    "hold_out",
     "linear",
     "load_checkpoint",
     "load_docs",

@@ -49,6 +49,9 @@ class Checkpoint(NamedTuple):
     options: dict[str, Any]
     docs_sha256: str
 
+    def __repr__(self) -> str:
+        return f"Checkpoint({self.model}, {self.state}, options={self.options})"
+
 
 def docs_sha256(docs: Iterable[str]) -> str:
     """A checksum of documents, and of their order."""

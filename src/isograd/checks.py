@@ -57,7 +57,7 @@ def check_tokens(tokens: Sequence[int], vocab_size: int, name: str) -> None:
 
 def check_prefix(tokens: Sequence[int], vocab_size: int, block_size: int) -> None:
     """Raises ValueError if a model cannot be asked about `tokens`."""
-    check_no_text(tokens, "what to go on from")
+    check_no_text(tokens, "what to go on from", "encode_prompt")
     if not 1 <= len(tokens) <= block_size:
         raise ValueError(
             f"the model takes 1 to {block_size} tokens, a position each, not {len(tokens)}"
@@ -65,10 +65,12 @@ def check_prefix(tokens: Sequence[int], vocab_size: int, block_size: int) -> Non
     check_known(tokens, vocab_size, "what to go on from")
 
 
-def check_no_text(tokens: object, name: str) -> None:
+def check_no_text(tokens: object, name: str, remedy: str = "encode") -> None:
     """Raises the sentence that helps whoever passes a text, or anything else but a sequence."""
     if isinstance(tokens, str):
-        raise ValueError(f"{name} is the text {tokens[:40]!r}; tokenizer.encode makes tokens of it")
+        raise ValueError(
+            f"{name} is the text {tokens[:40]!r}; tokenizer.{remedy} makes tokens of it"
+        )
     if not hasattr(tokens, "__len__"):
         raise TypeError(f"{name} must be a sequence of tokens, not {tokens!r}")
 
@@ -86,6 +88,8 @@ def check_known(tokens: Sequence[int], vocab_size: int, name: str) -> None:
 
 def check_documents(docs: Sequence[Sequence[int]], first: int, end: int, vocab_size: int) -> None:
     """Raises ValueError if documents from `first` to before `end`, round again, cannot be used."""
+    if isinstance(docs, (int, float)):
+        raise TypeError(f"documents must be a list of token lists, not {docs!r}")
     if not docs:
         raise ValueError("there are no documents")
     for i in range(first, min(end, first + len(docs))):

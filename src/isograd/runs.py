@@ -2,7 +2,7 @@
 
 `isograd train`, `isograd explain` and `isograd sweep` all begin here, so they draw the same random
 numbers in the same order: first the documents are shuffled, then the weights drawn, at last the
-samples. Held out documents are the last of the shuffled ones, for which nothing is drawn.
+samples. Held out documents are taken away before that, and nothing is drawn for them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .model import DEFAULT_TIER, GPT
 from .options import RunOptions
-from .text import CharTokenizer, load_docs
+from .text import CharTokenizer, hold_out, load_docs
 from .training import TrainingState, train
 
 
@@ -44,7 +44,7 @@ class Run(NamedTuple):
         )
 
     def documents(self, options: RunOptions) -> list[str]:
-        """All documents of the run's file, shuffled."""
+        """All documents of the run's file: those of the training, in its order, come first."""
         return self.docs if options.validation_file else self.docs + self.held_out
 
     def tokens(self, options: RunOptions) -> list[list[int]]:
@@ -91,26 +91,13 @@ def run_on(
 
 
 def split(
-    options: RunOptions, texts: Sequence[str], rng: Random, others: Sequence[str] | None = None
-) -> tuple[list[str], list[str]]:
-    """The documents to learn from, in the order of training, and those held out."""
-    docs = list(texts)
+    options: RunOptions, texts: Sequence[Any], rng: Random, others: Sequence[Any] | None = None
+) -> tuple[list[Any], list[Any]]:
+    """The documents to learn from, in the order of training, and those held out, or others."""
+    docs, held_out = list(texts), list(others or ())
+    if isinstance(options.validation, float):
+        docs, held_out = hold_out(texts, options.validation)
+    elif options.validation_file and others is None:
+        held_out = load_docs(options.validation_file)
     rng.shuffle(docs)
-    if options.validation is None:
-        return docs, []
-    if isinstance(options.validation, str):
-        return docs, load_docs(options.validation) if others is None else list(others)
-    n = n_held_out(options, len(docs))
-    return docs[:-n], docs[-n:]
-
-
-def n_held_out(options: RunOptions, n: int) -> int:
-    """How many of `n` documents are held out: the last ones, once they are shuffled."""
-    if options.validation is None or isinstance(options.validation, str):
-        return 0
-    found = max(1, round(n * options.validation))
-    if found >= n:
-        raise ValueError(
-            f"validation {options.validation} of {n} documents leaves none to learn from"
-        )
-    return found
+    return docs, held_out

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from .files import check_end
+
+T = TypeVar("T")
 
 SHOWN = 200  # characters of a document at most in an error
 NAMES = os.path.join(os.path.dirname(__file__), "data", "names.txt")
@@ -31,6 +34,23 @@ def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
     if not docs:
         raise ValueError(f"{os.fspath(path)!r} holds no documents: expected one a line")
     return docs
+
+
+def hold_out(docs: Sequence[T], share: float) -> tuple[list[T], list[T]]:
+    """Part `docs` in those to learn from and those to validate with: a `share`, evenly spread.
+
+    Draws no random number: runs with other seeds are judged by the same documents. Raises
+    ValueError if `share` is not between 0 and 1, or leaves none to learn from.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"the share to hold out must be between 0 and 1, not {share!r}")
+    n, n_held_out = len(docs), max(1, round(len(docs) * share))
+    if n_held_out >= n:
+        raise ValueError(f"a share of {share} of {n} documents leaves none to learn from")
+    parts: tuple[list[T], list[T]] = ([], [])
+    for i, doc in enumerate(docs):
+        parts[(i + 1) * n_held_out // n - i * n_held_out // n].append(doc)
+    return parts
 
 
 class CharTokenizer:

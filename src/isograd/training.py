@@ -459,6 +459,8 @@ def sample(
     """
     check_temperature(temperature)
     check_rng(rng, "choices")
+    if not isinstance(prompt, str):
+        raise TypeError(f"prompt must be a text, not {prompt!r}")
     if top_k is not None:
         check_whole("top_k", top_k, 1)
     if tokenizer.vocab_size != model.config.vocab_size:

@@ -10,7 +10,7 @@ from isograd.explain.payload import About, pack
 from isograd.explain.record import record_run
 from isograd.options import RunOptions
 from isograd.reference import value as scalars
-from isograd.runs import new_run
+from isograd.runs import new_run, split
 
 LETTERS = ["анна", "борис", "вера", "глеб", "дарья", "ж", "🙂🙃", "a🙂b", "egor", "żaneta", "ﬃ"]
 RUNS = {
@@ -54,8 +54,8 @@ class Run:
         data, options = (RUNS | OTHERS)[name]
         self.texts = load_docs() if data is None else data
         self.options = RunOptions(**options)
-        self.order = list(range(len(self.texts)))
-        Random(self.options.seed).shuffle(self.order)
+        rng, places = Random(self.options.seed), range(len(self.texts))
+        self.order, _ = split(self.options, places, rng, ())
         run = new_run(self.options, self.texts, tier="reference")
         self.tokenizer, self.config = run.tokenizer, run.model.config
         self.docs = run.tokens(self.options)

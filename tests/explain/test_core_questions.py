@@ -7,7 +7,7 @@ from itertools import accumulate, chain
 from operator import add, mul
 
 import pytest
-from runs import RUNS, Counting, run_named, step_of
+from runs import RUNS, Counting, recorded, run_named, step_of
 from worker import ask
 
 from isograd import reference
@@ -352,7 +352,7 @@ def test_predict_is_the_forward_pass_of_the_references(name, temperature):
 def test_samples_are_drawn_as_the_run_drew_them(name):
     run, (samples,) = run_named(name), ask(name, ["samples"])
     model, rng = run.model("value")
-    for p, x in zip(model.parameters(), run.all_states[-1][2]):
+    for p, x in zip(model.parameters(), run.all_states[recorded(name).kept][2]):
         p.data = x
     draw = rng.getstate()
     for found in samples:

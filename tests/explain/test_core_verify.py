@@ -97,7 +97,7 @@ def test_another_end_than_the_validation_losses_tell_is_found():
     changed = header_of(impatient)[1]["options"] | {"patience": 7}
     (found,) = verdicts(with_header(impatient, options=changed))
     assert (found["first"]["what"], found["first"]["step"]) == ("last step", 8)
-    (found,) = verdicts(with_header(careful, kept=18))
+    (found,) = verdicts(with_header(careful, kept=6))
     assert found["different"] and found["first"]["step"] == 20
 
 

@@ -131,7 +131,7 @@ def test_a_page_may_be_replaced_and_nothing_else(folder):
         (["--validation=none.txt"], "cannot read 'none.txt': No such file or directory"),
         (
             ["--validation=0.99", "--data=docs.txt"],
-            "validation 0.99 of 3 documents leaves none to learn from",
+            "a share of 0.99 of 3 documents leaves none to learn from",
         ),
         (["-o", "none/a.html"], "cannot write 'none/a.html': No such file or directory"),
         (["--compare=none.html"], "cannot read 'none.html': No such file or directory"),

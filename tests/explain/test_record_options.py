@@ -64,7 +64,7 @@ def test_the_recorded_run_is_the_one_that_train_makes(seed):
     ]
     assert digest_of(weights) == found.digests[8 * found.kept - 8 : 8 * found.kept]
     assert found.samples == samples
-    assert list(found.keyframes[-1].weights) == weights or found.kept < found.steps
+    assert found.kept < found.steps or digest_of(found.keyframes[-1].weights) == digest_of(weights)
 
 
 @pytest.mark.skipif("native" not in TIERS, reason="nothing is compiled")

@@ -182,9 +182,7 @@ def run_command(
 @model_options
 @click.option("--checkpoint", type=path, help="new safetensors file to keep the run in")
 @click.option("--checkpoint-every", default=100, show_default=True, help="steps between writes")
-@click.option(
-    "--resume", type=path, help="go on from a checkpoint, with its options; --steps may differ"
-)
+@click.option("--resume", type=path, help="go on from a checkpoint; --steps may be others")
 @click.option("--history", type=path, help="new table of the losses, .csv or .jsonl")
 @click.option("--plot", type=path, help="picture of the losses, such as loss.png")
 @click.option("--plain", is_flag=True, help="print what the original prints, byte for byte")

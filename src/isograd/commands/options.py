@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
 
 OF_A_RUN = frozenset(field.name for field in fields(RunOptions))
-MAY_CHANGE = ("steps", *AT_WILL)  # in a run that goes on
+MAY_CHANGE = ("steps", "keep", "patience", *AT_WILL)  # in a run that goes on
 
 
 class TrainOptions(NamedTuple):
@@ -94,5 +94,5 @@ def resumed_options(resumed: Checkpoint, changes: Mapping[str, Any], path: str) 
             )
     steps = changes.get("steps", stored.steps)
     check_until(resumed.state, steps, steps)
-    at_will = {name: changes[name] for name in AT_WILL if name in changes}
-    return replace(stored.extended_at(resumed.state.steps, steps), **at_will)
+    others = {name: changes[name] for name in MAY_CHANGE if name in changes and name != "steps"}
+    return replace(stored.extended_at(resumed.state.steps, steps), **others)

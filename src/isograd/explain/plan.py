@@ -13,7 +13,7 @@ from ..checkpoint import Checkpoint, docs_sha256
 from ..checks import check_whole
 from ..files import check_end
 from ..options import ALWAYS_KEPT, AT_WILL, RunOptions, stored_options
-from ..runs import n_held_out
+from ..runs import split
 from ..text import NAMES, CharTokenizer, load_docs
 from .digest import digest_of
 from .page import Packed, found_in
@@ -35,10 +35,8 @@ class Plan(NamedTuple):
 
     def check_validation(self) -> None:
         """Raises OSError or ValueError if there are no documents for the validation loss."""
-        n_held_out(self.options, len(self.texts))
-        if self.options.validation_file:
-            others = load_docs(self.options.validation_file)
-            CharTokenizer(self.texts).encode_beginnings(others, self.options.block_size)
+        _, held_out = split(self.options, self.texts, Random())
+        CharTokenizer(self.texts).encode_beginnings(held_out, self.options.block_size)
 
     def check_same_run(self, recording: Recording) -> None:
         """Raises ValueError if the checkpoint does not lie on the way of the recorded run."""
@@ -101,7 +99,7 @@ def plan_of(
     else:
         texts, name = list(data), "documents"
     if checkpoint:
-        check_documents(checkpoint, texts, chosen.seed)
+        check_documents(checkpoint, texts, chosen)
     return Plan(chosen, texts, name, checkpoint, os.path.basename(path) if path else None)
 
 
@@ -139,11 +137,11 @@ def data_of(checkpoint: Checkpoint) -> str | None:
     raise ValueError("the checkpoint names no file as its data; say which it is")
 
 
-def check_documents(checkpoint: Checkpoint, texts: list[str], seed: int) -> None:
+def check_documents(checkpoint: Checkpoint, texts: list[str], options: RunOptions) -> None:
     """Raises ValueError if `texts` are not what the checkpoint's run learned from."""
-    shuffled = texts[:]
-    Random(seed).shuffle(shuffled)
-    if docs_sha256(shuffled) != checkpoint.docs_sha256:
+    others = () if options.validation_file else None
+    docs, held_out = split(options, texts, Random(options.seed), others)
+    if docs_sha256(docs + held_out) != checkpoint.docs_sha256:
         raise ValueError("these are not the documents that the checkpoint was trained on")
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from ..checks import check_whole
 from ..model import TIERS, GPTConfig, count_weights
 from ..options import RunOptions
-from ..runs import n_held_out
+from ..runs import split
 from ..text import CharTokenizer, load_docs
 from ..training import Judge, TrainingState
 from .engines import Engine, NativeEngine, ReferenceEngine
@@ -84,14 +84,9 @@ def record_run(
     """
     check_whole("steps", options.steps, 1)
     rng = Random(options.seed)
-    order = list(range(len(texts)))
-    rng.shuffle(order)
-    n_left = len(order) - n_held_out(options, len(order))
-    order, held_out = order[:n_left], [texts[i] for i in order[n_left:]]
-    if options.validation_file:
-        held_out = load_docs(options.validation_file)
+    order, held_out = split(options, range(len(texts)), rng, ())
     tokenizer = CharTokenizer(texts)
-    judging = tokenizer.encode_beginnings(held_out, options.block_size)
+    judging = tokenizer.encode_beginnings(judges(options, texts, held_out), options.block_size)
     config = options.config(tokenizer.vocab_size)
     check_room(options, count_weights(config))
     engine_class = NativeEngine if "native" in TIERS else ReferenceEngine
@@ -206,6 +201,13 @@ class Course:
 def is_straight(options: RunOptions) -> bool:
     """Whether the learning rate falls on one line to 0, so that a page can compute it."""
     return options.schedule == "linear" and not options.warmup and not options.extended
+
+
+def judges(options: RunOptions, texts: Sequence[str], held_out: Sequence[int]) -> list[str]:
+    """The documents to validate with: those at the places `held_out`, or in a file of their own."""
+    if options.validation_file:
+        return load_docs(options.validation_file)
+    return [texts[i] for i in held_out]
 
 
 def check_room(options: RunOptions, num_params: int, more: int = 0) -> None:

@@ -5,10 +5,17 @@ import {PythonRandom} from "./mersenne.js";
 /** The run's generator as it was when training began, and the weights that it drew. */
 export function drawWeights(run) {
     const random = new PythonRandom(run.options.seed, run.libm);
-    const order = Int32Array.from({length: run.header.data.documents}, (_, i) => i);
+    const order = trainingPlaces(run.header.data);
     random.shuffle(order);
     const weights = run.arrays.weights.map(() => random.gauss(0, run.options.init_std));
     return {random, order, weights};
+}
+
+/** Where the documents to learn from stand in the file: those that text.py's hold_out leaves. */
+function trainingPlaces({documents: n, training}) {
+    const held = n - training;
+    const before = (i) => Math.floor((i * held) / n);
+    return Int32Array.from({length: n}, (_, i) => i).filter((i) => before(i + 1) === before(i));
 }
 
 /** softmax of logits / temperature; at 0, certainty of the first of the likeliest tokens. */

@@ -141,14 +141,13 @@ export function runPython(until, last) {
     const file = data ? pythonString(data[1] ?? data[2]) : "";
     const seed = o.seed;
     const more = modelArguments();
-    const {training, documents} = run.data;
-    const held = training < documents
-        ? [`docs, held_out = docs[:${training}], docs[${training}:]`] : [];
+    const held = typeof o.validation === "number"
+        ? [`docs, held_out = isograd.hold_out(docs, ${reprOf(o.validation)})`] : [];
     const train = until < 1 ? []
         : ["tokens = [tokenizer.encode(doc) for doc in docs]", ...trainPython(o, until)];
     return ["import random", "import isograd", "", `docs = isograd.load_docs(${file})`,
-        `rng = random.Random(${seed})`, "rng.shuffle(docs)",
         "tokenizer = isograd.CharTokenizer(docs)", ...held,
+        `rng = random.Random(${seed})`, "rng.shuffle(docs)",
         `config = isograd.GPTConfig(${c.vocab_size}, ${c.n_layer}, ${c.n_embd}, ${c.n_head}, ` +
             `${c.block_size}${more.config})`,
         `model = isograd.GPT(config, rng=rng${more.model})`, ...train, last].join("\n");
