@@ -229,7 +229,8 @@ def test_the_package_index_gets_absolute_links(for_index, tmp_path):
     for_index.prepare(tmp_path, "https://example.org/owner/isograd")
     readme = (tmp_path / "README.md").read_text("utf-8")
     assert not for_index.RELATIVE.search(readme)
-    files = re.findall(r"\]\(https://example.org/owner/isograd/(raw|blob)/v([^/]+)/([^)#]+)", readme)
+    link = r"\]\(https://example.org/owner/isograd/(raw|blob)/v([^/]+)/([^)#]+)"
+    files = re.findall(link, readme)
     assert ("raw", isograd.__version__, "docs/images/explain.png") in files
     assert not [path for _, _, path in files if not (ROOT / path).exists()]
     project = (tmp_path / "pyproject.toml").read_text("utf-8")
