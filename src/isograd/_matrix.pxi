@@ -9,7 +9,7 @@ cdef bint demands_order(int flags) noexcept:
     return (order & (PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS)) != 0
 
 
-@cython.no_gc_clear  # `numbers` is good for as long as `flat` is there
+@cython.no_gc_clear  # `flat` is asked for its numbers until the end
 cdef class Matrix:
     """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
 
@@ -19,21 +19,24 @@ cdef class Matrix:
     ValueError for a `flat` of another kind or size.
     """
 
-    cdef object flat  # a memoryview of doubles, which nobody else can release
-    cdef Py_buffer *numbers  # of `flat`: `len` bytes from `buf` on
+    cdef object flat  # a memoryview of doubles
+    cdef Py_buffer numbers  # of `flat`, which nobody can release as long as this is held
     cdef Py_ssize_t first  # where w[0, 0] stands in there
     cdef Py_ssize_t[2] sizes, steps, strides  # the latter in bytes
 
     def __cinit__(self, flat, Py_ssize_t n_rows, Py_ssize_t n_columns):
         self.flat = memoryview(flat)
-        self.numbers = PyMemoryView_GET_BUFFER(self.flat)
-        doubles = self.numbers.ndim == 1 and self.flat.format == "d" and self.flat.c_contiguous
-        if not doubles or self.numbers.readonly:
+        doubles = self.flat.ndim == 1 and self.flat.format == "d" and self.flat.c_contiguous
+        if not doubles or self.flat.readonly:
             raise ValueError("a matrix is made of one row of doubles that can be written to")
+        PyObject_GetBuffer(self.flat, &self.numbers, PyBUF_WRITABLE)
         cdef Py_ssize_t n = self.size()
         if n_rows < 0 or n_columns < 0 or <object>n_rows * n_columns != n:
             raise ValueError(f"{n} numbers are no {n_rows} rows of {n_columns}")
         self.lay_out(0, n_rows, n_columns, n_columns, 1)
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.numbers)
 
     cdef Py_ssize_t size(self) noexcept:
         return self.numbers.len // <Py_ssize_t>sizeof(double)
