@@ -21,7 +21,7 @@ SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 comma := ,
 
 # One linter's complaint keeps no other from running.
-LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format check-c
+LINTERS = ruff-check ruff-format mypy pyright stubtest lint-imports cython-lint clang-format check-c
 
 .PHONY: demo test study lint format sanitize coverage docs clean $(LINTERS)
 
@@ -55,6 +55,14 @@ ruff-format:
 
 mypy:
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed_program.py
+
+pyright:
+	$(BIN)/pyright
+
+# Of what is built already: `make test lint` and `make demo lint` are sure to have something to test.
+stubtest:
+	$(BIN)/python tools/check_stubs.py
 
 lint-imports:
 	PYTHONPATH=src $(BIN)/lint-imports --no-logo
@@ -68,9 +76,9 @@ clang-format:
 check-c:
 	$(BIN)/python tools/check_c.py
 
-# Anything that MkDocs warns of, such as a link into nowhere, is an error.
+# A warning, such as that of a link into nowhere, is an error; with --quiet there would be none.
 docs: $(VENV)/packages-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/packages-lint
 	$(BIN)/ruff check --fix .
