@@ -5,6 +5,7 @@ The public calls check their arguments before they get here. This layer compares
 numbers, only what memory depends on; checks.py then says what is wrong.
 """
 
+cimport cython
 from cpython cimport array
 from cpython.buffer cimport (
     PyBUF_ANY_CONTIGUOUS, PyBUF_C_CONTIGUOUS, PyBUF_F_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES,
@@ -12,6 +13,7 @@ from cpython.buffer cimport (
 )
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.memoryview cimport PyMemoryView_GET_BUFFER
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport SIZE_MAX, int32_t
 
