@@ -20,6 +20,7 @@ OUTSIDE = {  # which file becomes which page
     "bench/RESULTS.md": "results.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "src/isograd/data/README.md": "names.md",
 }
 FILES = {page: file for file, page in OUTSIDE.items()}
