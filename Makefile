@@ -2,7 +2,8 @@
 # make test      the test suite
 # make study     how fast, and why, on this machine: a page with pictures in build/study; QUICK=1 takes two
 #                minutes, PEERS=1 installs NumPy, Numba, JAX and PyTorch to compare with
-# make lint      style, types, C warnings, and which part may know which; changes nothing
+# make lint      style, types, C warnings, which part may know which, and the site's links; changes nothing
+# make docs      the site, from docs and other pages: build/site/index.html
 # make format    apply the style
 # make sanitize  the tests that need it, under AddressSanitizer and UndefinedBehaviorSanitizer
 # make coverage  which lines of Python, Cython and C the tests run: a report in build/coverage
@@ -22,7 +23,7 @@ comma := ,
 # One linter's complaint keeps no other from running.
 LINTERS = ruff-check ruff-format mypy pyright stubtest lint-imports cython-lint clang-format check-c
 
-.PHONY: demo test study lint format sanitize coverage clean $(LINTERS)
+.PHONY: demo test study lint format sanitize coverage docs clean $(LINTERS)
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
@@ -42,7 +43,7 @@ study: $(VENV)/installed-bench$(if $(PEERS),$(comma)peers)
 	$(BIN)/python bench/study.py $(if $(QUICK),--quick) $(STUDY)
 
 lint:
-	@$(MAKE) --no-print-directory --keep-going $(LINTERS)
+	@$(MAKE) --no-print-directory --keep-going $(LINTERS) docs
 
 $(LINTERS): $(VENV)/packages-lint
 
@@ -74,6 +75,10 @@ clang-format:
 
 check-c:
 	$(BIN)/python tools/check_c.py
+
+# A warning, such as that of a link into nowhere, is an error; with --quiet there would be none.
+docs: $(VENV)/packages-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/packages-lint
 	$(BIN)/ruff check --fix .
