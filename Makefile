@@ -89,7 +89,7 @@ format: $(VENV)/packages-lint
 SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.py \
 	tests/test_micrograd.py tests/test_random_micrograd.py tests/test_abuse.py \
 	tests/test_adam.py tests/test_no_grad.py tests/test_limits.py \
-	tests/test_run.py tests/test_native.py
+	tests/test_run.py tests/test_native.py tests/test_options.py tests/test_questions.py
 
 # A report goes to file descriptor 2 before the abort, where pytest must not hold it back.
 sanitize: $(VENV)/packages-test
