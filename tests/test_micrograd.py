@@ -641,6 +641,34 @@ def test_arrays_are_inputs(kind):
     assert python == c
 
 
+def test_a_step_by_hand_changes_nothing_inside_a_call_that_was_handed_on():
+    def program(Value, nn):
+        random.seed(3)
+        out = nn.MLP(2, [2, 1])([Value(-2), 1])
+        for y in (out + 1, 2 * out):
+            y.backward()
+            y._backward()
+        return describe([out, y])
+
+    python, c = on_both(program)
+    assert python == c
+
+
+def test_outputs_of_one_call_swept_with_different_weights():
+    def program(Value, nn):
+        random.seed(3)
+        layer = nn.Layer(2, 3, nonlin=False)
+        outs = layer([-2, Value(0.5)])
+        for out in outs:
+            out.backward()
+            for p in layer.parameters():
+                p.data -= 0.1 * p.grad
+        return describe(outs)
+
+    python, c = on_both(program)
+    assert python == c
+
+
 def test_the_operation_of_an_output(twin):
     _, nn = twin
     assert nn.Neuron(2)([1.0, 2.0])._op == "ReLU"

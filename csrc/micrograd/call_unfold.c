@@ -151,7 +151,8 @@ int call_prepare(Scalar *n) {
     Weights *now = network_weights(c->network);
     if (now == NULL)
         return -1;
-    int usable = now->usable;
+    /* One note of weights serves all outputs: what a number's leaf is due follows from it. */
+    int usable = now->usable && (c->swept_weights == NULL || c->swept_weights == now);
     weights_release(now);
     if (LIKELY(usable && !(n->word & SEEN) && !c->seen && !c->unfolded))
         return 0;
