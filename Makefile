@@ -20,7 +20,7 @@ SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 comma := ,
 
 # One linter's complaint keeps no other from running.
-LINTERS = ruff-check ruff-format mypy lint-imports cython-lint clang-format check-c
+LINTERS = ruff-check ruff-format mypy pyright stubtest lint-imports cython-lint clang-format check-c
 
 .PHONY: demo test study lint format sanitize coverage clean $(LINTERS)
 
@@ -54,6 +54,14 @@ ruff-format:
 
 mypy:
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed_program.py
+
+pyright:
+	$(BIN)/pyright
+
+# Of what is built already: `make test lint` and `make demo lint` are sure to have something to test.
+stubtest:
+	$(BIN)/python tools/check_stubs.py
 
 lint-imports:
 	PYTHONPATH=src $(BIN)/lint-imports --no-logo

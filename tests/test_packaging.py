@@ -95,6 +95,11 @@ def test_the_stub_has_every_method_of_one_operand():
     assert not {*unary_methods} - methods
 
 
+def test_the_program_that_type_checkers_read_runs():
+    process = python("import runpy; runpy.run_path('tests/typed_program.py', run_name='__main__')")
+    assert process.returncode == 0, process.stderr
+
+
 def test_the_vector_unit_is_read_at_import():
     process = python("import isograd._core as c; print(c.vector_unit)", ISOGRAD_VECTOR_UNIT="plain")
     assert process.stdout == "plain C\n"

@@ -8,25 +8,14 @@ from __future__ import annotations
 import math
 import os
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import index
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, Generic, Literal, cast, overload
 
 from . import arrange, reference
-from ._backend import (
-    Adam,
-    Matrix,
-    NativeGPT,
-    OneAtATime,
-    Value,
-    backend,
-    no_grad,
-    read_data,
-    read_one_by_one,
-    vector,
-)
+from ._backend import Matrix, NativeGPT, OneAtATime, Value, backend, no_grad
 from .arrange import matrices, matrix_parts, numbers_of
 from .checks import (
     ACTIVATIONS,
@@ -39,25 +28,8 @@ from .checks import (
     check_tokens,
 )
 from .reference import questions
+from .tiers import GRAPH_TIERS, Compiled, GraphTier, Loss
 
-
-class GraphTier(NamedTuple):
-    """What a tier that builds graphs computes with: scalar class, vector functions, optimizer.
-
-    `read_data(tuple of scalars)` reads the numbers in them, as quickly as the tier can.
-    """
-
-    scalar: Callable[..., Any]
-    vector: Any
-    adam: Callable[..., reference.Adam]
-    read_data: Callable[[tuple[Any, ...]], array[float] | list[float]]
-
-
-GRAPH_TIERS = {
-    "fused": GraphTier(Value, vector, Adam, read_data),
-    "value": GraphTier(Value, reference.vector, reference.Adam, read_data),
-    "reference": GraphTier(reference.Value, reference.vector, reference.Adam, read_one_by_one),
-}
 TIERS = (*(["native"] if backend == "c" else []), *GRAPH_TIERS)
 DEFAULT_TIER = TIERS[0]
 
@@ -288,7 +260,7 @@ class _Zeros(Random):
         return 0.0
 
 
-class GPT:
+class GPT(Generic[Loss]):
     """A GPT with weights drawn from `rng`, in the original program's order, from a normal
     distribution with standard deviation `init_std`.
 
@@ -299,6 +271,32 @@ class GPT:
     finite number from 0 on, MemoryError for sizes that take more memory than there is.
     """
 
+    @overload
+    def __init__(
+        self: GPT[float],
+        config: GPTConfig,
+        *,
+        rng: Random,
+        tier: Literal["native"],
+        init_std: float = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: GPT[Value], config: GPTConfig, *, rng: Random, tier: Compiled, init_std: float = ...
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: GPT[reference.Value],
+        config: GPTConfig,
+        *,
+        rng: Random,
+        tier: Literal["reference"],
+        init_std: float = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: GPT, config: GPTConfig, *, rng: Random, tier: str = ..., init_std: float = ...
+    ) -> None: ...
     def __init__(
         self,
         config: GPTConfig,
@@ -326,6 +324,14 @@ class GPT:
             ) from None
         self.one_run = OneAtATime()  # trains it
 
+    @overload
+    def state_dict(self: GPT[float]) -> dict[str, Matrix]: ...
+    @overload
+    def state_dict(self: GPT[Value]) -> dict[str, list[list[Value]]]: ...
+    @overload
+    def state_dict(self: GPT[reference.Value]) -> dict[str, list[list[reference.Value]]]: ...
+    @overload
+    def state_dict(self) -> dict[str, Any]: ...
     def state_dict(self) -> dict[str, Any]:
         """The weight matrices by name: no copies, so you can assign to them.
 
@@ -346,6 +352,26 @@ class GPT:
         """
         self.weights.write(numbers_of(self.config, weights))
 
+    @overload
+    @classmethod
+    def from_state_dict(
+        cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: Literal["native"]
+    ) -> GPT[float]: ...
+    @overload
+    @classmethod
+    def from_state_dict(
+        cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: Compiled
+    ) -> GPT[Value]: ...
+    @overload
+    @classmethod
+    def from_state_dict(
+        cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: Literal["reference"]
+    ) -> GPT[reference.Value]: ...
+    @overload
+    @classmethod
+    def from_state_dict(
+        cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = ...
+    ) -> GPT: ...
     @classmethod
     def from_state_dict(
         cls, config: GPTConfig, weights: Mapping[str, Any], *, tier: str = DEFAULT_TIER
@@ -356,6 +382,14 @@ class GPT:
         model.weights.write(numbers)
         return model
 
+    @overload
+    def to(self, tier: Literal["native"]) -> GPT[float]: ...
+    @overload
+    def to(self, tier: Compiled) -> GPT[Value]: ...
+    @overload
+    def to(self, tier: Literal["reference"]) -> GPT[reference.Value]: ...
+    @overload
+    def to(self, tier: str) -> GPT: ...
     def to(self, tier: str) -> GPT:
         """A GPT of another tier with the same weights, bit for bit; the two share nothing."""
         return GPT.from_state_dict(self.config, self.state_dict(), tier=tier)
@@ -371,7 +405,13 @@ class GPT:
         """The numbers of all weights, in the order of `state_dict`; a list where there are ints."""
         return self.weights.read()
 
-    def parameters(self) -> list[Value]:
+    @overload
+    def parameters(self: GPT[Value]) -> list[Value]: ...
+    @overload
+    def parameters(self: GPT[reference.Value]) -> list[reference.Value]: ...
+    @overload
+    def parameters(self) -> list[Any]: ...
+    def parameters(self) -> list[Any]:
         """All weights in one list of Values, in the order of `state_dict`; no copies.
 
         Raises ValueError on tier native, which has none.
@@ -383,14 +423,14 @@ class GPT:
         """How many numbers the weights are."""
         return count_weights(self.config)
 
-    def loss(self, tokens: Sequence[int]) -> Any:
+    def loss(self, tokens: Sequence[int]) -> Loss:
         """The mean cross entropy, in nats, of predicting `tokens` one by one.
 
         This is a Value with its graph, but a float on tier native, which builds no graph. Raises
         ValueError for fewer than two tokens, or one that the model does not have.
         """
         check_tokens(tokens, self.config.vocab_size, "the document")
-        return self.weights.loss(tokens)
+        return cast(Loss, self.weights.loss(tokens))
 
     def logits(self, tokens: Sequence[int]) -> memoryview[float]:
         """The logits, vocab_size of them, for what comes after `tokens`.

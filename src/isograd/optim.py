@@ -12,6 +12,7 @@ from ._core import Value
 class Adam(reference.Adam):
     __doc__ = reference.Adam.__doc__
 
+    params: tuple[Value, ...]
     m: array[float]
     v: array[float]
 

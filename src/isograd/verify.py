@@ -16,8 +16,9 @@ from time import perf_counter
 from typing import NamedTuple, TypeAlias
 
 from . import reference
-from .model import GPT, GRAPH_TIERS, GPTConfig, NativeWeights
+from .model import GPT, GPTConfig, NativeWeights
 from .text import CharTokenizer, load_docs
+from .tiers import GRAPH_TIERS
 
 SEED, STEPS, LR = 42, 1000, 0.01
 

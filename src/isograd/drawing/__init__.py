@@ -6,13 +6,17 @@ Works on Values of every class of ours.
 
 from __future__ import annotations
 
+import os
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .operations import operation
 from .picture import Picture, picture, shown
 from .svg import as_svg
 from .text import as_dot, as_mermaid
+
+if TYPE_CHECKING:
+    from .operations import AnyValue
 
 __all__ = ["Drawing", "draw", "operation", "value_html"]
 
@@ -37,7 +41,7 @@ class Drawing:
         """The picture in the language of Mermaid, which many sites render."""
         return as_mermaid(self._picture)
 
-    def save(self, path: str) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the SVG into a file."""
         with open(path, "w", encoding="utf-8") as file:
             file.write(self.svg)
@@ -56,7 +60,7 @@ class Drawing:
         return f"<Drawing of {len(p.nodes):,} Values{', ' + p.rest if p.rest else ''}>"
 
 
-def draw(value: Any, depth: int | None = None, *, limit: int = 60) -> Drawing:
+def draw(value: AnyValue, depth: int | None = None, *, limit: int = 60) -> Drawing:
     """Draw the graph below `value`: operations, data, gradients, labels, local gradients.
 
     At most `limit` Values are drawn, those nearest to `value`, and with `depth` none that is more

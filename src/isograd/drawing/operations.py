@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import _backend, reference
 from ..reference import micrograd
+
+if TYPE_CHECKING:
+    AnyValue: TypeAlias = (
+        _backend.Value | _backend.MicrogradValue | reference.Value | micrograd.Value
+    )
 
 MICROGRAD = (_backend.MicrogradValue, micrograd.Value)
 ISOGRAD = (_backend.Value, reference.Value)
@@ -24,7 +29,7 @@ def is_ours(value: object) -> bool:
     return isinstance(value, (*MICROGRAD, *ISOGRAD))
 
 
-def operation(value: Any) -> str:
+def operation(value: AnyValue) -> str:
     """How `value` was made: "+", "*", "**2", "exp" and so on; "" if it was not computed.
 
     "own" is an operation of the user's. Raises TypeError if it is no Value of ours.

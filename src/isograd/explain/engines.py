@@ -97,7 +97,7 @@ class ReferenceEngine:
     def make(self, scalar: type[reference.Value]) -> None:
         """Let the weights, and so all that is computed from them, be of this class."""
         for p in self.model.parameters():
-            p.__class__ = scalar  # type: ignore[assignment]  # a Value of the reference
+            p.__class__ = scalar
 
     def read(self) -> Numbers:
         """Copies of all numbers that a step changes."""

@@ -8,7 +8,7 @@ other call takes the reference's way. The same numbers come out of both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._backend import call_network, know_network
 from ..reference import micrograd as reference
@@ -22,10 +22,16 @@ class Neuron(reference.Neuron):
     __doc__ = reference.Neuron.__doc__
 
     scalar = Value
+    w: list[Value]
+    b: Value
 
-    def __call__(self, x: Sequence[Any]) -> Any:
+    def __call__(self, x: Sequence[Value | float]) -> Value:
         y = call_network(self, x) if as_written() else NotImplemented
-        return super().__call__(x) if y is NotImplemented else y
+        return super().__call__(x) if y is NotImplemented else y  # type: ignore[no-any-return]
+
+    if TYPE_CHECKING:
+
+        def parameters(self) -> list[Value]: ...
 
 
 class Layer(reference.Layer):
@@ -33,9 +39,13 @@ class Layer(reference.Layer):
 
     neuron = Neuron
 
-    def __call__(self, x: Sequence[Any]) -> Any:
+    def __call__(self, x: Sequence[Value | float]) -> Any:
         y = call_network(self, x) if as_written() else NotImplemented
         return super().__call__(x) if y is NotImplemented else y
+
+    if TYPE_CHECKING:
+
+        def parameters(self) -> list[Value]: ...
 
 
 class MLP(reference.MLP):
@@ -43,9 +53,13 @@ class MLP(reference.MLP):
 
     layer = Layer
 
-    def __call__(self, x: Sequence[Any]) -> Any:
+    def __call__(self, x: Sequence[Value | float]) -> Any:
         y = call_network(self.layers, x) if as_written() else NotImplemented
         return super().__call__(x) if y is NotImplemented else y
+
+    if TYPE_CHECKING:
+
+        def parameters(self) -> list[Value]: ...
 
 
 know_network(Neuron, Layer)

@@ -38,7 +38,7 @@ def save_plot(path: str | os.PathLike[str], rows: Sequence[dict[str, Any]], plan
     columns = 4 if len(options) in (4, 7, 8) else min(3, len(options))
     lines = -(-len(options) // columns)
     size = max(8.0, 2.9 * columns + 0.6), 3.6 + 2.7 * lines
-    figure = Figure(figsize=size, layout="constrained")
+    figure: Any = Figure(figsize=size, layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=[3.4, 2.7 * lines], hspace=0.04)
     losses = [row["loss"] for row in rows]
     found = [loss for loss in losses if math.isfinite(loss)]
