@@ -7,8 +7,8 @@
     python tests/fuzz.py programs --first 417 --show            # its text
 
 Ends with a table of what was compared. The first difference ends it with status 1: it is shrunk,
-and what is left is written to build/fuzz as a program, which can become a test. So does a crash, and
-a case without an end.
+and what is left is written to build/fuzz as a program, which can become a test. So does a crash,
+and a case without an end.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Block(NamedTuple):
 
 def start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us
-    faulthandler.enable()
+    faulthandler.enable()  # a crash says where it was
 
 
 def compare(block: Block) -> Block:
-    faulthandler.dump_traceback_later(NO_END, exit=True)
+    faulthandler.dump_traceback_later(NO_END, exit=True, file=sys.__stderr__)
     kind, began = KINDS[block.kind], time.perf_counter()
     equal, different = 0, []
     for seed in block.seeds:
@@ -159,7 +159,17 @@ def report(name: str, seed: int) -> None:
 
 def alone(name: str, seed: int) -> int:
     """The status of a process that compares one seed."""
-    line = [sys.executable, __file__, name, "--first", str(seed), "--count", "1"]
+    line = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        __file__,
+        name,
+        "--first",
+        str(seed),
+        "--count",
+        "1",
+    ]
     return subprocess.run(line, stdout=subprocess.DEVNULL).returncode
 
 
@@ -200,7 +210,6 @@ def main(line: list[str]) -> int:
         return 0
     campaign = Campaign(given.kinds, given.first, given.count, 60 * given.minutes)
     if given.count == 1:
-        start_worker()
         while block := campaign.block():
             campaign.add(compare(block))
         died = []

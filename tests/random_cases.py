@@ -160,6 +160,23 @@ INSTRUCTIONS = [
     lambda rng: ("update", index(rng), rng.uniform(-4, 4)),
 ]
 
+OF_MICROGRAD = [
+    *COMMON,
+    lambda rng: (rng.choice(test_random_micrograd.METHODS), index(rng)),
+    lambda rng: ("own", python_number(rng), several(rng, 0, 4)),
+    lambda rng: (
+        "network",
+        several(rng, 1, 3, lambda rng: rng.randint(1, 3)),
+        rng.randint(1, 3),
+        rng.random() < 0.5,
+    ),
+    *[lambda rng: ("call", index(rng), [rng.choice([index, constant])(rng) for _ in "abc"])] * 3,
+    lambda rng: ("update", rng.uniform(-4, 4)),
+    lambda rng: ("step", index(rng)),
+    lambda rng: ("tie", index(rng), index(rng)),
+    lambda rng: ("label", index(rng)),
+]
+
 
 class Programs:
     """Programs of Values and vector functions, on both twins."""
@@ -209,24 +226,7 @@ class Micrograd(Programs):
     """Programs of micrograd's class and networks, on both twins."""
 
     name = "micrograd"
-    instructions = [
-        *COMMON,
-        lambda rng: (rng.choice(test_random_micrograd.METHODS), index(rng)),
-        lambda rng: ("own", python_number(rng), several(rng, 0, 4)),
-        lambda rng: (
-            "network",
-            several(rng, 1, 3, lambda rng: rng.randint(1, 3)),
-            rng.randint(1, 3),
-            rng.random() < 0.5,
-        ),
-        *[lambda rng: ("call", index(rng), [rng.choice([index, constant])(rng) for _ in "abc"])]
-        * 3,
-        lambda rng: ("update", rng.uniform(-4, 4)),
-        lambda rng: ("step", index(rng)),
-        lambda rng: ("tie", index(rng), index(rng)),
-        lambda rng: ("label", index(rng)),
-    ]
-
+    instructions = OF_MICROGRAD
     run = test_random_micrograd.Run
 
     def is_beyond(self, run):
