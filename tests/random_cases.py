@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
+import pickle
 import random
 import struct
 import tempfile
 from dataclasses import asdict, fields, replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +27,8 @@ import test_options
 import test_random_micrograd
 import test_random_programs
 from bits import bits, describe, first_difference
+from conftest import TWINS
+from test_no_grad import NO_GRAD
 
 import isograd
 from isograd import _native
@@ -159,7 +164,12 @@ INSTRUCTIONS = [
     an_attention,
     lambda rng: ("update", index(rng), rng.uniform(-4, 4)),
 ]
-
+MORE = [
+    lambda rng: (rng.choice(["own leaf", "odd leaf"]), python_number(rng)),
+    lambda rng: ("no grad", *rng.choice(INSTRUCTIONS)(rng)),
+    *[lambda rng: ("drop", index(rng))] * 2,
+    lambda rng: ("copy", index(rng), rng.choice(list(COPIES))),
+]
 OF_MICROGRAD = [
     *COMMON,
     lambda rng: (rng.choice(test_random_micrograd.METHODS), index(rng)),
@@ -178,18 +188,62 @@ OF_MICROGRAD = [
 ]
 
 
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+}
+
+
+def subclasses(Value, place):
+    """A plain subclass, and one with another sum; pickle finds them at this place."""
+    own = {"__qualname__": f"{place}.Own"}
+    odd = {"__qualname__": f"{place}.Odd", "__add__": lambda a, b: Value.__mul__(a, b)}
+    return SimpleNamespace(Own=type("Own", (Value,), own), Odd=type("Odd", (Value,), odd))
+
+
+OF_PYTHON = subclasses(TWINS["python"], "OF_PYTHON")
+OF_C = subclasses(TWINS["c"], "OF_C")
+SUBCLASSES = {"python": OF_PYTHON, "c": OF_C}
+
+
+class Run(test_random_programs.Run):
+    """One twin executing a program, with more that can be done to Values."""
+
+    def __init__(self, twin):
+        super().__init__(twin)
+        self.no_grad = NO_GRAD[twin]
+        self.classes = SUBCLASSES[twin]
+
+    def perform(self, name, *operands):
+        if name == "own leaf":
+            return self.classes.Own(operands[0])
+        if name == "odd leaf":
+            return self.classes.Odd(operands[0])
+        if name == "no grad":
+            with self.no_grad():
+                return self.perform(*operands)
+        if name == "drop":
+            if len(self.values) > 2:
+                del self.values[operands[0] % len(self.values)]
+            return None
+        if name == "copy":
+            return COPIES[operands[1]](self.pick(operands[0]))
+        return super().perform(name, *operands)
+
+
 class Programs:
     """Programs of Values and vector functions, on both twins."""
 
     name = "programs"
     block = 200
-    instructions = INSTRUCTIONS
+    instructions = INSTRUCTIONS + MORE
 
     def make(self, seed):
         rng = random.Random(seed)
         return [rng.choice(self.instructions)(rng) for _ in range(rng.randint(1, 30))]
 
-    run = test_random_programs.Run
+    run = Run
 
     def is_beyond(self, run):
         """Whether the twins may differ from here on."""
