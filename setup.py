@@ -5,6 +5,7 @@ Switches, all environment variables:
     ISOGRAD_DEBUG=1     check the C code's assertions
     ISOGRAD_SANITIZE=1  build with AddressSanitizer and UndefinedBehaviorSanitizer
     ISOGRAD_COVERAGE=1  count how often each line of C and Cython runs
+The last three keep symbols and lines for debuggers and profilers; so does `build_ext --debug`.
 """
 
 import os
@@ -34,6 +35,10 @@ COMPILER_FAILED = (
 # are rather than the compiler's idea of them.
 EXACT = ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
 UNIX_FLAGS = ["-std=c11", "-O3", "-fno-strict-aliasing", "-fvisibility=hidden", *EXACT]
+# Python's own flags ask for debug information: six times as long as the code, and it names the
+# folder of the build.
+NO_SYMBOLS = ["-g0"]
+STRIP = ["-Wl,-x" if sys.platform == "darwin" else "-Wl,-s"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
 # Cython writes paths as seen from src.
@@ -52,7 +57,11 @@ class BuildExact(build_ext):
         super(BuildExact, command).build_extension(extension)
 
     def build_extensions(self):
-        compile_args, link_args = flags(self.compiler.compiler_type)
+        compile_args, link_args = flags(self.compiler.compiler_type, self.debug)
+        if self.compiler.compiler_type == "unix" and STRIP[0] in link_args:
+            # The folder of this Python's own libraries, of which the extensions use none.
+            linker = self.compiler.linker_so
+            linker[:] = [word for word in linker if not word.startswith("-Wl,-rpath,")]
         for extension in self.extensions:
             extension.extra_compile_args = compile_args
             extension.extra_link_args = link_args
@@ -72,7 +81,7 @@ def what_to_do(error):
     return NO_COMPILER.format(str(error).splitlines()[0])
 
 
-def flags(compiler):
+def flags(compiler, debug):
     """What a compiler of this type is told, and its linker."""
     if compiler == "msvc":
         return MSVC_FLAGS, []
@@ -80,7 +89,9 @@ def flags(compiler):
         return [*UNIX_FLAGS, *SANITIZE, "-O1"], [*SANITIZE, "-pthread"]
     if os.environ.get("ISOGRAD_COVERAGE"):
         return [*UNIX_FLAGS, *COVERAGE, "-DISOGRAD_COVERAGE", "-O0"], [*COVERAGE, "-pthread"]
-    return UNIX_FLAGS, ["-pthread"]
+    if os.environ.get("ISOGRAD_DEBUG") or debug:
+        return UNIX_FLAGS, ["-pthread"]
+    return [*UNIX_FLAGS, *NO_SYMBOLS], ["-pthread", *STRIP]
 
 
 def extensions():

@@ -432,8 +432,19 @@ def test_a_matrix_has_the_size_of_its_memory(shape):
         _native.Matrix(numbers, *shape)
 
 
+def test_nobody_can_release_the_memory_of_a_matrix():
+    matrix = isograd.GPT(isograd.GPTConfig(3), rng=random.Random(0)).state_dict()["wte"]
+    for view in gc.get_referents(matrix):
+        if isinstance(view, memoryview):
+            with pytest.raises(BufferError):
+                view.release()
+    assert len(matrix.tolist()) == 3
+
+
 def test_a_matrix_is_made_of_doubles():
-    for flat in (array.array("f", [0.0] * 6), bytes(48), [0.0] * 6, None):
+    doubles = memoryview(array.array("d", [0.0] * 12))
+    others = doubles[:6].cast("B").cast("d", (2, 3)), doubles[::2], doubles[:6].toreadonly()
+    for flat in (array.array("f", [0.0] * 6), bytes(48), [0.0] * 6, None, *others):
         with pytest.raises((BufferError, TypeError, ValueError)):
             _native.Matrix(flat, 2, 3)
 

@@ -171,3 +171,9 @@ def test_a_run_remembers_every_number_of_steps_that_it_was_to_have():
     assert third.extended == ((4, 10), (7, 20))
     assert list(map(third.steps_at, range(10))) == [10] * 4 + [20] * 3 + [30] * 3
     assert first.extended_at(0, 30) == RunOptions(steps=30)
+
+
+def test_a_share_is_no_list_of_documents():
+    model = model_with_two_errors("fused")
+    with pytest.raises(TypeError, match=r"validation must be a list .* not 0.1; isograd.hold_out"):
+        isograd.train(model, [[BOS, BOS]], 1, validation=0.1)

@@ -1,7 +1,9 @@
 """Building and importing the package: with the extension, without it, without a compiler."""
 
 import ast
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,6 +57,15 @@ def test_importing_isograd_imports_nothing_big():
     modules = {name.partition(".")[0] for name in process.stdout.split()}
     assert "isograd" in modules
     assert not modules & {"click", "json", "matplotlib", "numpy", "rich", "safetensors"}
+
+
+@pytest.mark.undisturbed
+def test_what_the_command_line_needs_nothing_else_needs():
+    blocked = "import sys; sys.modules.update(dict.fromkeys(['click', 'rich', 'safetensors']))\n"
+    more = "isograd.draw(model.to('value').loss([0, 1])), isograd.explain, isograd.load_checkpoint"
+    expected, process = python(TRAIN), python(blocked + TRAIN + more)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout == expected.stdout
 
 
 def test_the_pure_package_computes_the_same(pure):
@@ -164,3 +175,76 @@ def test_the_pure_package_needs_no_compiler(build, tmp_path):
     assert {"__init__.py", "names.txt", "py.typed"} <= built
     assert {"page.html", "style.css", "main.js", "worker.js"} <= built
     assert not [name for name in built if name.endswith((".so", ".pyd"))]
+
+
+def flags(arguments, **environment):
+    """What setup.py tells a compiler and its linker."""
+    code = (
+        "import runpy, setuptools; setuptools.setup = lambda **_: None; "
+        f"print(*map(' '.join, runpy.run_path('setup.py')['flags']({arguments})), sep='\\n')"
+    )
+    switches = dict.fromkeys(["ISOGRAD_COVERAGE", "ISOGRAD_DEBUG", "ISOGRAD_SANITIZE"], "")
+    process = python(code, **{**switches, "ISOGRAD_PURE": "1", **environment})
+    assert process.returncode == 0, process.stderr
+    return [line.split() for line in process.stdout.splitlines()]
+
+
+def test_only_builds_for_debuggers_keep_symbols():
+    pytest.importorskip("setuptools", minversion="77")
+    compiling, linking = flags("'unix', False")
+    assert compiling[-1] == "-g0", "behind Python's own -g"
+    assert linking[-1] in ["-Wl,-s", "-Wl,-x"]
+    others = [flags("'unix', True"), flags("'msvc', False")]
+    others += [flags("'unix', False", **{f"ISOGRAD_{x}": "1"}) for x in ["DEBUG", "SANITIZE"]]
+    for compiling, linking in others:
+        assert not {"-g0", "-Wl,-s", "-Wl,-x"} & {*compiling, *linking}
+
+
+def test_the_sdist_holds_what_tests_it(tmp_path):
+    pytest.importorskip("setuptools", minversion="77")
+    command = [sys.executable, "setup.py", "--quiet", "egg_info", "--egg-base", tmp_path]
+    # Without extensions, whose sources are found by MANIFEST.in, too.
+    environment = {**os.environ, "ISOGRAD_PURE": "1"}
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=environment)
+    held = {*(tmp_path / "isograd.egg-info" / "SOURCES.txt").read_text("utf-8").splitlines()}
+    made = re.compile(r"__pycache__|node_modules|\.(so|pyd|pyc)$|isograd/_(core|native)\.c$")
+    there = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ["bench", "csrc", "docs", "src/isograd", "tests", "tools"]
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and not made.search(path.relative_to(ROOT).as_posix())
+    }
+    missing = {"Makefile", "README.md", "setup.py", "pyproject.toml", *there} - held
+    assert not missing
+    assert not [path for path in held if made.search(path)]
+
+
+@pytest.fixture
+def for_index():
+    spec = importlib.util.spec_from_file_location("for_index", ROOT / "tools" / "for_index.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_package_index_gets_absolute_links(for_index, tmp_path):
+    for name in ["README.md", "pyproject.toml", "CITATION.cff", "src/isograd/__init__.py"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for_index.prepare(tmp_path, "https://example.org/owner/isograd")
+    readme = (tmp_path / "README.md").read_text("utf-8")
+    assert not for_index.RELATIVE.search(readme)
+    link = r"\]\(https://example.org/owner/isograd/(raw|blob)/v([^/]+)/([^)#]+)"
+    files = re.findall(link, readme)
+    assert ("raw", isograd.__version__, "docs/images/explain.png") in files
+    assert not [path for _, _, path in files if not (ROOT / path).exists()]
+    project = (tmp_path / "pyproject.toml").read_text("utf-8")
+    assert '\nSource = "https://example.org/owner/isograd"\n' in project
+    assert project.index("[project.urls]") < project.index("[project.scripts]")
+    with pytest.raises(ValueError, match="already"):
+        for_index.prepare(tmp_path, "https://example.org/owner/isograd")
+
+
+def test_the_citation_names_this_version():
+    version = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.M)
+    assert version[1] == isograd.__version__

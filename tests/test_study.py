@@ -16,8 +16,6 @@ import ladder  # noqa: E402
 import same  # noqa: E402
 import study  # noqa: E402
 
-pytestmark = pytest.mark.measured
-
 
 class OneBitOff(ladder.Trainer):
     """Tier value as if it were wrong in the last bit of its last weight."""

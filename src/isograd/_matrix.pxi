@@ -9,6 +9,7 @@ cdef bint demands_order(int flags) noexcept:
     return (order & (PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS)) != 0
 
 
+@cython.no_gc_clear  # `flat` is asked for its numbers until the end
 cdef class Matrix:
     """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
 
@@ -19,16 +20,26 @@ cdef class Matrix:
     """
 
     cdef object flat  # a memoryview of doubles
-    cdef double[::1] numbers  # the same, held so that the memory stays where it is
+    cdef Py_buffer numbers  # of `flat`, which nobody can release as long as this is held
     cdef Py_ssize_t first  # where w[0, 0] stands in there
     cdef Py_ssize_t[2] sizes, steps, strides  # the latter in bytes
 
     def __cinit__(self, flat, Py_ssize_t n_rows, Py_ssize_t n_columns):
-        self.flat, self.numbers = memoryview(flat), flat
-        cdef Py_ssize_t n = self.numbers.shape[0]
+        self.flat = memoryview(flat)
+        doubles = self.flat.ndim == 1 and self.flat.format == "d" and self.flat.c_contiguous
+        if not doubles or self.flat.readonly:
+            raise ValueError("a matrix is made of one row of doubles that can be written to")
+        PyObject_GetBuffer(self.flat, &self.numbers, PyBUF_WRITABLE)
+        cdef Py_ssize_t n = self.size()
         if n_rows < 0 or n_columns < 0 or <object>n_rows * n_columns != n:
             raise ValueError(f"{n} numbers are no {n_rows} rows of {n_columns}")
         self.lay_out(0, n_rows, n_columns, n_columns, 1)
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.numbers)
+
+    cdef Py_ssize_t size(self) noexcept:
+        return self.numbers.len // <Py_ssize_t>sizeof(double)
 
     cdef lay_out(self, Py_ssize_t first, Py_ssize_t n_rows, Py_ssize_t n_columns,
                  Py_ssize_t row_step, Py_ssize_t column_step):
@@ -62,14 +73,14 @@ cdef class Matrix:
     cdef Matrix part(self, at_rows, at_columns):
         rows, columns = range(self.sizes[0])[at_rows], range(self.sizes[1])[at_columns]
         first = self.first + rows.start * self.steps[0] + columns.start * self.steps[1]
-        cdef Matrix part = Matrix(self.flat, 1, self.numbers.shape[0])
+        cdef Matrix part = Matrix(self.flat, 1, self.size())
         part.lay_out(first if rows and columns else 0, len(rows), len(columns),
                      rows.step * self.steps[0], columns.step * self.steps[1])
         return part
 
     cdef Matrix turned(self):
         """The same with columns for rows."""
-        cdef Matrix turned = Matrix(self.flat, 1, self.numbers.shape[0])
+        cdef Matrix turned = Matrix(self.flat, 1, self.size())
         turned.lay_out(self.first, self.sizes[1], self.sizes[0], self.steps[1], self.steps[0])
         return turned
 
@@ -113,7 +124,7 @@ cdef class Matrix:
         cdef bint takes_steps = (flags & PyBUF_STRIDES) == PyBUF_STRIDES
         if not (together or takes_steps and not demands_order(flags)):
             raise BufferError("these rows do not lie one after the other")
-        buffer.buf = &self.numbers[0] + self.first if self.numbers.shape[0] else NULL
+        buffer.buf = <double *>self.numbers.buf + self.first if self.size() else NULL
         buffer.obj, buffer.readonly = self, 0
         buffer.itemsize = sizeof(double)
         buffer.len = self.sizes[0] * self.sizes[1] * <Py_ssize_t>sizeof(double)

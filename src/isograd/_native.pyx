@@ -5,10 +5,11 @@ The public calls check their arguments before they get here. This layer compares
 numbers, only what memory depends on; checks.py then says what is wrong.
 """
 
+cimport cython
 from cpython cimport array
 from cpython.buffer cimport (
     PyBUF_ANY_CONTIGUOUS, PyBUF_C_CONTIGUOUS, PyBUF_F_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES,
-    PyBuffer_FillInfo,
+    PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc

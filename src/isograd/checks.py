@@ -88,8 +88,6 @@ def check_known(tokens: Sequence[int], vocab_size: int, name: str) -> None:
 
 def check_documents(docs: Sequence[Sequence[int]], first: int, end: int, vocab_size: int) -> None:
     """Raises ValueError if documents from `first` to before `end`, round again, cannot be used."""
-    if isinstance(docs, (int, float)):
-        raise TypeError(f"documents must be a list of token lists, not {docs!r}")
     if not docs:
         raise ValueError("there are no documents")
     for i in range(first, min(end, first + len(docs))):
@@ -127,6 +125,15 @@ def check_update(
     check_adam("a", betas, eps, weight_decay, clip_norm)
     if not all(map(is_finite, (*betas, eps))):
         raise ValueError(f"betas and eps must be finite numbers, not {betas!r} and {eps!r}")
+
+
+def check_held_out(validation: object) -> None:
+    """Raises TypeError for a share of the documents, which the command line takes."""
+    if not hasattr(validation, "__len__"):
+        raise TypeError(
+            f"validation must be a list of token lists, not {validation!r}; isograd.hold_out parts "
+            "documents"
+        )
 
 
 def check_validation(held_out: bool, eval_every: int, keep: str, patience: int | None) -> None:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from . import reference
 from .checks import (
     check_documents,
+    check_held_out,
     check_moments,
     check_prompt,
     check_rng,
@@ -147,6 +148,7 @@ def train(
     check_documents(docs, start * batch_size, until * batch_size, model.config.vocab_size)
     judge = None
     if validation is not None:
+        check_held_out(validation)
         check_documents(validation, 0, len(validation), model.config.vocab_size)
         judge = Judge(model, validation, state, steps, eval_every, patience)
     recipe = Recipe(
