@@ -188,6 +188,7 @@ OF_MICROGRAD = [
 ]
 
 
+CHANGING = ("backward", "set data", "set grad", "update")  # these alone change numbers of nodes
 COPIES = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
@@ -214,6 +215,7 @@ class Run(test_random_programs.Run):
         super().__init__(twin)
         self.no_grad = NO_GRAD[twin]
         self.classes = SUBCLASSES[twin]
+        self.seen = {}  # nodes that have been looked at
 
     def perform(self, name, *operands):
         if name == "own leaf":
@@ -245,15 +247,17 @@ class Programs:
 
     run = Run
 
-    def is_beyond(self, run):
-        """Whether the twins may differ from here on."""
-        return test_random_programs.holds_big_ints(run.values)
+    def is_beyond(self, run, instruction):
+        """Whether the twins may differ from here on, by this instruction."""
+        if instruction[instruction[0] == "no grad"] in CHANGING:
+            run.seen.clear()
+        return test_random_programs.holds_big_ints(run.values, run.seen)
 
     def difference(self, program):
         reference = self.run("python")
         for done, instruction in enumerate(program):
             reference.execute(instruction)
-            if self.is_beyond(reference):  # it ends before
+            if self.is_beyond(reference, instruction):  # it ends before
                 return self.difference(program[:done])
         compiled = self.run("c")
         for instruction in program:
@@ -283,7 +287,7 @@ class Micrograd(Programs):
     instructions = OF_MICROGRAD
     run = test_random_micrograd.Run
 
-    def is_beyond(self, run):
+    def is_beyond(self, run, instruction):
         return test_random_micrograd.holds_big_ints(run)
 
     def seen(self, run):
