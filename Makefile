@@ -1,5 +1,6 @@
 # make demo      train on the names and invent 20 more
 # make test      the test suite
+# make fuzz      random cases, compared in bits: MINUTES=5 of them, from seed FIRST=0 on
 # make study     how fast, and why, on this machine: a page with pictures in build/study; QUICK=1 takes two
 #                minutes, PEERS=1 installs NumPy, Numba, JAX and PyTorch to compare with
 # make lint      style, types, C warnings, which part may know which, and the site's links; changes nothing
@@ -23,7 +24,7 @@ comma := ,
 # One linter's complaint keeps no other from running.
 LINTERS = ruff-check ruff-format mypy pyright stubtest lint-imports cython-lint clang-format check-c
 
-.PHONY: demo test study lint format sanitize coverage docs clean $(LINTERS)
+.PHONY: demo test fuzz study lint format sanitize coverage docs clean $(LINTERS)
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
@@ -37,6 +38,13 @@ test: $(VENV)/installed-test $(and $(shell command -v npm;),$(shell command -v c
 
 $(DRIVER): tests/explain/package-lock.json
 	-npm ci --prefix tests/explain --silent --no-audit --no-fund
+
+# FUZZ holds kinds and options, such as FUZZ='programs --jobs 8'.
+MINUTES ?= 5
+FIRST ?= 0
+
+fuzz: $(VENV)/installed-test
+	$(BIN)/python tests/fuzz.py --minutes $(MINUTES) --first $(FIRST) $(FUZZ)
 
 # STUDY holds sections and options, such as STUDY='ladder limit'.
 study: $(VENV)/installed-bench$(if $(PEERS),$(comma)peers)

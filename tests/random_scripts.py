@@ -468,8 +468,11 @@ def serve() -> None:
 
 def difference(number: int, run: Runner, folder: Path) -> tuple[str, str]:
     """How the script of this number ends (equal, stopped, slow), and what is wrong with that."""
-    source, watched = Writer(number).script()
-    path = folder / f"script{number}.py"
+    return judge(*Writer(number).script(), folder / f"script{number}.py", run)
+
+
+def judge(source: str, watched: str, path: Path, run: Runner) -> tuple[str, str]:
+    """The same for a script of this text, to be written to `path`; `watched` is it with WATCH."""
     path.write_text(source)
     plain, ours = run(path, "plain", "ours")
     if plain.status < 0:

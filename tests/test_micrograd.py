@@ -641,6 +641,74 @@ def test_arrays_are_inputs(kind):
     assert python == c
 
 
+def test_a_step_by_hand_changes_nothing_inside_a_call_that_was_handed_on():
+    def program(Value, nn):
+        random.seed(3)
+        out = nn.MLP(2, [2, 1])([Value(-2), 1])
+        for y in (out + 1, 2 * out):
+            y.backward()
+            y._backward()
+        return describe([out, y])
+
+    python, c = on_both(program)
+    assert python == c
+
+
+@pytest.mark.parametrize("nouts", [[1], [3], [2, 1], [2, 3, 2]])
+@pytest.mark.parametrize("failing", [[0], [1], [2], [0, 2]])
+def test_an_error_halfway_through_a_call(nouts, failing):
+    """Errors below some of the inputs; the way back through the call has begun, or not yet."""
+
+    def program(Value, nn):
+        random.seed(3)
+        network = nn.Layer(3, nouts[0]) if len(nouts) == 1 else nn.MLP(3, nouts)
+        leaf = Value(0.0)
+        inputs = [leaf**0.5 if i in failing else leaf + i for i in range(3)]
+        outs = network(inputs)
+        outs = outs if isinstance(outs, list) else [outs]
+        roots = [sum(outs), outs[-1] * 2 + inputs[failing[0]] * outs[0], outs[0]]
+        for root in roots:
+            with pytest.raises(ZeroDivisionError):
+                root.backward()
+        lines = describe([*roots, *inputs, *network.parameters()])
+        leaf.data = 2.0
+        for root in roots:
+            root.backward()
+        return lines, describe([*roots, *inputs, *network.parameters()])
+
+    python, c = on_both(program)
+    assert python == c
+
+
+def test_an_error_before_the_way_back_reaches_the_hidden_neurons():
+    def program(Value, nn):
+        random.seed(3)
+        zero = Value(0.0)
+        outs = nn.MLP(1, [2, 2])([Value(1.0)])
+        root = outs[0] + zero**0.5 + outs[1]
+        with pytest.raises(ZeroDivisionError):
+            root.backward()
+        return describe([root, *outs])
+
+    python, c = on_both(program)
+    assert python == c
+
+
+def test_outputs_of_one_call_swept_with_different_weights():
+    def program(Value, nn):
+        random.seed(3)
+        layer = nn.Layer(2, 3, nonlin=False)
+        outs = layer([-2, Value(0.5)])
+        for out in outs:
+            out.backward()
+            for p in layer.parameters():
+                p.data -= 0.1 * p.grad
+        return describe(outs)
+
+    python, c = on_both(program)
+    assert python == c
+
+
 def test_the_operation_of_an_output(twin):
     _, nn = twin
     assert nn.Neuron(2)([1.0, 2.0])._op == "ReLU"

@@ -179,14 +179,17 @@ class Run:
         return self.trace + describe(self.values)
 
 
-def holds_big_ints(values):
-    """Whether any number in the graph is an int beyond what both twins keep as an int."""
-    seen, todo = set(), list(values)
+def holds_big_ints(values, seen=None):
+    """Whether any number in the graph is an int beyond what both twins keep as an int.
+
+    Passes over the nodes that are in `seen`, by id, and puts the others there.
+    """
+    seen, todo = {} if seen is None else seen, list(values)
     while todo:
         node = todo.pop()
         if id(node) in seen:
             continue
-        seen.add(id(node))
+        seen[id(node)] = node  # kept, as an id may be given away again
         todo.extend(node._children)
         for x in (node.data, node.grad, *node._local_grads):
             if isinstance(x, int) and abs(x) >= PYTHON_INTS_END:

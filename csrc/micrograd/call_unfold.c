@@ -10,6 +10,7 @@ typedef struct {
     Py_ssize_t l, o;
     Number data, grad;
     int seen, positive;
+    Py_ssize_t rest; /* this many terms, the first ones, an error has kept from being handed on */
 } Neuron;
 
 static Number forward_input(const Call *c, Py_ssize_t l, Py_ssize_t i) {
@@ -29,7 +30,7 @@ static Scalar *input_node(const Neuron *y, Py_ssize_t i, Number dm) {
         return x;
     }
     x = scalar_new(LEAF, forward_input(c, 0, i), NULL, NULL);
-    if (x && y->seen)
+    if (x && y->seen && i >= y->rest)
         scalar_add_product(x, a_float(c->swept_weights->x[network_place(c->network, 0, y->o) + i]),
                            dm);
     return x;
@@ -49,9 +50,10 @@ static Scalar *next_sum(const Neuron *y, Scalar *sum, Number sum_data, Py_ssize_
         Py_DECREF((PyObject *)sum);
         return NULL;
     }
-    scalar_put_grad(m, dm);
+    if (i >= y->rest)
+        scalar_put_grad(m, dm);
     Scalar *s = scalar_new(ADD, number_add(sum_data, product), sum, m);
-    if (s)
+    if (s && i + 1 >= y->rest)
         scalar_put_grad(s, dm);
     return s;
 }
@@ -80,7 +82,7 @@ static Scalar *neuron_unfold(const Neuron *y) {
     return s;
 }
 
-static int unfold_hidden(Call *c) {
+static int unfold_hidden(Call *c, Py_ssize_t rest) {
     const Network *net = c->network;
     Py_ssize_t m = network_hidden(net), q = 0;
     if (m == 0 || c->unfolded)
@@ -92,8 +94,8 @@ static int unfold_hidden(Call *c) {
     }
     for (Py_ssize_t l = 0; l + 1 < net->n_layers; l++)
         for (Py_ssize_t o = 0; o < net->sizes[l + 1]; o++, q++) {
-            Number data = {c->h[q], c->h_is_int[q]}, grad = {c->dh[q], !c->seen};
-            Neuron y = {c, l, o, data, grad, c->seen, c->h[q] > 0.0};
+            Number data = {c->h[q], c->h_is_int[q]}, grad = {c->dh[q], c->swept_weights == NULL};
+            Neuron y = {c, l, o, data, grad, c->seen, c->h[q] > 0.0, q == 0 ? rest : 0};
             if ((c->unfolded[q] = neuron_unfold(&y)) == NULL) {
                 while (--q >= 0)
                     Py_DECREF((PyObject *)c->unfolded[q]);
@@ -117,9 +119,10 @@ static void take_operands(Scalar *n, Scalar *last) {
     call_release(c);
 }
 
-static int unfold(Scalar *n) {
+/* The first `rest` terms of the first neuron have not been handed on. */
+static int unfold(Scalar *n, Py_ssize_t rest) {
     Call *c = n->call;
-    if (unfold_hidden(c) < 0)
+    if (unfold_hidden(c, rest) < 0)
         return -1;
     Neuron y = {c,
                 c->network->n_layers - 1,
@@ -127,7 +130,8 @@ static int unfold(Scalar *n) {
                 scalar_data(n),
                 scalar_grad(n),
                 (n->word & SEEN) != 0,
-                (n->word & SEEN_POSITIVE) != 0};
+                (n->word & SEEN_POSITIVE) != 0,
+                c->network->n_layers == 1 ? rest : 0};
     Scalar *last = neuron_unfold(&y);
     if (last == NULL)
         return -1;
@@ -136,10 +140,10 @@ static int unfold(Scalar *n) {
 }
 
 /* No collection meanwhile: its finalizers might start a walk, and this may be part of one. */
-static int unfold_undisturbed(Scalar *n) {
+static int unfold_undisturbed(Scalar *n, Py_ssize_t rest) {
     int collects = PyGC_Disable();
     uint64_t version = scalar_version;
-    int status = unfold(n);
+    int status = unfold(n, rest);
     scalar_version = version; /* only new nodes have got data */
     if (collects)
         PyGC_Enable();
@@ -151,11 +155,12 @@ int call_prepare(Scalar *n) {
     Weights *now = network_weights(c->network);
     if (now == NULL)
         return -1;
-    int usable = now->usable;
+    /* One note of weights serves all outputs: what a number's leaf is due follows from it. */
+    int usable = now->usable && (c->swept_weights == NULL || c->swept_weights == now);
     weights_release(now);
     if (LIKELY(usable && !(n->word & SEEN) && !c->seen && !c->unfolded))
         return 0;
-    return unfold_undisturbed(n);
+    return unfold_undisturbed(n, 0);
 }
 
 int call_unfold(Scalar *n) {
@@ -165,9 +170,16 @@ int call_unfold(Scalar *n) {
         PyErr_SetString(PyExc_RuntimeError, "this cannot be asked of a Value during backward()");
         return -1;
     }
-    return unfold_undisturbed(n);
+    return unfold_undisturbed(n, 0);
 }
 
 int call_before_new_grad(Scalar *n) {
     return scalar_kind(n) == FUSED && n->word & SEEN ? call_unfold(n) : 0;
+}
+
+int call_stop(Scalar *n, Py_ssize_t rest) {
+    if (scalar_kind(n) != FUSED)
+        return 0;
+    int is_begun = n->call->network->n_layers == 1 ? (n->word & SEEN) != 0 : n->call->seen;
+    return is_begun ? unfold_undisturbed(n, rest) : 0;
 }

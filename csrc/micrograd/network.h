@@ -94,6 +94,9 @@ int call_has_rest(const Scalar *n);
 /* Hands on one piece. 0, or -1 with MemoryError set, or RuntimeError where another backward() has
  * been here since the walk. */
 int call_hand_on(Scalar *n, Py_ssize_t from, Py_ssize_t to);
+/* After an error that keeps the first `rest` terms from being handed on: unfolds the node if others
+ * have been. 0, or -1 with MemoryError set. */
+int call_stop(Scalar *n, Py_ssize_t rest);
 
 /* ---- for everybody ---- */
 

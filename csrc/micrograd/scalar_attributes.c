@@ -143,7 +143,12 @@ static int set_label(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) 
 /* ---- _backward ---- */
 
 static PyObject *own_backward(PyObject *self, PyObject *Py_UNUSED(none)) {
-    if (call_unfold((Scalar *)self) < 0 || operation_hand_on((Scalar *)self) < 0)
+    Scalar *n = (Scalar *)self;
+    if (call_unfold(n) < 0)
+        return NULL;
+    enum Kind kind = scalar_kind(n);
+    if ((kind != LEAF && call_before_new_grad(n->a) < 0) ||
+        (scalar_has_two(kind) && call_before_new_grad(n->b) < 0) || operation_hand_on(n) < 0)
         return NULL;
     Py_RETURN_NONE;
 }

@@ -166,12 +166,18 @@ static int sweep(Walk *w) {
     return 0;
 }
 
-/* Lets go of what is left after an error, which is kept. */
+/* Lets go of what is left after an error, which is kept. A call of which only a part has been
+ * handed on is unfolded: its arrays cannot say which. */
 static void drop_order(Walk *w) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    while (w->n_order > 0)
-        Py_DECREF((PyObject *)w->order[--w->n_order].node);
+    while (w->n_order > 0) {
+        const Entry *e = &w->order[--w->n_order];
+        if (e->from >= 0 && e->from != e->to && !sweep_is_running() &&
+            call_stop(e->node, e->to) < 0)
+            PyErr_Clear();
+        Py_DECREF((PyObject *)e->node);
+    }
     PyErr_Restore(type, value, traceback);
 }
 
