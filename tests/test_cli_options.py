@@ -161,3 +161,15 @@ def test_what_cannot_be_is_refused(data, tmp_path, monkeypatch, arguments, words
     monkeypatch.chdir(tmp_path)
     (tmp_path / "odd.txt").write_text("zoe\n")
     assert words in complaint(run("train", *SMALL, "--data", data, *arguments))
+
+
+def test_a_run_of_no_steps_has_no_validation_loss(data, tmp_path):
+    kept, plot = tmp_path / "run.safetensors", tmp_path / "loss.svg"
+    process = run("train", *SMALL, "--validation=0.2", "--data", data, "--steps=0")
+    assert "no validation loss: the run has no steps" in process.stdout
+    files = ["--checkpoint", kept, "--plot", plot]
+    assert run("train", *SMALL, "--validation=0.2", "--data", data, *files).returncode == 0
+    assert "validation" in plot.read_text()
+    found = loaded(kept)
+    isograd.save_checkpoint(kept, found._replace(options={**found.options, "data": 5}))
+    assert "names no file as its data; give one with --data" in complaint(run("eval", kept))

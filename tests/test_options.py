@@ -1,6 +1,7 @@
 """Options of a run, drawn at random: every tier trains to the reference's bits, or its error."""
 
 import random
+from array import array
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import isograd
+from isograd import training
 from isograd.model import TIERS
 from isograd.options import RunOptions
 from isograd.runs import new_run
@@ -177,3 +179,115 @@ def test_a_share_is_no_list_of_documents():
     model = model_with_two_errors("fused")
     with pytest.raises(TypeError, match=r"validation must be a list .* not 0.1; isograd.hold_out"):
         isograd.train(model, [[BOS, BOS]], 1, validation=0.1)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_square_overflows_in_questions_and_samples_too(tier):
+    model = model_with_two_errors(tier)
+    with pytest.raises(OverflowError):
+        model.logits([BOS, A])
+    with pytest.raises(OverflowError):
+        model.loss([BOS, A, BOS])
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"eps": float("inf")}, "betas and eps must be finite numbers, not"),
+        ({"tie_weights": 1}, "tie_weights must be True or False, not 1"),
+        ({"schedule": "step"}, "schedule must be one of linear, cosine, constant, not 'step'"),
+        ({"keep": "all"}, "keep must be one of last, best, not 'all'"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        RunOptions(**options)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_interruption_does_not_leave_the_best_step_in_part(tier, monkeypatch):
+    options = RunOptions(
+        steps=8, n_embd=4, n_head=2, block_size=4, lr=1.0, schedule="constant", validation=0.2,
+        eval_every=1, keep="best",
+    )  # fmt: skip
+    expected = outcome(options, tier)
+    assert len(expected["state"]) < 8
+    whole, calls = training.Judge.put_back, []
+
+    def put_back(self, engine, best):
+        whole(self, engine, best)
+        calls.append(best)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Judge, "put_back", put_back)
+    run = new_run(options, NAMES, tier=tier)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(options)
+    assert len(calls) == 2
+    assert list(map(bits, run.state.losses)) == expected["state"]
+    assert [bits(float(x)) for x in run.model.read_data()] == expected["weights"]
+
+
+def test_the_steps_of_a_checkpoint_with_validation_losses_are_checked(tmp_path):
+    options = RunOptions(steps=4, n_embd=4, n_head=2, validation=0.2, eval_every=2)
+    run = new_run(options, NAMES)
+    run.train(options)
+    path = tmp_path / "run.safetensors"
+
+    def saved(validation):
+        run.state.validation = validation
+        content = (run.model, run.tokenizer, run.state, run.rng.getstate(), options.kept(), "")
+        isograd.save_checkpoint(path, isograd.Checkpoint(*content))
+
+    saved([(2, 0.5), (4, 0.25)])
+    found = isograd.load_checkpoint(path)
+    assert found.state.validation == [(2, 0.5), (4, 0.25)]
+    assert repr(found).startswith("Checkpoint(GPT(") and len(repr(found)) < 500
+    for odd in ([(4, 0.5), (2, 0.25)], [(5, 0.5)], [(2.5, 0.5)], [(2, 1.0), (2, 1.0)]):
+        saved(odd)
+        with pytest.raises(ValueError, match="validation must be of steps done, in their order"):
+            isograd.load_checkpoint(path)
+
+
+def test_a_page_of_a_run_with_validation_documents_of_their_own(tmp_path):
+    (tmp_path / "others.txt").write_text("abba\ndada\n")
+    options = {"steps": 4, "n_embd": 4, "n_head": 2, "eval_every": 2, "samples": 1}
+    page = isograd.explain(data=NAMES, validation=str(tmp_path / "others.txt"), **options)
+    run = new_run(page.recording.options, NAMES)
+    run.train(page.recording.options)
+    assert page.recording.validation == run.state.validation
+    assert len(run.state.validation) == 2
+
+
+def test_a_prompt_is_a_text():
+    run = new_run(RunOptions(n_embd=4, n_head=2), NAMES)
+    with pytest.raises(TypeError, match="prompt must be a text, not "):
+        isograd.sample(run.model, run.tokenizer, rng=run.rng, prompt=[1, 2])
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_logits_that_are_no_numbers_leave_nothing_to_draw_from(tier):
+    run = new_run(RunOptions(n_embd=4, n_head=2), NAMES, tier=tier)
+    weights = {name: view.tolist() for name, view in run.model.arrays().items()}
+    weights["lm_head"][0][0] = float("nan")
+    run.model.load_state_dict(weights)
+    for top_k in (None, 2):
+        with pytest.raises(ValueError, match="Total of weights must be finite"):
+            isograd.sample(run.model, run.tokenizer, rng=run.rng, top_k=top_k)
+
+
+def test_a_tensor_of_validation_losses_has_pairs():
+    from isograd.checkpoint import _pairs
+
+    with pytest.raises(ValueError, match="validation must be pairs of numbers"):
+        _pairs(([3], array("d", [1.0, 2.0, 3.0])), steps=4)
+
+
+@pytest.mark.skipif(isograd.backend != "c", reason="nothing is compiled")
+def test_only_values_are_clipped_and_scaled():
+    from isograd import _core
+
+    for change in (_core.clip_gradients, _core.scale_data):
+        with pytest.raises(TypeError, match=r"params\[1\] must be a Value, not 'int'"):
+            change((isograd.Value(1.0), 2), 0.5)

@@ -253,14 +253,14 @@ static BatchResult run_pieces(const Batch *batch) {
 static GptError first_error(const Batch *batch) {
     Pass *p = batch->g->workspace->passes[0];
     Batch again = *batch;
+    GptError error = GPT_OK;
     again.with_gradients = 0;
     again.calls = NULL;
-    for (size_t i = 0; i < batch->docs->n; i++) {
+    for (size_t i = 0; !error && i < batch->docs->n; i++) {
         run_piece(&again, p, (Range){i, i + 1}, &alone);
-        if (pass_error(p))
-            return pass_error(p);
+        error = pass_error(p);
     }
-    return GPT_OK;
+    return error;
 }
 
 BatchResult batch_run(const Batch *batch) {
