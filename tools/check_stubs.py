@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCE = Path(__file__).parent.parent / "src"
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src"
 MODULES = ("_core", "_native")
 
 
@@ -34,7 +35,9 @@ def main() -> int:
         )
         return int(os.environ.get("ISOGRAD_STUBS") == "required")
     print(f"stubtest of the modules in {folder}")
-    command = [sys.executable, "-m", "mypy.stubtest", *(f"isograd.{name}" for name in MODULES)]
+    command = [sys.executable, "-m", "mypy.stubtest"]
+    command += ["--mypy-config-file", str(ROOT / "pyproject.toml")]
+    command += [f"isograd.{name}" for name in MODULES]
     environment = {**os.environ, "PYTHONPATH": str(folder), "MYPYPATH": str(SOURCE)}
     environment.pop("ISOGRAD_BACKEND", None)
     return subprocess.run(command, env=environment).returncode
