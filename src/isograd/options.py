@@ -20,14 +20,12 @@ from .checks import (
 )
 from .model import GPTConfig
 from .reference import learning_rate
+from .reference.gpt import WEIGHT_STD
 
 ARCHITECTURE = ("n_layer", "n_embd", "n_head", "block_size", "activation", "tie_weights")
 AT_WILL = ("temperature", "samples")  # what a run that goes on may change
 ALWAYS_KEPT = ("steps", "lr", "batch_size", "seed", *AT_WILL)
-OF_TRAIN = (
-    *("steps", "lr", "batch_size", "schedule", "warmup", "eps", "weight_decay", "clip_norm"),
-    *("eval_every", "keep", "patience"),
-)
+OF_TRAIN = (*("steps", "lr", "batch_size", "schedule", "warmup", "eval_every", "keep", "patience"),)
 
 
 @dataclass(frozen=True)
@@ -42,13 +40,13 @@ class RunOptions:
     steps: int = 1000
     batch_size: int = 1
     seed: int = 42
-    n_layer: int = 1
-    n_embd: int = 16
-    n_head: int = 4
-    block_size: int = 16
-    activation: str = "relu"
-    tie_weights: bool = False
-    init_std: float = 0.08
+    n_layer: int = GPTConfig.n_layer
+    n_embd: int = GPTConfig.n_embd
+    n_head: int = GPTConfig.n_head
+    block_size: int = GPTConfig.block_size
+    activation: str = GPTConfig.activation
+    tie_weights: bool = GPTConfig.tie_weights
+    init_std: float = WEIGHT_STD
     lr: float = 0.01
     schedule: str = "linear"
     warmup: int = 0
@@ -89,8 +87,12 @@ class RunOptions:
 
     def of_train(self) -> dict[str, Any]:
         """Those that `train` takes, by its names."""
-        of_train = {name: getattr(self, name) for name in OF_TRAIN}
-        return {**of_train, "betas": (self.beta1, self.beta2)}
+        return {name: getattr(self, name) for name in OF_TRAIN} | self.of_adam()
+
+    def of_adam(self) -> dict[str, Any]:
+        """Those of the update, by Adam's names, but for the learning rate."""
+        others = {name: getattr(self, name) for name in ("eps", "weight_decay", "clip_norm")}
+        return {"betas": (self.beta1, self.beta2), **others}
 
     def learning_rate(self, step: int) -> float:
         """The rate in the step `step`, counted from 0."""

@@ -45,7 +45,7 @@ class Run(NamedTuple):
 
     def documents(self, options: RunOptions) -> list[str]:
         """All documents of the run's file: those of the training, in its order, come first."""
-        return self.docs if options.validation_file else self.docs + self.held_out
+        return documents_of(options, self.docs, self.held_out)
 
     def tokens(self, options: RunOptions) -> list[list[int]]:
         """The tokens of the documents that the steps use."""
@@ -56,6 +56,11 @@ class Run(NamedTuple):
         """The tokens of those held out; None if there are none."""
         block_size = self.model.config.block_size
         return self.tokenizer.encode_beginnings(self.held_out, block_size) or None
+
+
+def documents_of(options: RunOptions, docs: list[str], held_out: list[str]) -> list[str]:
+    """All documents of a file that `split` has parted: a checkpoint's checksum is theirs."""
+    return docs if options.validation_file else docs + held_out
 
 
 def new_run(

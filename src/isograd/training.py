@@ -19,6 +19,7 @@ from random import Random
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from . import reference
+from ._backend import NativeGPT
 from .checks import (
     check_documents,
     check_held_out,
@@ -241,6 +242,23 @@ class Movable(Protocol):
     def write(self, numbers: Numbers) -> None: ...
 
 
+class NativeMemory:
+    """Where the numbers of a native model are: Movable."""
+
+    native: NativeGPT
+
+    def read(self) -> Numbers:
+        """Copies of all numbers that a step changes."""
+        native = self.native
+        parts = (native.weights, native.first_moments, native.second_moments)
+        return Numbers(*(array("d", part.tobytes()) for part in parts))
+
+    def write(self, numbers: Numbers) -> None:
+        """Put back what `read` returned."""
+        native = self.native
+        native.weights[:], native.first_moments[:], native.second_moments[:] = numbers
+
+
 class Judge:
     """Looks at the validation loss every now and then, and remembers where it was least."""
 
@@ -255,13 +273,12 @@ class Judge:
     ) -> None:
         self.model, self.docs, self.state = model, docs, state
         self.steps, self.eval_every, self.patience = steps, eval_every, patience
-        self.best: Numbers | None = None  # those after the step best_step
-        self.best_step = 0
+        self.best: Numbers | None = None  # those after the state's best step, if known
 
     def begin(self, engine: Movable) -> None:
         """Remember where the run stands, if it has not been better."""
         if self.state.steps and self.state.best_step() == self.state.steps:
-            self.best, self.best_step = engine.read(), self.state.steps
+            self.best = engine.read()
 
     def next_step(self, step: int) -> int:
         """The next step after which to look."""
@@ -276,7 +293,7 @@ class Judge:
             past.append((step, self.loss()))
         best_step = self.state.best_step()
         if best_step == step:
-            self.best, self.best_step = engine.read(), step
+            self.best = engine.read()
         since = sum(step > best_step for step, _ in past)
         return self.patience is not None and since >= self.patience
 
@@ -289,7 +306,7 @@ class Judge:
 
     def go_back(self, engine: Movable) -> None:
         """Leave weights and state as they were at the best step, if that is known."""
-        if not self.best or self.best_step == self.state.steps:
+        if not self.best or self.state.best_step() == self.state.steps:
             return
         try:
             self.put_back(engine, self.best)
@@ -298,10 +315,10 @@ class Judge:
             raise
 
     def put_back(self, engine: Movable, best: Numbers) -> None:
+        step, past = self.state.best_step(), self.state.validation
         engine.write(best)
-        del self.state.losses[self.best_step :]
-        past = self.state.validation
-        del past[bisect_right(past, self.best_step, key=itemgetter(0)) :]
+        del self.state.losses[step:]
+        del past[bisect_right(past, step, key=itemgetter(0)) :]
 
 
 def processors() -> int:
@@ -319,11 +336,13 @@ def new_engine(
     return GraphEngine(weights, state, recipe)
 
 
-class NativeEngine:
+class NativeEngine(NativeMemory):
     """Trains a model of tier native, whose memory is the state's moments until `finish`."""
 
     def __init__(self, weights: NativeWeights, state: TrainingState, recipe: Recipe) -> None:
         self.native, self.state, self.recipe = weights.native, state, recipe
+        self.settings = recipe._asdict()  # the rest of it is handed over in other ways
+        del self.settings["docs"], self.settings["threads"]
         self.native.first_moments[:] = array("d", state.m)
         self.native.second_moments[:] = array("d", state.v)
         state.m, state.v = self.native.first_moments, self.native.second_moments
@@ -333,28 +352,16 @@ class NativeEngine:
 
         On any exception weights and moments are as after the last step with a loss there.
         """
-        recipe = self.recipe._asdict()
-        docs, threads = recipe.pop("docs"), recipe.pop("threads")
+        threads = self.recipe.threads
         self.native.train(
-            docs,
+            self.recipe.docs,
             n,
             step=self.state.steps,
             threads=min(processors(), threads) if isinstance(threads, int) else processors(),
             cautious=threads == "auto",
             losses=self.state.losses,
-            **recipe,
+            **self.settings,
         )
-
-    def read(self) -> Numbers:
-        """All numbers that a step changes, as they are now."""
-        native = self.native
-        parts = (native.weights, native.first_moments, native.second_moments)
-        return Numbers(*(array("d", part.tobytes()) for part in parts))
-
-    def write(self, numbers: Numbers) -> None:
-        """Put back what `read` returned."""
-        native = self.native
-        native.weights[:], native.first_moments[:], native.second_moments[:] = numbers
 
     def finish(self) -> None:
         """Leave the state moments of its own."""

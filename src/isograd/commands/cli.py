@@ -300,11 +300,11 @@ def eval_command(checkpoint: str, data: str | None, tier: str) -> None:
 
     Without --data these are the documents of its run; those held out count by themselves.
     """
-    from .evaluation import documents_of
+    from .evaluation import groups_of
     from .options import load
 
     loaded = load(checkpoint, tier)
-    for name, docs in documents_of(loaded, checkpoint, data):
+    for name, docs in groups_of(loaded, checkpoint, data):
         if name:
             print(f"{name}:")
         with refusing_bad_input(data):

@@ -6,14 +6,12 @@ from random import Random
 
 from ..checkpoint import Checkpoint, docs_sha256
 from ..options import stored_options
-from ..runs import split
+from ..runs import documents_of, split
 from ..text import load_docs
 from .endings import refusing_bad_input
 
 
-def documents_of(
-    loaded: Checkpoint, checkpoint: str, data: str | None
-) -> list[tuple[str, list[str]]]:
+def groups_of(loaded: Checkpoint, checkpoint: str, data: str | None) -> list[tuple[str, list[str]]]:
     """Names of groups of documents, and these; the only group has no name."""
     if data is not None:
         with refusing_bad_input(data):
@@ -28,7 +26,7 @@ def documents_of(
         rng = Random(options.seed)
     with refusing_bad_input(options.validation_file):
         docs, held_out = split(options, texts, rng)
-        if docs_sha256(docs if options.validation_file else docs + held_out) != loaded.docs_sha256:
+        if docs_sha256(documents_of(options, docs, held_out)) != loaded.docs_sha256:
             raise ValueError(
                 f"{data!r} no longer holds the documents that {checkpoint!r} was trained on; "
                 "name a file with --data"

@@ -15,7 +15,7 @@ from .. import reference
 from .._backend import Calls as NativeCalls
 from ..model import GPT, GPTConfig, NativeWeights, count_weights
 from ..options import RunOptions
-from ..training import Numbers
+from ..training import NativeMemory, Numbers
 from . import calls as pure
 from .digest import digest_of
 
@@ -23,7 +23,7 @@ LEAST_AT_ONCE = 64  # steps that C is asked for
 Tokens: TypeAlias = Sequence[int]
 
 
-class NativeEngine:
+class NativeEngine(NativeMemory):
     """Trains on tier native, and lets C note the calls of libm."""
 
     def __init__(self, config: GPTConfig, options: RunOptions, rng: Random) -> None:
@@ -31,17 +31,6 @@ class NativeEngine:
         self.model = start(self.calls, config, options, rng, "native")
         assert isinstance(self.model.weights, NativeWeights)
         self.native = self.model.weights.native
-
-    def read(self) -> Numbers:
-        """Copies of all numbers that a step changes."""
-        native = self.native
-        parts = (native.weights, native.first_moments, native.second_moments)
-        return Numbers(*(array("d", part.tobytes()) for part in parts))
-
-    def write(self, numbers: Numbers) -> None:
-        """Put back what `read` returned."""
-        native = self.native
-        native.weights[:], native.first_moments[:], native.second_moments[:] = numbers
 
     def learn_from(self, tokens: Sequence[Tokens]) -> None:
         self.tokens, self.most = tokens, LEAST_AT_ONCE
@@ -57,10 +46,7 @@ class NativeEngine:
             lr=options.lr,
             schedule=options.schedule,
             warmup=options.warmup,
-            betas=(options.beta1, options.beta2),
-            eps=options.eps,
-            weight_decay=options.weight_decay,
-            clip_norm=options.clip_norm,
+            **options.of_adam(),
             batch_size=options.batch_size,
             losses=losses,
             calls=self.calls,
@@ -85,13 +71,7 @@ class ReferenceEngine:
         self.model = start(self.calls, config, options, rng, "reference")
         self.scalar = pure.noting_scalar(self.calls)
         self.make(self.scalar)
-        self.optimizer = pure.NotingAdam(
-            self.model.parameters(),
-            betas=(options.beta1, options.beta2),
-            eps=options.eps,
-            weight_decay=options.weight_decay,
-            clip_norm=options.clip_norm,
-        )
+        self.optimizer = pure.NotingAdam(self.model.parameters(), **options.of_adam())
         self.optimizer.calls = self.calls
 
     def make(self, scalar: type[reference.Value]) -> None:

@@ -13,7 +13,7 @@ from ..checkpoint import Checkpoint, docs_sha256
 from ..checks import check_whole
 from ..files import check_end
 from ..options import ALWAYS_KEPT, AT_WILL, RunOptions, stored_options
-from ..runs import split
+from ..runs import documents_of, split
 from ..text import NAMES, CharTokenizer, load_docs
 from .digest import digest_of
 from .page import Packed, found_in
@@ -141,7 +141,7 @@ def check_documents(checkpoint: Checkpoint, texts: list[str], options: RunOption
     """Raises ValueError if `texts` are not what the checkpoint's run learned from."""
     others = () if options.validation_file else None
     docs, held_out = split(options, texts, Random(options.seed), others)
-    if docs_sha256(docs + held_out) != checkpoint.docs_sha256:
+    if docs_sha256(documents_of(options, docs, held_out)) != checkpoint.docs_sha256:
         raise ValueError("these are not the documents that the checkpoint was trained on")
 
 

@@ -135,7 +135,7 @@ class Course:
             self.take_keyframe()
         recording.kept = recording.steps
         if judge and judge.best and options.keep == "best":
-            recording.kept = judge.best_step
+            recording.kept = self.state.best_step()
             self.engine.write(judge.best)
 
     def judge_of(self, steps: int) -> Judge | None:
