@@ -1,6 +1,7 @@
 """What a model is asked: logits, attention, activations, gradients, prompts; copies of it."""
 
 import copy
+import gc
 import itertools
 import math
 import os
@@ -9,6 +10,7 @@ import random
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -610,6 +612,23 @@ def test_a_copied_matrix_has_its_own_memory(grid, copied):
         assert type(other) is type(matrix)
         assert (other.shape, other.tolist()) == (part.shape, part.tolist())
         assert not np.shares_memory(np.asarray(other), array)
+
+
+def test_a_matrix_in_a_cycle_is_collected(grid):
+    """The collector once took its memory away before it, and crashed."""
+
+    class Holder:
+        pass
+
+    for make in (lambda: grid[0][:], lambda: grid[0][1:3, ::2], lambda: memoryview(grid[0])):
+        made = make()
+        holder = Holder()
+        holder.made, holder.itself = made, holder
+        gone = weakref.ref(holder)
+        del made, holder
+        gc.collect()
+        assert gone() is None
+    assert grid[0].tolist() == grid[1].tolist()
 
 
 def test_whoever_cannot_step_is_refused_a_part(grid):

@@ -9,7 +9,7 @@ cdef bint demands_order(int flags) noexcept:
     return (order & (PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS)) != 0
 
 
-@cython.no_gc_clear  # `flat` is asked for its numbers until the end
+@cython.no_gc  # which would empty `flat`, in a cycle, while its numbers are held: a crash
 cdef class Matrix:
     """A weight matrix in the model's own memory: len(w), w[i] a row, w[i][j] or w[i, j] a float.
 
