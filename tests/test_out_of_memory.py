@@ -9,7 +9,7 @@ import pytest
 from bits import describe, first_difference
 from conftest import TWINS, VECTOR
 
-from isograd._core import live_values, unary_methods
+from isograd._core import live_values, no_grad, unary_methods
 
 testcapi = pytest.importorskip("_testcapi")
 
@@ -282,3 +282,11 @@ def test_when_there_is_no_room_for_a_node(prepare, operate, numbers, crowd):
     start = live_values() - crowd.n
     check(prepare, operate, numbers, crowd.leaves_room_for)
     assert live_values() - crowd.n == start
+
+
+def test_no_grad_is_left_or_never_entered():
+    """It once stayed in force, for good, where its beginning or its end found no memory."""
+    for number in range(2 * ENOUGH):
+        with suppress(MemoryError), allocation_fails(number), no_grad():
+            pass
+        assert (TWINS["c"](1.0) + 1)._children, number

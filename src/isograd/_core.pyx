@@ -81,11 +81,16 @@ class no_grad(reference_no_grad):
 
     def __enter__(self):
         recording_stop()
-        return super().__enter__()
+        try:
+            return super().__enter__()
+        except BaseException:
+            recording_resume()
+            raise
 
-    def __exit__(self, *exception):
-        super().__exit__(*exception)
+    # Without a tuple of arguments, and first of all: so far it needs no memory.
+    def __exit__(self, kind=None, error=None, traceback=None):
         recording_resume()
+        super().__exit__(kind, error, traceback)
 
 
 # ---- Adam ----

@@ -314,6 +314,8 @@ cdef class NativeGPT:
         run.weight_decay, run.clip_norm = weight_decay, most
         run.calls = NULL if calls is None else &calls.c
         run.digests = NULL if digests is None else step_digests
+        # Freed where memory ends, so that no step is done whose loss finds no room.
+        reserve = bytes(64 * min(n, <size_t>AT_ONCE))
         self.take()
         try:
             while done < n:
@@ -321,7 +323,11 @@ cdef class NativeGPT:
                 with nogil:
                     error = gpt_train(self.g, &run)
                 for i in range(run.completed):
-                    losses.append(step_losses[i])
+                    try:
+                        losses.append(step_losses[i])
+                    except MemoryError:
+                        reserve = None
+                        losses.append(step_losses[i])
                 if digests is not None:
                     digests += step_digests[:run.completed * DIGEST_SIZE]
                 if error == GPT_NO_MEMORY:
