@@ -262,6 +262,23 @@ def test_the_table_does_not_depend_on_workers_or_storage(tmp_path):
     assert len(small({"lr": [0.1]}, workers=2)) == 1  # the other has nothing to do
 
 
+def test_there_are_no_more_workers_than_trials(tmp_path, monkeypatch):
+    """As many as were asked for once started, which a machine does not survive."""
+    from isograd.sweep import workers
+
+    started = []
+
+    class Counted(workers.Worker):
+        def __init__(self, about):
+            started.append(self)
+            assert len(started) <= 3
+            super().__init__(about)
+
+    monkeypatch.setattr(workers, "Worker", Counted)
+    table = isograd.sweep([{"lr": x} for x in (0.1, 0.2, 0.3)], DOCS, steps=1, workers=2**31)
+    assert len(table) == len(started) == 3
+
+
 def test_tpe_with_one_worker_repeats_even_where_it_was_interrupted(tmp_path):
     options = {"sampler": "tpe", "trials": 14, "validation": 0.3, "prune": True, "eval_every": 5}
     whole = table(swept(**options).rows)

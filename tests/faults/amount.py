@@ -1,4 +1,4 @@
-"""How much the tests here try: everything under `make faults`, a fixed spread sample in `make test`."""
+"""How much the tests here try: all of it under `make faults`, a spread sample in `make test`."""
 
 import os
 

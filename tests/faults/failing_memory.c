@@ -25,6 +25,7 @@ static atomic_long n_requests, n_blocks;
 static atomic_long to_fail = NEVER, n_failed;
 static atomic_int is_counting, is_noting, only_ours;
 static long noted[1 << 20], n_noted;
+static void *places[1 << 20]; /* in isograd's code, where the noted requests came from */
 
 /* ---- for faults.py ---- */
 
@@ -47,6 +48,9 @@ void memory_note(void) {
 /* Number of the i-th request that was noted; -1 if there were fewer. */
 long memory_noted(long i) { return i < n_noted ? noted[i] : -1; }
 
+/* Where it came from: an address in isograd's code. */
+void *memory_place(long i) { return places[i]; }
+
 /* Counts no more; returns how many requests there were, those that failed among them. */
 long memory_end(void) {
     is_counting = is_noting = 0;
@@ -64,11 +68,17 @@ static int fails(void);
 
 /* ---- libc, for isograd's extensions ---- */
 
-static struct {
+typedef struct {
     uintptr_t begin, end;
-} ours[4];
+} Code;
+
+static Code ours[4];
 static int n_ours;
-static uintptr_t interpreter_begin, interpreter_end; /* the function that runs bytecode */
+
+/* The interpreter's functions that run and compile what is Python's. */
+static const char *const FUNCTIONS[] = {"_PyEval_EvalFrameDefault", "Py_CompileStringObject"};
+#define N_FUNCTIONS 2
+static Code functions[N_FUNCTIONS];
 
 static int note(struct dl_phdr_info *info, size_t size, void *unused) {
     (void)size, (void)unused;
@@ -88,36 +98,42 @@ static int note(struct dl_phdr_info *info, size_t size, void *unused) {
 int memory_find_code(void) {
     n_ours = 0;
     dl_iterate_phdr(note, NULL);
-    void *function = dlsym(RTLD_DEFAULT, "_PyEval_EvalFrameDefault");
-    Dl_info info;
-    const ElfW(Sym) *symbol = NULL;
-    if (function == NULL || !dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol)
-        return n_ours;
-    interpreter_begin = (uintptr_t)function;
-    interpreter_end = interpreter_begin + symbol->st_size;
-    return n_ours + 1;
+    int n_found = n_ours;
+    for (int i = 0; i < N_FUNCTIONS; i++) {
+        void *function = dlsym(RTLD_DEFAULT, FUNCTIONS[i]);
+        Dl_info info;
+        const ElfW(Sym) *symbol = NULL;
+        if (function == NULL || !dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT) ||
+            symbol == NULL)
+            continue;
+        functions[i].begin = (uintptr_t)function;
+        functions[i].end = functions[i].begin + symbol->st_size;
+        n_found++;
+    }
+    return n_found;
 }
 
-static int is_ours(void *address) {
-    for (int i = 0; i < n_ours; i++)
-        if (ours[i].begin <= (uintptr_t)address && (uintptr_t)address < ours[i].end)
+static int is_in(const Code *codes, int n, void *address) {
+    for (int i = 0; i < n; i++)
+        if (codes[i].begin <= (uintptr_t)address && (uintptr_t)address < codes[i].end)
             return 1;
     return 0;
 }
 
-/* Whether the request comes from C code of isograd's, by way of the interpreter's or not, rather
- * than from bytecode. */
-static int is_for_us(void) {
+static int is_ours(void *address) { return is_in(ours, n_ours, address); }
+
+/* Where in C code of isograd's the request comes from, by way of the interpreter's or not; NULL if it
+ * comes from bytecode or a compiler of bytecode. */
+static void *place_of_ours(void) {
     void *callers[64];
     const int n = backtrace(callers, 64);
     for (int i = 0; i < n; i++) {
-        const uintptr_t address = (uintptr_t)callers[i];
         if (is_ours(callers[i]))
-            return 1;
-        if (interpreter_begin <= address && address < interpreter_end)
-            return 0;
+            return callers[i];
+        if (is_in(functions, N_FUNCTIONS, callers[i]))
+            return NULL;
     }
-    return 0;
+    return NULL;
 }
 
 static int fails(void) {
@@ -126,14 +142,17 @@ static int fails(void) {
     const long number = atomic_fetch_add(&n_requests, 1);
     if (is_noting) {
         is_counting = 0;
-        if (n_noted < 1 << 20 && is_for_us())
+        void *place = n_noted < 1 << 20 ? place_of_ours() : NULL;
+        if (place != NULL) {
+            places[n_noted] = place;
             noted[n_noted++] = number;
+        }
         is_counting = 1;
     }
     if (number != to_fail)
         return 0;
     is_counting = 0; /* backtrace() may ask for memory */
-    const int now = !only_ours || is_for_us();
+    const int now = !only_ours || place_of_ours() != NULL;
     is_counting = 1;
     n_failed += now;
     return now;

@@ -74,7 +74,7 @@ class Sweep:
         if len(self.books.done()) == self.plan.candidates.size:
             return
         running: dict[Future[Outcome], Ticket] = {}
-        crew = crew_of(self.plan, self.workers)
+        crew = crew_of(self.plan, min(self.workers, self.plan.candidates.size))
         try:
             yield from self.work(crew, running)
         finally:
