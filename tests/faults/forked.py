@@ -28,8 +28,11 @@ def limit(resource):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def start(arguments, folder, files):
-    """Starts it, with the descriptors `files` as standard output and error; returns its number."""
+def start(arguments, folder, files, begin=None):
+    """Starts it, with the descriptors `files` as standard output and error; returns its number.
+
+    It calls `begin` first.
+    """
     child = os.fork()
     if child:
         return child
@@ -42,6 +45,8 @@ def start(arguments, folder, files):
             os.dup2(file, descriptor)
         sys.stdout, sys.stderr = (open(i, "w", encoding="utf-8", closefd=False) for i in (1, 2))
         limit(resource)
+        if begin:
+            begin()
         sys.argv = ["isograd", *arguments]
         status = 0
         try:
@@ -58,10 +63,15 @@ def start(arguments, folder, files):
         os._exit(99)
 
 
-def ended(arguments, folder):
-    """How the command with these arguments, in this folder, has ended."""
+def ended(arguments, folder, begin=None, meanwhile=None):
+    """How the command with these arguments, in this folder, has ended.
+
+    Calls `meanwhile`, with the number of the process, while it runs.
+    """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        child = start(arguments, folder, [output.fileno(), errors.fileno()])
+        child = start(arguments, folder, [output.fileno(), errors.fileno()], begin)
+        if meanwhile:
+            meanwhile(child)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         texts = (os.pread(file.fileno(), 1 << 20, 0) for file in (output, errors))
         return Ending(status, *texts)
