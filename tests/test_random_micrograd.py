@@ -6,18 +6,18 @@ children, labels, and networks whose inputs, weights and outputs are used in any
 
 import random
 
-from bits import bits, first_difference
+from bits import bits, first_difference, packed
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from test_micrograd import TWINS, describe
+from test_micrograd import TWINS, describe, graph
 from test_random_programs import (
     ARITHMETIC,
     EXAMPLES,
     OPERATORS,
-    PYTHON_INTS_END,
     constants,
     exponents,
     index,
+    is_beyond,
     numbers,
     plain_floats,
     python_numbers,
@@ -67,11 +67,11 @@ class Run:
         try:
             outcome = self.perform(*instruction)
         except (ArithmeticError, ValueError, TypeError, AssertionError) as error:
-            self.trace.append(f"{instruction}: {type(error).__name__}")
+            self.trace.append((instruction, type(error).__name__))
             return
         made = outcome if isinstance(outcome, list) else [outcome]
         self.values += [v for v in made if isinstance(v, self.Value)]
-        self.trace.append(f"{instruction}: {[str(v) for v in made]}")
+        self.trace.append((instruction, str(made)))
 
     def perform(self, name, *operands):
         if name == "leaf":
@@ -139,21 +139,26 @@ class Run:
                 p.data -= rate * p.grad
             network.zero_grad()
 
+    def roots(self):
+        return [*self.values, *(p for network in self.networks for p in network.parameters())]
+
     def result(self):
-        parameters = [p for network in self.networks for p in network.parameters()]
-        return self.trace + describe([*self.values, *parameters])
+        return [f"{i}: {outcome}" for i, outcome in self.trace] + describe(self.roots())
+
+    def packed(self):
+        """The result as bytes."""
+        return packed([[outcome for _, outcome in self.trace], graph(self.roots())])
 
 
 def holds_big_ints(run):
-    seen, todo = set(), [*run.values, *(p for n in run.networks for p in n.parameters())]
+    seen, todo = set(), run.roots()
     while todo:
         node = todo.pop()
         if id(node) not in seen:
             seen.add(id(node))
             todo.extend(node._prev)
-            for x in (node.data, node.grad):
-                if isinstance(x, int) and abs(x) >= PYTHON_INTS_END:
-                    return True
+            if is_beyond(node.data) or is_beyond(node.grad):
+                return True
     return False
 
 

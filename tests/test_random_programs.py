@@ -11,7 +11,7 @@ from fractions import Fraction
 from operator import methodcaller
 
 import numpy as np
-from bits import bits, describe, first_difference
+from bits import bits, describe, first_difference, graph, packed
 from conftest import TWINS, VECTOR
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -118,15 +118,13 @@ class Run:
         try:
             outcome = self.perform(*instruction)
         except (ArithmeticError, ValueError, TypeError) as error:
-            self.trace.append(f"{instruction}: {type(error).__name__}")
+            self.trace.append((instruction, type(error).__name__))
             return
-        if isinstance(outcome, self.Value):
-            self.values.append(outcome)
-            outcome = bits(outcome.data)
-        elif isinstance(outcome, list):
-            self.values += outcome
-            outcome = [bits(value.data) for value in outcome]
-        self.trace.append(f"{instruction}: {outcome}")
+        made = [outcome] if isinstance(outcome, self.Value) else outcome
+        if isinstance(made, list):
+            self.values += made
+            outcome = [value.data for value in made]
+        self.trace.append((instruction, outcome))
 
     def perform(self, name, *operands):
         if name == "leaf":
@@ -176,11 +174,27 @@ class Run:
         return list(map(self.pick, indices))
 
     def result(self):
-        return self.trace + describe(self.values)
+        return lines_of(self.trace) + describe(self.values)
+
+    def packed(self):
+        """The result as bytes."""
+        return packed([[outcome for _, outcome in self.trace], graph(self.values)])
+
+
+def lines_of(trace):
+    return [
+        f"{instruction}: {list(map(bits, outcome)) if isinstance(outcome, list) else outcome}"
+        for instruction, outcome in trace
+    ]
+
+
+def is_beyond(x):
+    """Whether x is an int beyond what both twins keep as an int."""
+    return isinstance(x, int) and abs(x) >= PYTHON_INTS_END
 
 
 def holds_big_ints(values, seen=None):
-    """Whether any number in the graph is an int beyond what both twins keep as an int.
+    """Whether any number in the graph is beyond.
 
     Passes over the nodes that are in `seen`, by id, and puts the others there.
     """
@@ -191,9 +205,8 @@ def holds_big_ints(values, seen=None):
             continue
         seen[id(node)] = node  # kept, as an id may be given away again
         todo.extend(node._children)
-        for x in (node.data, node.grad, *node._local_grads):
-            if isinstance(x, int) and abs(x) >= PYTHON_INTS_END:
-                return True
+        if any(map(is_beyond, (node.data, node.grad, *node._local_grads))):
+            return True
     return False
 
 
