@@ -24,6 +24,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import test_micrograd
 import test_native
 import test_options
 import test_random_micrograd
@@ -31,7 +32,7 @@ import test_random_programs
 from bits import bits, first_difference
 from conftest import TWINS
 from test_no_grad import NO_GRAD
-from test_random_programs import is_beyond
+from test_random_programs import big_ints, is_beyond
 
 import isograd
 from isograd import _native
@@ -241,6 +242,7 @@ class Programs:
     name = "programs"
     block = 200
     instructions = INSTRUCTIONS + MORE
+    reference = TWINS["python"]
 
     def make(self, seed):
         rng = random.Random(seed)
@@ -266,17 +268,15 @@ class Programs:
     def first_difference(self, program):
         """Up to the instruction at which a documented difference begins."""
         reference = self.run("python")
-        for done, instruction in enumerate(program):
-            reference.execute(instruction)
-            if self.holds_big_ints(reference):
-                return self.difference(program[:done])
+        with big_ints(self.reference) as beyond:
+            for done, instruction in enumerate(program):
+                reference.execute(instruction)
+                if beyond:
+                    return self.difference(program[:done])
         compiled = self.run("c")
         for instruction in program:
             compiled.execute(instruction)
         return first_difference(reference.result(), compiled.result())
-
-    def holds_big_ints(self, run):
-        return test_random_programs.holds_big_ints(run.values)
 
     def smaller(self, program):
         """Without a half, a quarter, ... an instruction."""
@@ -296,10 +296,8 @@ class Micrograd(Programs):
 
     name = "micrograd"
     instructions = OF_MICROGRAD
+    reference = test_micrograd.TWINS["python"][0]
     run = test_random_micrograd.Run
-
-    def holds_big_ints(self, run):
-        return test_random_micrograd.holds_big_ints(run)
 
 
 # ---- models ----

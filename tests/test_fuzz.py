@@ -27,6 +27,20 @@ def test_the_first_seeds(kind):
         assert random_cases.difference(kind, kind.make(seed)) is None, (kind.name, seed)
 
 
+def test_a_gradient_that_was_a_large_int_for_a_while_is_no_difference():
+    """The documented difference begins at 2**53 although a float is all that is left of it."""
+    kind = random_cases.KINDS["programs"]
+    factors = [
+        0.5,
+        *[1] * 5,
+        *[2**53 - 1] * 2,
+    ]  # from the last to the first they reach the gradient
+    products = [("mul", 2, ("c", factor)) for factor in factors]
+    program = [("leaf", 0), *products, ("sum", list(range(3, 11))), ("backward", 11)]
+    assert not kind.are_equal(program)
+    assert kind.difference(program) is None
+
+
 @pytest.mark.parametrize("kind", ["programs", "micrograd"])
 def test_one_bit_of_a_program_is_a_difference(kind, monkeypatch):
     kind = random_cases.KINDS[kind]
