@@ -34,7 +34,7 @@ def test_a_gradient_that_was_a_large_int_for_a_while_is_no_difference():
         0.5,
         *[1] * 5,
         *[2**53 - 1] * 2,
-    ]  # from the last to the first they reach the gradient
+    ]  # the last is added first
     products = [("mul", 2, ("c", factor)) for factor in factors]
     program = [("leaf", 0), *products, ("sum", list(range(3, 11))), ("backward", 11)]
     assert not kind.are_equal(program)
