@@ -272,7 +272,9 @@ class Programs:
             for done, instruction in enumerate(program):
                 reference.execute(instruction)
                 if beyond:
-                    return self.difference(program[:done])
+                    break
+        if beyond:
+            return self.difference(program[:done])
         compiled = self.run("c")
         for instruction in program:
             compiled.execute(instruction)

@@ -39,6 +39,7 @@ def test_a_gradient_that_was_a_large_int_for_a_while_is_no_difference():
     program = [("leaf", 0), *products, ("sum", list(range(3, 11))), ("backward", 11)]
     assert not kind.are_equal(program)
     assert kind.difference(program) is None
+    assert kind.difference([*program, ("leaf", 2**60), ("leaf", 1)]) is None
 
 
 @pytest.mark.parametrize("kind", ["programs", "micrograd"])
