@@ -268,17 +268,21 @@ class Programs:
     def first_difference(self, program):
         """Up to the instruction at which a documented difference begins."""
         reference = self.run("python")
-        with big_ints(self.reference) as beyond:
-            for done, instruction in enumerate(program):
-                reference.execute(instruction)
-                if beyond:
-                    break
-        if beyond:
+        if (done := self.execute(reference, program)) < len(program):
             return self.difference(program[:done])
         compiled = self.run("c")
         for instruction in program:
             compiled.execute(instruction)
         return first_difference(reference.result(), compiled.result())
+
+    def execute(self, run, program):
+        """Returns how many instructions it came to before an int was too large."""
+        with big_ints(self.reference) as beyond:
+            for done, instruction in enumerate(program):
+                run.execute(instruction)
+                if beyond:
+                    return done
+        return len(program)
 
     def smaller(self, program):
         """Without a half, a quarter, ... an instruction."""
