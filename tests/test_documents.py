@@ -58,10 +58,17 @@ def test_an_example_runs(example, expected, tmp_path):
 
 def test_there_are_examples():
     least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2, "ask": 3, "cookbook": 13}
-    least |= {"index": 2, "exact": 5, "check": 1, "tutorial": 6}
+    least |= {"index": 2, "exact": 5, "check": 1, "tutorial": 7, "ways": 2, "differences": 2}
+    least |= {"checkpoint": 4, "experiments": 3}
     found = Counter(name.split()[0] for name in EXAMPLES)
     assert all(found[name] >= n for name, n in least.items())
     assert all(expected for name, (_, expected) in EXAMPLES.items() if "README" not in name)
+
+
+@pytest.mark.once
+def test_the_tutorial_shows_what_its_first_example_draws(tmp_path):
+    run([sys.executable, "-c", EXAMPLES["tutorial 1"][0]], tmp_path)
+    assert (tmp_path / "graph.svg").read_text("utf-8") == read("docs/images/tutorial-graph.svg")
 
 
 def texts(notebook):

@@ -15,7 +15,6 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
 OUTSIDE = {  # which file becomes which page
-    "README.md": "readme.md",
     "csrc/gpt/ORDER.md": "order.md",
     "bench/RESULTS.md": "results.md",
     "CONTRIBUTING.md": "contributing.md",
