@@ -1,12 +1,14 @@
 """Draws the pictures of docs/tutorial.md and docs/experiments.md anew: tools/draw_pictures.py
 
-It runs the pages' own examples, so a picture shows what the code beside it computes. Needs matplotlib.
+It runs the pages' own examples, so a picture shows what the code beside it computes. It needs
+matplotlib.
 """
 
 import contextlib
 import io
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 IMAGES = DOCS / "images"
 BLUE, RED, GREY = "#3f51b5", "#c62828", "#9e9e9e"
 
@@ -43,14 +45,8 @@ def save(name: str) -> None:
 
 def draw_graph() -> None:
     """It is the picture that the tutorial's first example saves."""
-    here = os.getcwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            run_example("tutorial.md", 1)
-            (IMAGES / "tutorial-graph.svg").write_text(Path("graph.svg").read_text("utf-8"), "utf-8")
-        finally:
-            os.chdir(here)
+    run_example("tutorial.md", 1)
+    shutil.copyfile("graph.svg", IMAGES / "tutorial-graph.svg")
 
 
 def draw_downhill() -> None:
@@ -103,5 +99,8 @@ def draw_widths() -> None:
 
 
 if __name__ == "__main__":
-    for draw in (draw_graph, draw_downhill, draw_followers, draw_widths):
-        draw()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # where examples leave their files
+        for draw in (draw_graph, draw_downhill, draw_followers, draw_widths):
+            draw()
+        os.chdir(DOCS)
