@@ -1,6 +1,8 @@
 # make demo      train on the names and invent 20 more
 # make test      the test suite
 # make fuzz      random cases, compared in bits: MINUTES=5 of them, from seed FIRST=0 on
+# make faults    no memory, damaged and hostile files, processes killed, threads: each case there is;
+#                make faults-memory one kind, of memory, checkpoint, input, interruption, threads
 # make study     how fast, and why, on this machine: a page with pictures in build/study; QUICK=1 takes two
 #                minutes, PEERS=1 installs NumPy, Numba, JAX and PyTorch to compare with
 # make lint      style, types, C warnings, which part may know which, and the site's links; changes nothing
@@ -24,7 +26,7 @@ comma := ,
 # One linter's complaint keeps no other from running.
 LINTERS = ruff-check ruff-format mypy pyright stubtest lint-imports cython-lint clang-format check-c
 
-.PHONY: demo test fuzz study lint format sanitize coverage docs clean $(LINTERS)
+.PHONY: demo test fuzz faults study lint format sanitize coverage docs clean $(LINTERS)
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
@@ -45,6 +47,13 @@ FIRST ?= 0
 
 fuzz: $(VENV)/installed-test
 	$(BIN)/python tests/fuzz.py --minutes $(MINUTES) --first $(FIRST) $(FUZZ)
+
+FAULTS = memory checkpoint input interruption threads
+
+faults: $(FAULTS:%=faults-%)
+
+faults-%: $(VENV)/installed-test
+	ISOGRAD_FAULTS=whole $(BIN)/python -m pytest -q tests/faults/test_faults_$*.py $(PYTEST)
 
 # STUDY holds sections and options, such as STUDY='ladder limit'.
 study: $(VENV)/installed-bench$(if $(PEERS),$(comma)peers)
@@ -86,7 +95,7 @@ cython-lint:
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src
 
 clang-format:
-	@find csrc tests/c -name "*.[ch]" | xargs $(BIN)/clang-format --dry-run --Werror
+	@find csrc tests/c tests/faults -name "*.[ch]" | xargs $(BIN)/clang-format --dry-run --Werror
 
 check-c:
 	$(BIN)/python tools/check_c.py
@@ -98,7 +107,7 @@ docs: $(VENV)/packages-docs
 format: $(VENV)/packages-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	find csrc tests/c -name "*.[ch]" | xargs $(BIN)/clang-format -i
+	find csrc tests/c tests/faults -name "*.[ch]" | xargs $(BIN)/clang-format -i
 
 # Instrumented builds have folders of their own, and are found before an installed package.
 SANITIZED = tests/test_value.py tests/test_vector.py tests/test_random_programs.py \

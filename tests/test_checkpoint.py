@@ -144,7 +144,7 @@ def test_reading_and_writing_need_no_numpy(path):
     assert path.read_bytes() == before
 
 
-# What is refused
+# What is refused; tests/faults flips every byte, and cuts the file at every length
 
 
 def refused(path, content):
@@ -155,21 +155,6 @@ def refused(path, content):
     sentence = str(caught.value)
     assert sentence.startswith(repr(os.fspath(path))) and "\n" not in sentence
     return sentence
-
-
-def test_a_file_cut_off_anywhere_is_refused(path, content):
-    for length in [*range(0, 40), *range(40, len(content), 97), len(content) - 1]:
-        refused(path, content[:length])
-
-
-def test_a_file_with_any_bit_flipped_is_refused(path, content):
-    rng = random.Random(1)
-    header = 8 + int.from_bytes(content[:8], "little")
-    places = {*range(8), *rng.sample(range(header), 150), *rng.sample(range(len(content)), 150)}
-    for place in places:
-        damaged = bytearray(content)
-        damaged[place] ^= 1 << rng.randrange(8)
-        refused(path, bytes(damaged))
 
 
 @pytest.mark.parametrize(

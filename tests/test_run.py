@@ -1258,3 +1258,65 @@ def test_no_mutation_of_a_method_is_recognised():
 def is_reordered(mutant, function):
     """Whether only statements changed places: stores of __init__, preparations of the walk."""
     return sorted(map(ast.dump, mutant.body)) == sorted(map(ast.dump, function.body))
+
+
+# Parts of kernels and loops as only another caller of ours makes them, and what is said of them.
+END = bytes(4)
+KERNEL = (len, END, (), (1, 0, 0, (0, 0)), (), 1)
+LOOP = (END, (), (1, 1, 1), (-1, -1, -1, 3))
+MISFITS = [
+    ("kernel", [], "a kernel is made of a tuple"),
+    ("loop", [], "a loop is made of a tuple"),
+    ("loop", (END, (), (17, 0, 0), ()), "a loop has too many vectors"),
+    ("loop", (END, (), (1, -1, 0), ()), "a loop has too many vectors"),
+    ("loop", (*LOOP[:3], [-1, -1, -1, 3]), "a loop's stores do not fit"),
+    ("loop", (*LOOP[:3], (-1, -1, -1)), "a loop's stores do not fit"),
+    ("loop", (*LOOP[:3], (-1, -1, -1, -1)), "a loop's stores do not fit"),
+    ("loop", (*LOOP[:3], (-1, -1, 128, 3)), "a loop's stores do not fit"),
+    *(
+        ("kernel", (len, END, (), sizes, (), 1), "a kernel's parts do not fit")
+        for sizes in [(3, 0, 0, (0, 0)), (0, 0, 0, (0, 0)), (1, -1, 0, (0, 0)), (1, 0, 128, (0, 0))]
+    ),
+    ("kernel", (len, END, (), (1, 0, 0, (0, -1)), (), 1), "a kernel's parts do not fit"),
+    ("kernel", (len, END, (), (1, 0, 0, (0, 0)), [], 1), "a kernel's parts do not fit"),
+    ("kernel", (len, END, (), (1, 0, 0, (0, 0)), (), 0), "a kernel's parts do not fit"),
+    *(
+        (kind, (*parts[:at], code, constants, *parts[at + 2 :]), words)
+        for kind, parts, at in [("kernel", KERNEL, 1), ("loop", LOOP, 0)]
+        for code, constants, words in [
+            ("", (), "a program is made of bytes and a tuple of numbers"),
+            (END, [], "a program is made of bytes and a tuple of numbers"),
+            (b"", (), "a program is too long or has no end"),
+            (b"\1\0\0\0", (), "a program is too long or has no end"),
+            (END, (1.0,) * 128, "a program is too long or has no end"),
+            (b"\xff\0\0\0" + END, (), "a program has an instruction that is none"),
+            (b"\1\xff\0\0" + END, (), "a program has an instruction that is none"),
+            (b"\x14\0\xff\0" + END, (), "a program has an instruction that is none"),
+            (b"\x12\0\0\xff" + END, (), "a program has an instruction that is none"),
+            (END, ("1",), "a program's constant is no number"),
+        ]
+    ),
+]
+
+
+@compiled_only
+@pytest.mark.parametrize("kind, parts, words", MISFITS)
+def test_what_is_no_plan_is_refused(kind, parts, words):
+    with pytest.raises(ValueError, match=words):
+        _core.compiled_function(parts, kind)
+
+
+@compiled_only
+def test_a_loop_leaves_to_python_what_it_is_not_made_for():
+    loop = _core.compiled_function(LOOP, "loop")
+    for arguments in [
+        ({}, ([],), (1.0,), (1.0,), 0, 0),
+        ([], (), (1.0,), (1.0,), 0, 0),
+        ([], ([],), (), (1.0,), 0, 0),
+        ([], ([],), (1.0,), ("1",), 0, 0),
+        ([], ([],), (1.0,), (1.0,), -1, 0),
+        (["1"], ([],), (1.0,), (1.0,), 0, 0),
+        ([isograd.Value(1.0)], ([],), (1.0,), (1.0,), 0, 0),
+    ]:
+        first, carried = loop(*arguments)
+        assert (first, carried) == (arguments[4], arguments[2])

@@ -39,10 +39,12 @@ cdef class Calls:
 
     def exceptions(self):
         """For each function pairs (x, how many doubles the result is above the nearest one)."""
-        return {
-            name: [(self.c.of[f].x[i], self.c.of[f].above[i]) for i in range(self.c.of[f].n)]
-            for name, f in FUNCTIONS.items()
-        }
+        found = {}
+        for name, f in FUNCTIONS.items():
+            pairs = found[name] = []
+            for i in range(self.c.of[f].n):
+                pairs.append((self.c.of[f].x[i], self.c.of[f].above[i]))
+        return found
 
     def __len__(self):
         return sum(self.c.of[f].n for f in FUNCTIONS.values())

@@ -137,7 +137,12 @@ def read_data(tuple params):
     cdef array.array out = array.clone(DOUBLES, len(params), zero=False)
     if params_read_data(PySequence_Fast_ITEMS(params), out.data.as_doubles, len(params)):
         return out
-    return [p.data for p in params]
+    # By append(), as everywhere here: where memory ends, Cython 3.3's comprehensions let go of an
+    # element twice.
+    data = []
+    for p in params:
+        data.append(p.data)
+    return data
 
 
 # ---- vector functions ----
@@ -320,7 +325,10 @@ def relu_or_none(a):
 
 
 cdef bint are_values(tuple params):
-    return not any([type(p) is not Value for p in params])
+    for p in params:
+        if type(p) is not Value:
+            return False
+    return True
 
 
 cdef tuple distinct_values = ()  # the params seen last: asking each time would take too long
@@ -341,7 +349,7 @@ cdef bint are_distinct_values(tuple params):
 
 cdef array.array as_doubles(moments, Py_ssize_t n):
     """`moments`, n floats or more, as an array; None if they are anything else."""
-    if type(moments) is list and len(moments) >= n and all([type(x) is float for x in moments]):
+    if type(moments) is list and len(moments) >= n and {*map(type, moments)} <= {float}:
         return array.array("d", moments)
     if isinstance(moments, array.array) and moments.typecode == "d" and len(moments) >= n:
         return moments

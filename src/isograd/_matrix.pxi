@@ -98,7 +98,9 @@ cdef class Matrix:
         if not isinstance(part, Matrix):
             part[:] = array.array("d", x)
             return
-        rows = [array.array("d", row) for row in x]
+        rows = []
+        for row in x:
+            rows.append(array.array("d", row))
         if len(rows) != len(part) or {*map(len, rows)} - {part.shape[1]}:
             raise ValueError(f"expected {len(part)} rows of {part.shape[1]} numbers")
         for target, row in zip(part, rows):
@@ -108,10 +110,16 @@ cdef class Matrix:
         return (self[i] for i in range(self.sizes[0]))
 
     def tolist(self):
-        return [row.tolist() for row in self]
+        rows = []
+        for row in self:
+            rows.append(row.tolist())
+        return rows
 
     def __repr__(self):
-        shown = [f"{x:.4g}" for row in self[:1] for x in row[:4]]
+        shown = []
+        for row in self[:1]:
+            for x in row[:4]:
+                shown.append(f"{x:.4g}")
         if self.sizes[0] * self.sizes[1] > len(shown):
             shown.append("...")
         return f"Matrix({self.sizes[0]} x {self.sizes[1]}: {', '.join(shown)})"

@@ -81,6 +81,19 @@ def set_vector_unit(name):
         raise ValueError(f"this processor has no {name}")
 
 
+cdef list as_list(const double *x, size_t n):
+    """The `n` numbers at `x`.
+
+    By append(), as everywhere here: where memory ends, Cython 3.3's comprehensions let go of an
+    element twice.
+    """
+    cdef size_t i
+    numbers = []
+    for i in range(n):
+        numbers.append(x[i])
+    return numbers
+
+
 cdef class OneAtATime:
     """Calls functions, and refuses a second one while the first has not returned.
 
@@ -242,7 +255,7 @@ cdef class NativeGPT:
         docs = list(docs)
         self.evaluate(docs, False)
         cdef const double *losses = gpt_document_losses(self.g)
-        return [losses[i] for i in range(len(docs))]
+        return as_list(losses, len(docs))
 
     cdef evaluate(self, docs, bint with_gradients):
         cdef list listed = list(docs)
@@ -359,7 +372,9 @@ cdef class NativeGPT:
             refuse(check_documents, (docs, 0, 0, self.g.s.V))
         # The product is taken only where it is at most `count`: elsewhere it may not fit.
         cdef size_t n_needed = n * batch_size if n <= count // batch_size else count
-        needed = [docs[(step * batch_size + i) % count] for i in range(n_needed)]
+        needed = []
+        for i in range(n_needed):
+            needed.append(docs[(step * batch_size + i) % count])
         return Documents(needed, self.g.s.V, self.g.s.block_size + 1)
 
     cdef take(self):
@@ -452,7 +467,7 @@ cdef class Decoder:
     @property
     def logits(self):
         """The logits for what comes next, a list; zeros before the first token."""
-        return [self.d.logits[i] for i in range(self.model.g.s.V)]
+        return as_list(self.d.logits, self.model.g.s.V)
 
     def probabilities(self, double temperature, top_k=None):
         """softmax(logit / temperature) of the `top_k` likeliest tokens, or of all: a list.
@@ -460,12 +475,15 @@ cdef class Decoder:
         Raises what the division raises near 0.
         """
         raise_error(decoder_softmax(self.d, &self.model.g.s, temperature, how_many(top_k)))
-        return [self.d.probabilities[i] for i in range(self.d.n_kept)]
+        return as_list(self.d.probabilities, self.d.n_kept)
 
     @property
     def kept(self):
         """The tokens that the last probabilities are of, upwards: a list."""
-        return [self.d.kept[i] for i in range(self.d.n_kept)]
+        kept = []
+        for i in range(self.d.n_kept):
+            kept.append(self.d.kept[i])
+        return kept
 
     def draw(self, random, double temperature, top_k=None):
         """The token that random.choices would draw with the probabilities as weights.

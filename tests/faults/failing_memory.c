@@ -4,7 +4,9 @@
  * Requests are those that the interpreter's three allocators get, whoever asks, and those of
  * isograd's extensions to libc, which are told by the address they return to. They are numbered
  * together, from 0 on. Needs glibc, whose own functions have other names, too. */
+#if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>

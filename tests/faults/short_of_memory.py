@@ -1,6 +1,6 @@
 """Programs of every tier, in each of which every request for memory or a thread fails once.
 
-    LD_PRELOAD=failing_memory.so python short_of_memory.py NAME     # one of PROGRAMS, or run
+    LD_PRELOAD=failing_memory.so python short_of_memory.py NAME     # one of PROGRAMS, or flat.py
 
 After each failure the state is what it was, or that of a completed step; the program then goes on
 to the same bits; nothing is kept that would not be kept otherwise. Ends with a line of JSON: how
@@ -30,12 +30,10 @@ import isograd
 from isograd import _core
 from isograd.micrograd import engine, nn
 
-FEW = 30
+FEW = 20
 STEADY = 5  # runs in a row that leave nothing behind: the interpreter's own caches are full
-AGAIN = 40  # a leak leaves as many blocks after as many failures
-
-# CPython 3.11 keeps the arguments of a function for good if it has no room for a cell of theirs.
-INTERPRETER_LEAKS = sys.version_info[:2] == (3, 11)
+AGAIN = 20  # a leak leaves as many blocks behind as there were failures
+ROUNDS = 10  # and that so many times in a row
 
 memory = ctypes.PyDLL(None)
 for name in ("memory_end", "memory_failed", "memory_blocks", "memory_noted"):
@@ -51,7 +49,7 @@ class Program(NamedTuple):
     look: Any = lambda state: None  # the state, to be compared
     states: Any = None  # those that a failure may leave, if not the first one alone
     errors: tuple[str, ...] = ("MemoryError",)
-    spares_python: bool = False  # whether requests that no C code of isograd's makes never fail
+    python_too: bool = False  # whether requests fail that do not come from C code of isograd's
 
 
 # ---- the graph ----
@@ -164,7 +162,7 @@ def trained(tier, config=CONFIG, **options):
         isograd.train(run[0], DOCS, 2, 0.03, callback, state=run[1], **options)
         return [*seen, look(run), *((*numbers, judged[:-1]) for *numbers, judged in seen)]
 
-    return Program(new, act, look, states, spares_python=tier == "native")
+    return Program(new, act, look, states)
 
 
 def asked(tier):
@@ -182,7 +180,7 @@ def asked(tier):
         loss = isograd.evaluate(model, DOCS).loss
         return [a.tobytes() for a in answers], text, bits(loss), describe_loss(model)
 
-    return Program(new, act, weights_of, spares_python=True)
+    return Program(new, act, weights_of)
 
 
 def describe_loss(model):
@@ -208,10 +206,11 @@ def copied(tier):
         models = [other, again, model.to("value"), pickle.loads(pickle.dumps(model))]
         return arrays, list(map(weights_of, models))
 
-    return Program(new, act, weights_of, spares_python=True)
+    return Program(new, act, weights_of)
 
 
-FILE_ERRORS = ("MemoryError", "RuntimeError")  # the latter where there is no room for a file's lock
+# The second where there is no room for a file's lock; the third where the interpreter gives up.
+FILE_ERRORS = ("MemoryError", "RuntimeError", "SystemError")
 FOLDER = tempfile.mkdtemp()
 PATH = os.path.join(FOLDER, "run.safetensors")
 PART = os.path.join(FOLDER, ".run.safetensors.part")
@@ -247,7 +246,7 @@ def saved():
         checkpoint = new()
         return [look(checkpoint), act(checkpoint)[0]]
 
-    return Program(new, act, look, states, errors=FILE_ERRORS)
+    return Program(new, act, look, states, errors=FILE_ERRORS, python_too=True)
 
 
 def loaded():
@@ -260,7 +259,9 @@ def loaded():
         return weights_of(found.model), found.state.losses, found.options
 
     # The library that reads the file has no other word for it.
-    return Program(new, act, lambda _: content(), errors=(*FILE_ERRORS, "PanicException"))
+    return Program(
+        new, act, lambda _: content(), errors=(*FILE_ERRORS, "PanicException"), python_too=True
+    )
 
 
 PROGRAMS = {
@@ -269,7 +270,6 @@ PROGRAMS = {
     "adam": Program(values, updated, numbers_of),
     "pickle": Program(values, pickled, numbers_of),
     "micrograd": Program(network, fitted),
-    "train reference": trained("reference", SMALLEST),
     "train value": trained("value", SMALLEST),
     "train fused": trained("fused", batch_size=2, clip_norm=0.5),
     "train native": trained("native"),
@@ -287,7 +287,7 @@ PROGRAMS = {
 
 
 class Attempt(NamedTuple):
-    error: BaseException | None
+    error: str  # its type; empty if there was none
     failed: int  # requests
     requests: int  # in all
     result: Any
@@ -295,20 +295,23 @@ class Attempt(NamedTuple):
 
 def attempt(program, state, number):
     """The program acts while the request with this number fails."""
-    error = result = None
-    memory.memory_begin(number, program.spares_python)
+    error, result = "", None
+    memory.memory_begin(number, not program.python_too)
     try:
         result = program.act(state)
         requests = memory.memory_end()
     except BaseException as found:
         requests = memory.memory_end()
-        error = found.with_traceback(None)
+        error = type(found).__name__
     return Attempt(error, memory.memory_failed(), requests, result)
 
 
 def held():
+    """Blocks of memory, Values, and references to what the programs read."""
     gc.collect()
-    return memory.memory_blocks(), _core.live_values(), _core.live_micrograd_values()
+    references = sum(map(sys.getrefcount, DOCS))
+    values = _core.live_values(), _core.live_micrograd_values()
+    return memory.memory_blocks(), *values, references
 
 
 class Trial:
@@ -331,12 +334,10 @@ class Trial:
         """One failure, and the way on."""
         state = self.program.new()
         tried = attempt(self.program, state, number)
-        if tried.error is None:
+        if not tried.error:
             assert tried.result == self.expected, f"request {number}: another result"
             return tried
-        assert tried.failed and type(tried.error).__name__ in self.program.errors, (
-            f"request {number}: {tried.error!r}"
-        )
+        assert tried.failed and tried.error in self.program.errors, f"{number}: {tried.error}"
         assert self.program.look(state) in self.states, f"request {number} changed the state"
         assert self.program.act(state) == self.expected, f"request {number}: goes on differently"
         return tried
@@ -345,12 +346,20 @@ class Trial:
         before = held()
         tried = self.fail(number)
         after = held()
-        if any(now > then for now, then in zip(after, before)) and not INTERPRETER_LEAKS:
+        # The interpreter's own code leaks by itself in places.
+        if after != before and not self.program.python_too:
+            assert not self.always_differs(number), f"request {number} leaks, or frees twice"
+        return tried
+
+    def always_differs(self, number):
+        """Whether each failure leaves something behind, or takes it: caches only fill up."""
+        for _ in range(ROUNDS):
+            before = held()
             for _ in range(AGAIN):
                 self.fail(number)
-            grown = [now - then for now, then in zip(held(), after)]
-            assert max(grown) < AGAIN, f"request {number} leaks {grown} in {AGAIN} failures"
-        return tried
+            if max(abs(now - then) for now, then in zip(held(), before)) < AGAIN:
+                return False
+        return True
 
     def numbers(self):
         """Those of all requests that can fail. They differ a little from one run to the next."""
@@ -358,18 +367,14 @@ class Trial:
         memory.memory_note()
         self.program.act(state)
         requests = memory.memory_end()
-        return (
-            at_each_place(noted(), slice(None, None, 7))
-            if self.program.spares_python
-            else range(requests)
-        )
+        return range(requests) if self.program.python_too else at_each_place(noted(), slice(3))
 
     def run(self):
         """Fails each request, or a few; returns how many failed, and how many of them raised."""
         n_failed = n_raised = 0
         for number in itertools.count() if WHOLE else spread(self.numbers(), FEW):
             tried = self.fail_and_look_for_leaks(number)
-            n_failed, n_raised = n_failed + tried.failed, n_raised + (tried.error is not None)
+            n_failed, n_raised = n_failed + tried.failed, n_raised + (tried.error != "")
             if tried.requests <= number:
                 break
         return n_failed, n_raised
@@ -390,11 +395,11 @@ def at_each_place(numbers, some):
 
 # ---- isograd run ----
 
-SCRIPT = os.path.join(os.path.dirname(__file__), "..", "scripts", "flat.py")
+SCRIPTS = os.path.join(os.path.dirname(__file__), "..", "scripts")
 
 
-def ending_of_script(begin, end):
-    """Status, output and complaints of `isograd run`, in a process that calls these before and after."""
+def ending_of_script(name, begin, end):
+    """Status, output and complaints of `isograd run`; its process calls these before and after."""
     from isograd.run import Script
 
     names = [os.path.join(FOLDER, name) for name in ("output", "errors")]
@@ -405,7 +410,7 @@ def ending_of_script(begin, end):
             os.dup2(file, descriptor)
         begin()
         try:
-            Script(SCRIPT, ("1",)).run()
+            Script(os.path.join(SCRIPTS, name), ("1",), any_order=True).run()
         except SystemExit:
             end()
             raise
@@ -419,7 +424,7 @@ def ending_of_script(begin, end):
     return status, *texts
 
 
-def fail_requests_of_a_script():
+def fail_requests_of_a_script(name):
     """As `Trial.run`, for `isograd run`, where only requests of C code fail.
 
     Each failure ends the script with status 1 or 2 and a word about memory, or is survived, with
@@ -437,12 +442,12 @@ def fail_requests_of_a_script():
         with open(told) as file:
             return json.load(file)
 
-    whole = ending_of_script(memory.memory_note, lambda: tell(requests_to_fail))
+    whole = ending_of_script(name, memory.memory_note, lambda: tell(requests_to_fail))
     assert whole[::2] == (0, b""), whole
     n_failed = n_raised = 0
     for number in listen():
         status, output, errors = ending_of_script(
-            lambda n=number: memory.memory_begin(n, 1), lambda: tell(memory.memory_failed)
+            name, lambda n=number: memory.memory_begin(n, 1), lambda: tell(memory.memory_failed)
         )
         assert whole[1].startswith(output), f"request {number}: {output}"
         if status == 0:
@@ -454,8 +459,8 @@ def fail_requests_of_a_script():
 
 
 def requests_to_fail():
-    """The numbers of all that were noted, or the first at each place."""
-    return noted() if WHOLE else at_each_place(noted(), slice(1))
+    """The numbers of some that were noted: the first at each place, or ten times as many."""
+    return at_each_place(noted(), slice(10 if WHOLE else 1))
 
 
 if __name__ == "__main__":
@@ -464,4 +469,5 @@ if __name__ == "__main__":
     gc.freeze()
     faulthandler.enable()
     name = sys.argv[1]
-    print(json.dumps(fail_requests_of_a_script() if name == "run" else Trial(PROGRAMS[name]).run()))
+    is_script = name.endswith(".py")
+    print(json.dumps(fail_requests_of_a_script(name) if is_script else Trial(PROGRAMS[name]).run()))

@@ -51,10 +51,10 @@ def damaged(content, place, mask):
 
 
 def test_every_byte_flipped_is_refused(tmp_path, content, counted):
-    """Each bit of it, and all at once."""
+    """All bits of it, and one."""
     path = tmp_path / "run"
-    flips = [(place, mask) for place in range(len(content)) for mask in (*map(bit, range(8)), 255)]
-    flips = spread(flips, 1500)
+    flips = [(place, mask) for place in range(len(content)) for mask in (255, 1 << place % 8)]
+    flips = spread(flips, 301)
     header = 8 + int.from_bytes(content[:8], "little")
     n_damaged = 0
     for place, mask in flips:
@@ -63,17 +63,13 @@ def test_every_byte_flipped_is_refused(tmp_path, content, counted):
         # What is no longer JSON, or of another shape, does not get as far as the checksum.
         assert place < header or "is damaged, or was changed" in sentence
     counted(
-        f"{len(flips):,} flips of each bit of {len(content):,} bytes, and of all its bits: all "
-        f"refused, {n_damaged:,} by the checksum, the others by the format"
+        f"{len(content):,} bytes flipped, all bits and one bit of each, {len(flips):,} flips: all "
+        f"refused, {n_damaged:,} by the checksum, the others by the format; none was read"
     )
 
 
-def bit(i):
-    return 1 << i
-
-
 def test_every_length_is_refused(tmp_path, content, counted):
-    lengths = spread(range(len(content)), 300)
+    lengths = spread(range(len(content)), 150)
     for length in lengths:
         refused(tmp_path / "run", content[:length])
     counted(f"{len(lengths):,} lengths cut: all refused")
@@ -81,7 +77,7 @@ def test_every_length_is_refused(tmp_path, content, counted):
 
 def test_whatever_is_appended_put_in_or_taken_out_is_refused(tmp_path, content, counted):
     rng, path = random.Random(1), tmp_path / "run"
-    changes = spread(range(5000), 200)
+    changes = spread(range(5000), 75)
     for seed in changes:
         rng = random.Random(seed)
         some, place = rng.randbytes(rng.choice([1, 8, 100])), rng.randrange(len(content))
@@ -93,7 +89,8 @@ def test_whatever_is_appended_put_in_or_taken_out_is_refused(tmp_path, content, 
             content[:place] + rng.randbytes(end - place) + content[end:],
             rng.randbytes(len(content)),
         ][seed % 5]
-        refused(path, other)
+        if other != content:
+            refused(path, other)
     counted(f"{len(changes):,} times bytes appended, put in, taken out, or replaced: all refused")
 
 
@@ -103,7 +100,7 @@ def test_every_command_refuses_it_in_one_sentence(tmp_path, content, counted):
     from isograd.commands.cli import cli
 
     path = tmp_path / "run"
-    places = spread(range(len(content)), 30)
+    places = spread(range(0, len(content), 25), 8)
     for place in places:
         path.write_bytes(damaged(content, place, 255))
         for arguments in (["sample"], ["eval"], ["train", "--resume"], ["explain", "-o", "page"]):

@@ -108,7 +108,7 @@ def test_every_value_for_every_option(files, tmp_path, counted):
     cases = [(name, option, value) for name, option in options() for value in VALUES]
     assert len(cases) > 3000
     counts = dict.fromkeys(("done", "refused", "goes on"), 0)
-    for i, (name, option, value) in enumerate(spread(cases, 150)):
+    for i, (name, option, value) in enumerate(spread(cases, 60)):
         folder = lay_out(files, tmp_path / str(i))
         arguments = [name, *BASE[name], option, value]
         counts[check(ended(arguments, folder), folder, arguments)] += 1
@@ -155,7 +155,7 @@ def test_a_hostile_file(files, tmp_path, name):
 
 def test_random_files(files, tmp_path, counted):
     counts = dict.fromkeys(("done", "refused", "goes on"), 0)
-    seeds = spread(range(2000), 15)
+    seeds = spread(range(1000), 6)
     for seed in seeds:
         uses = ["--data=hostile", "--validation=hostile"][seed % 2 :][:1]
         for found in look_at(files, tmp_path / str(seed), random_content(seed), uses):

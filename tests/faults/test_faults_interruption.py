@@ -100,7 +100,7 @@ def test_a_run_that_a_signal_ends_goes_on_to_the_same_bytes(trained, name, count
     from forked import ended
 
     rng = random.Random(name)
-    trials = spread(range(150), 3)
+    trials = spread(range(80), 3)
     n_over = n_gone_on = 0
     for i in trials:
         folder = trained.new_folder(f"{name}{i}")
@@ -120,7 +120,7 @@ def test_a_run_that_a_signal_ends_goes_on_to_the_same_bytes(trained, name, count
 def test_a_page_is_whole_or_not_there(explained, counted):
     from forked import ended
 
-    rng, trials = random.Random(1), spread(range(100), 4)
+    rng, trials = random.Random(1), spread(range(50), 2)
     n_there = 0
     for i in trials:
         folder = explained.new_folder(i)
@@ -143,7 +143,7 @@ def test_a_disk_that_is_full_at_any_byte(trained, explained, counted):
     n_refused = n_done = 0
     for whole in (trained, explained):
         largest = max(map(len, whole.files.values()))
-        for size in spread(range(0, largest + 400, max(1, largest // 150)), 6):
+        for size in spread(range(0, largest + 400, max(1, largest // 100)), 5):
             folder = whole.new_folder(f"full{size}")
 
             reading, writing = os.pipe()  # which has room: what is printed is short
@@ -160,7 +160,9 @@ def test_a_disk_that_is_full_at_any_byte(trained, explained, counted):
             left = {path.name: path.read_bytes() for path in folder.iterdir()}
             assert all(len(content) <= size for content in left.values())
             assert "Traceback" not in told and ending.status in (0, 1, 2), told
-            assert ending.status == 0 or re.search(r"(\A|\n)isograd: cannot write '[^\n]+\n\Z", told)
+            assert ending.status == 0 or re.search(
+                r"(\A|\n)isograd: cannot write '[^\n]+\n\Z", told
+            )
             n_done, n_refused = n_done + (ending.status == 0), n_refused + (ending.status != 0)
             for name, content in left.items():
                 assert not name.endswith(".part"), "a part is left"

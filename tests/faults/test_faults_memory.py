@@ -15,6 +15,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from amount import WHOLE
 
 HERE = Path(__file__).parent
 NAMES = re.findall(r'^    "([\w ]+)": ', (HERE / "short_of_memory.py").read_text(), re.M)
@@ -52,10 +53,10 @@ def ended(name, library):
     return json.loads(process.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", [*NAMES, "run"])
+@pytest.mark.parametrize("name", [*NAMES, "flat.py", "micrograd.py", "moons.py"])
 def test_every_request_for_memory_fails_once(name, library, counted):
     n_failed, n_raised = ended(name, library)
-    assert n_failed >= n_raised > 0
+    assert n_failed >= n_raised >= WHOLE  # a number or two may be of another request than before
     survived = n_failed - n_raised
     counted(
         f"{name}: {n_failed:,} requests failed once, {n_raised:,} of them with MemoryError, "
