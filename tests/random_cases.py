@@ -141,6 +141,11 @@ def an_attention(rng):
     return "attention", several(rng, 4, 4), *squares, rng.randint(0, 4)
 
 
+def set_below(rng):
+    attribute = rng.choice(["data", "grad"])
+    return "set below", index(rng), several(rng, 1, 4), attribute, python_number(rng)
+
+
 COMMON = [  # to both classes
     lambda rng: ("leaf", number(rng)),
     *[arithmetic] * 3,
@@ -172,6 +177,7 @@ MORE = [
     lambda rng: (rng.choice(["own leaf", "odd leaf"]), python_number(rng)),
     lambda rng: ("no grad", *rng.choice(INSTRUCTIONS)(rng)),
     *[lambda rng: ("drop", index(rng))] * 2,
+    set_below,
     lambda rng: ("copy", index(rng), rng.choice(list(COPIES))),
 ]
 OF_MICROGRAD = [
@@ -189,6 +195,7 @@ OF_MICROGRAD = [
     lambda rng: ("step", index(rng)),
     lambda rng: ("tie", index(rng), index(rng)),
     lambda rng: ("label", index(rng)),
+    set_below,
 ]
 
 
@@ -231,9 +238,31 @@ class Run(test_random_programs.Run):
             if len(self.values) > 2:
                 del self.values[operands[0] % len(self.values)]
             return None
+        if name == "set below":
+            return self.set_below(*operands)
         if name == "copy":
             return COPIES[operands[1]](self.pick(operands[0]))
         return super().perform(name, *operands)
+
+    def set_below(self, start, turns, attribute, number):
+        setattr(below(self.pick(start), turns, lambda v: v._children), attribute, number)
+
+
+class MicrogradRun(test_random_micrograd.Run):
+    def perform(self, name, *operands):
+        if name == "set below":
+            start, turns, attribute, number = operands
+            setattr(below(self.pick(start), turns, lambda v: v._prev), attribute, number)
+            return None
+        return super().perform(name, *operands)
+
+
+def below(node, turns, children_of):
+    """Where a way down the children of a node leads to."""
+    for turn in turns:
+        children = children_of(node)
+        node = children[turn % len(children)] if children else node
+    return node
 
 
 class Programs:
@@ -243,6 +272,7 @@ class Programs:
     block = 200
     instructions = INSTRUCTIONS + MORE
     reference = TWINS["python"]
+    has_large_slopes = staticmethod(lambda run: False)  # they show
 
     def make(self, seed):
         rng = random.Random(seed)
@@ -280,7 +310,7 @@ class Programs:
         with big_ints(self.reference) as beyond:
             for done, instruction in enumerate(program):
                 run.execute(instruction)
-                if beyond:
+                if beyond or self.has_large_slopes(run):
                     return done
         return len(program)
 
@@ -303,7 +333,8 @@ class Micrograd(Programs):
     name = "micrograd"
     instructions = OF_MICROGRAD
     reference = test_micrograd.TWINS["python"][0]
-    run = test_random_micrograd.Run
+    has_large_slopes = staticmethod(test_random_micrograd.has_large_slopes)
+    run = MicrogradRun
 
 
 # ---- models ----

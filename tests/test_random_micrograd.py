@@ -6,7 +6,7 @@ children, labels, and networks whose inputs, weights and outputs are used in any
 
 import random
 
-from bits import bits, first_difference, packed
+from bits import bits, first_difference, packed, walk
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from test_micrograd import TWINS, describe, graph
@@ -18,6 +18,7 @@ from test_random_programs import (
     constants,
     exponents,
     index,
+    is_beyond,
     numbers,
     plain_floats,
     python_numbers,
@@ -150,6 +151,14 @@ class Run:
         return packed([[outcome for _, outcome in self.trace], graph(self.roots())])
 
 
+def has_large_slopes(run):
+    """Whether a power's derivative is an int beyond: its `_backward` multiplies a gradient by it,
+    and it shows nowhere."""
+    nodes, _ = walk(run.roots(), lambda v: v._prev)
+    powers = [(int(v._op[2:]), v._prev[0].data) for v in nodes if v._op[2:].isdigit()]
+    return any(n and isinstance(x, int) and is_beyond(n * x ** (n - 1)) for n, x in powers)
+
+
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.lists(instructions, min_size=1, max_size=25))
 def test_the_twins_of_micrograd_run_every_program_alike(program):
@@ -157,7 +166,7 @@ def test_the_twins_of_micrograd_run_every_program_alike(program):
     with big_ints(TWINS["python"][0]) as beyond:
         for instruction in program:
             python.execute(instruction)
-            assume(not beyond)
+            assume(not beyond and not has_large_slopes(python))
     c = Run("c")
     for instruction in program:
         c.execute(instruction)
