@@ -89,8 +89,8 @@ for i, p in enumerate(params):
     p.grad = 0
 """
 SHARED = """\
-def f(params, last):
-    def g(): return last
+def f(params):
+    global last
     for p in params:
         last = p.grad
         p.grad = 0
@@ -124,8 +124,8 @@ APART = "do that in a loop of its own"
         ([("    p.grad = 0", "    p.kept = 0")], f"uses p.kept, {NEITHER}", BY_INDEX),
         (
             [(ADAM_OF_LISTS, SHARED)],
-            "assigns last, which another function uses, too",
-            "assign to a variable that no other function uses",
+            "assigns last, which is global or nonlocal",
+            "assign to a variable of the loop's own function",
         ),
         (
             [("    p.grad = 0", "    while p.grad: p.grad = 0")],

@@ -141,9 +141,7 @@ REMEDIES: dict[str, tuple[str, ...]] = {
         "assigns {} in some turns only",
         "reads {}, which some turns do not assign",
     ),
-    "assign to a variable that no other function uses": (
-        "assigns {}, which another function uses, too",
-    ),
+    "assign to a variable of the loop's own function": ("assigns {}, which is global or nonlocal",),
     "leave it out": ("changes nothing",),
     "assign it a number before the loop": ("changes {}, which may not be there",),
     "keep a number instead": ("keeps what is true or false",),

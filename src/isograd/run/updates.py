@@ -176,7 +176,7 @@ class Body:
                 raise Unknown(target, why_not(target))
             key = target.id
             if not self.is_local(target):
-                raise Unknown(target, f"assigns {key}, which another function uses, too")
+                raise Unknown(target, f"assigns {key}, which is global or nonlocal")
         if is_bool(value) and (key.startswith(("p.", "[")) or key in self.carried):
             raise Unknown(target, "keeps what is true or false")
         self.state[key] = value
