@@ -96,8 +96,8 @@ def f(params):
         p.grad = 0
 """
 NEITHER = "which is neither the parameter's data or grad nor in a list by the loop's index"
-BY_INDEX = "keep it in a list beside the parameters, and use that by the loop's index, as m[i]"
-APART = "do that in a loop of its own"
+BY_INDEX = "keep it in a variable, or in a list beside the parameters by the loop's index, as m[i]"
+APART = "do that before the loop, or in another one"
 
 
 @pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension")
@@ -128,6 +128,11 @@ APART = "do that in a loop of its own"
             "assign to a variable of the loop's own function",
         ),
         (
+            [("    p.grad = 0\n", "    p.grad = 0\nelse:\n    print()\n")],
+            "has an else",
+            "write what stands in its else after the loop",
+        ),
+        (
             [("    p.grad = 0", "    while p.grad: p.grad = 0")],
             "is no arithmetic that we know",
             "write the loop's body as arithmetic, assignments and ifs",
@@ -135,7 +140,7 @@ APART = "do that in a loop of its own"
         (
             [("i, p in enumerate(params)", "p, i in zip(params, range(9))")],
             "runs over nothing that we know",
-            "run over params, enumerate(params) or range(len(params)), without else",
+            "run over params, enumerate(params) or range(len(params))",
         ),
     ],
 )

@@ -80,11 +80,8 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     ),
     "make results in methods of the class, each with its closure": ("{} with children",),
     "let it have one base in the same file, which nothing else names": ("has bases or keywords",),
-    "write it without them": (
-        "has type parameters",
-        "is decorated",
-        "{}() in line {} is decorated",
-    ),
+    "write the class without them": ("has type parameters", "is decorated"),
+    "write the method without the decorator": ("{}() in line {} is decorated",),
     "let the class hold methods and constants, no more": ("is no method",),
     "let it assign data, 0, children and local gradients, no more": (
         "has no __init__()",
@@ -128,11 +125,10 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     "do without the operators of the other class, or keep it in a script of its own": (
         "another class has operators",
     ),
-    "run over params, enumerate(params) or range(len(params)), without else": (
-        "runs over nothing that we know",
-    ),
-    "do that in a loop of its own": ("calls {}(), which is no arithmetic",),
-    "keep it in a list beside the parameters, and use that by the loop's index, as m[i]": (
+    "run over params, enumerate(params) or range(len(params))": ("runs over nothing that we know",),
+    "write what stands in its else after the loop": ("has an else",),
+    "do that before the loop, or in another one": ("calls {}(), which is no arithmetic",),
+    "keep it in a variable, or in a list beside the parameters by the loop's index, as m[i]": (
         "uses {}, which is neither the parameter's data or grad nor in a list by the loop's index",
     ),
     "write the loop's body as arithmetic, assignments and ifs": ("is no arithmetic that we know",),

@@ -341,8 +341,10 @@ def may_be_invariant(value: Expression) -> bool:
 def read_update(loop: ast.For, script: Facts, klass: ScriptClass) -> Update:
     """Raises Unknown where the loop is none that we know."""
     header = read_header(loop)
-    if header is None or loop.orelse:
+    if header is None:
         raise Unknown(loop, "runs over nothing that we know")
+    if loop.orelse:
+        raise Unknown(loop, "has an else")
     body = Body(header, loop.body, script, klass)
     body.run()
     update = body.update()
