@@ -7,7 +7,8 @@ environment, with no compiler on PATH, by the pip that chose it among all of the
 it prints must have the bytes of a record in tests/golden. Ends with status 1 if anything is wrong,
 a wheel has a megabyte or more, or install and run take 10 seconds or more.
 
-PyPy and CPython without the GIL, if given, take the pure wheel. So does the newest CPython, once.
+PyPy and CPython without the GIL, if given, take the pure wheel. So does the newest CPython, once,
+and Pyodide, where there is npm.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import time
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
+
+import check_pyodide
 
 ROOT = Path(__file__).parent.parent
 SUPPORTED = range(10, 15)  # CPython 3.x
@@ -230,6 +233,12 @@ def main(folder: Path, given: list[str]) -> int:
     tried = [try_wheel(python, folder, built.get(python, pure)) for python in pythons]
     if compiling:
         tried.append(try_wheel(newest, folder, pure, choose=False))
+    if shutil.which("npm"):
+        check_pyodide.install(pure, folder / "pyodide")
+        if not check_pyodide.train(folder / "pyodide"):
+            faults.append("Pyodide: see above")
+    else:
+        print("Pyodide was not tried: npm was not found")
     table(tried)
     print(*faults or ["The tree gives the same files as the sdist, byte for byte."], sep="\n")
     return 1 if faults or any(x.faults for x in tried) else 0
