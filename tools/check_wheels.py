@@ -28,7 +28,7 @@ from typing import NamedTuple
 import check_pyodide
 
 ROOT = Path(__file__).parent.parent
-SUPPORTED = range(10, 15)  # CPython 3.x
+SUPPORTED = range(10, 16)  # CPython 3.x
 MOST_BYTES, MOST_SECONDS = 1_000_000, 10
 COMPILERS = ("cc", "gcc", "g++", "c99", "clang", "tcc", "cl")
 RECORDED = ("x86_64", "glibc", "2.36")  # the libm of tests/golden, as in tests/test_golden.py
