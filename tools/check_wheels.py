@@ -240,6 +240,7 @@ def main(folder: Path, given: list[str]) -> int:
     else:
         print("Pyodide was not tried: npm was not found")
     table(tried)
+    print("No compiler was on PATH:", *COMPILERS)
     print(*faults or ["The tree gives the same files as the sdist, byte for byte."], sep="\n")
     return 1 if faults or any(x.faults for x in tried) else 0
 
