@@ -72,6 +72,7 @@ class Tried(NamedTuple):
 
 
 def python_at(path: str) -> Python | None:
+    """None for what is there by name only, as pyenv's shims are."""
     found = subprocess.run([path, "-c", ABOUT], capture_output=True, text=True)
     if found.returncode:
         return None
@@ -210,7 +211,11 @@ def table(tried: list[Tried]) -> None:
 
 
 def main(folder: Path, given: list[str]) -> int:
-    pythons = [x for path in given if (x := python_at(path))] if given else pythons_here()
+    named = {path: python_at(path) for path in given if shutil.which(path)}
+    unusable = [path for path in given if not named.get(path)]
+    if unusable:
+        sys.exit(f"no Python: {', '.join(unusable)}")
+    pythons = [python for python in named.values() if python] or pythons_here()
     compiling = [python for python in pythons if python.compiles]
     shutil.rmtree(folder, ignore_errors=True)
     run(sys.executable, "-m", "build", "--sdist", "--outdir", folder, ROOT)
