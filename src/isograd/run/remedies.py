@@ -21,6 +21,7 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     "break long expressions into statements": ("is nested too deeply to be looked through",),
     # ---- imports and names ----
     "put what is imported into the script": ("imports from a package of its own",),
+    "import the names that are used": ("imports * from {}",),
     "do without the import, or do that part in a script of its own": (
         "imports {}",
         "imports {} from {}",
