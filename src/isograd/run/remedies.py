@@ -162,8 +162,8 @@ def bare(why: str) -> str:
 @cache
 def patterns() -> list[tuple[re.Pattern[str], int, str]]:
     """Of each reason: what it looks like, how many of its letters are its own, and the remedy."""
+    parts = [(reason.split("{}"), text) for text, whys in REMEDIES.items() for reason in whys]
     return [
-        (re.compile(".+".join(map(re.escape, reason.split("{}")))), len(reason), text)
-        for text, reasons in REMEDIES.items()
-        for reason in reasons
+        (re.compile(".+".join(map(re.escape, fixed))), len("".join(fixed)), text)
+        for fixed, text in parts
     ]
