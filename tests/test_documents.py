@@ -49,6 +49,9 @@ def run(command, folder):
 
 @pytest.mark.parametrize("example, expected", EXAMPLES.values(), ids=EXAMPLES)
 def test_an_example_runs(example, expected, tmp_path):
+    if "names.safetensors" in example:  # the page's own commands make it
+        made_by = "-m isograd train --steps 2000 --checkpoint names.safetensors"
+        run([sys.executable, *made_by.split()], tmp_path)
     if "torch" in example and not importlib.util.find_spec("torch"):
         pytest.skip("PyTorch is not installed")
     printed = run([sys.executable, "-c", example], tmp_path).splitlines()
@@ -59,7 +62,7 @@ def test_an_example_runs(example, expected, tmp_path):
 
 
 def test_there_are_examples():
-    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2, "ask": 3, "cookbook": 13}
+    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2, "ask": 3, "cookbook": 12}
     least |= {"index": 2, "exact": 5, "check": 1, "tutorial": 7, "ways": 2, "differences": 2}
     least |= {"checkpoint": 4, "experiments": 3, "run": 1}
     found = Counter(name.split()[0] for name in EXAMPLES)
