@@ -155,7 +155,7 @@ def test_a_hostile_file(files, tmp_path, name):
 
 def test_random_files(files, tmp_path, counted):
     counts = dict.fromkeys(("done", "refused", "goes on"), 0)
-    seeds = spread(range(1000), 6)
+    seeds = spread(range(300), 6)
     for seed in seeds:
         uses = ["--data=hostile", "--validation=hostile"][seed % 2 :][:1]
         for found in look_at(files, tmp_path / str(seed), random_content(seed), uses):
