@@ -2,6 +2,8 @@
 
     LD_PRELOAD=failing_memory.so python short_of_memory.py NAME     # one of PROGRAMS, or flat.py
 
+Its files go to the current folder, which must be empty.
+
 After each failure the state is what it was, or that of a completed step; the program then goes on
 to the same bits; nothing is kept that would not be kept otherwise. Ends with a line of JSON: how
 many requests failed, and how many of these failures raised MemoryError. That the interpreter
@@ -17,7 +19,6 @@ import os
 import pickle
 import random
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -211,7 +212,7 @@ def copied(tier):
 
 # The second where there is no room for a file's lock; the third where the interpreter gives up.
 FILE_ERRORS = ("MemoryError", "RuntimeError", "SystemError")
-FOLDER = tempfile.mkdtemp()
+FOLDER = os.getcwd()
 PATH = os.path.join(FOLDER, "run.safetensors")
 PART = os.path.join(FOLDER, ".run.safetensors.part")
 
@@ -250,7 +251,6 @@ def saved():
 
 
 def loaded():
-
     def new():
         return saved().new()
 
@@ -395,7 +395,7 @@ def at_each_place(numbers, some):
 
 # ---- isograd run ----
 
-SCRIPTS = os.path.join(os.path.dirname(__file__), "..", "scripts")
+SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scripts")
 
 
 def ending_of_script(name, begin, end):
@@ -439,13 +439,18 @@ def fail_requests_of_a_script(name):
             json.dump(what(), file)
 
     def listen():
-        with open(told) as file:
-            return json.load(file)
+        """What was told; 1, a failed request, by a process that had no time to tell."""
+        try:
+            with open(told) as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return 1
 
     whole = ending_of_script(name, memory.memory_note, lambda: tell(requests_to_fail))
     assert whole[::2] == (0, b""), whole
     n_failed = n_raised = 0
     for number in listen():
+        Path(told).unlink(missing_ok=True)
         status, output, errors = ending_of_script(
             name, lambda n=number: memory.memory_begin(n, 1), lambda: tell(memory.memory_failed)
         )

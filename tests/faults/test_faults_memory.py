@@ -39,12 +39,13 @@ def library(tmp_path_factory):
     return path
 
 
-def ended(name, library):
+def ended(name, library, folder):
     """Starts the program; returns what it has counted, or what it has complained of."""
     # What measures Python's lines asks for memory, too.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     process = subprocess.run(
         [sys.executable, HERE / "short_of_memory.py", name],
+        cwd=folder,
         env={**environment, "LD_PRELOAD": str(library)},
         capture_output=True,
         encoding="utf-8",
@@ -54,8 +55,8 @@ def ended(name, library):
 
 
 @pytest.mark.parametrize("name", [*NAMES, "flat.py", "micrograd.py", "moons.py"])
-def test_every_request_for_memory_fails_once(name, library, counted):
-    n_failed, n_raised = ended(name, library)
+def test_every_request_for_memory_fails_once(name, library, tmp_path, counted):
+    n_failed, n_raised = ended(name, library, tmp_path)
     assert n_failed >= n_raised >= WHOLE  # a number or two may be of another request than before
     survived = n_failed - n_raised
     counted(
