@@ -1,5 +1,6 @@
 # make demo      train on the names and invent 20 more
-# make test      the test suite
+# make test      the quick part of the test suite, on all processors: two minutes with the build
+# make test-all  the whole suite
 # make fuzz      random cases, compared in bits: MINUTES=5 of them, from seed FIRST=0 on
 # make study     how fast, and why, on this machine: a page with pictures in build/study; QUICK=1 takes two
 #                minutes, PEERS=1 installs NumPy, Numba, JAX and PyTorch to compare with
@@ -24,16 +25,23 @@ comma := ,
 # One linter's complaint keeps no other from running.
 LINTERS = ruff-check ruff-format mypy pyright stubtest lint-imports cython-lint clang-format check-c
 
-.PHONY: demo test fuzz study lint format sanitize coverage docs clean $(LINTERS)
+.PHONY: demo test test-all fuzz study lint format sanitize coverage docs clean $(LINTERS)
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
 	@echo "see it: $(BIN)/isograd explain -o run.html"
 
+# Leaves out the tests marked slow, and what needs packages of the extra test-all; says so.
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest --quick -n auto $(PYTEST)
+
+# EXTRA=test makes do with fewer packages.
+EXTRA ?= test-all
+
 # What drives the browsers in tests/explain. Without network these tests are skipped.
 DRIVER = tests/explain/node_modules/.package-lock.json
 
-test: $(VENV)/installed-test $(and $(shell command -v npm;),$(shell command -v chromium firefox-esr;),$(DRIVER))
+test-all: $(VENV)/installed-$(EXTRA) $(and $(shell command -v npm;),$(shell command -v chromium firefox-esr;),$(DRIVER))
 	$(BIN)/python -m pytest $(PYTEST)
 
 $(DRIVER): tests/explain/package-lock.json
@@ -129,8 +137,9 @@ $(VENV)/installed: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet .
 	touch $@
 
-$(VENV)/installed-%: $(SOURCES) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet ".[$*]"
+# Compiles once, whatever else is wanted later.
+.PRECIOUS: $(VENV)/packages-%
+$(VENV)/installed-%: $(VENV)/installed $(VENV)/packages-%
 	touch $@
 
 # Without isograd, where it is not needed or built in another way.

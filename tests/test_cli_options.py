@@ -92,6 +92,7 @@ def test_patience_comes_to_an_end(data, tmp_path):
     assert f"at step {best}, the least\n" in process.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
 def test_a_finished_run_is_extended(data, tmp_path, tier, schedule):

@@ -71,6 +71,7 @@ def texts(notebook):
     return printed, sum("image/png" in o.get("data", {}) for cell in outputs for o in cell)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.undisturbed
 @pytest.mark.parametrize("path", sorted(ROOT.glob("docs/notebooks/*.ipynb")), ids=lambda p: p.stem)
@@ -102,6 +103,7 @@ SHORTER = {  # what takes long says the same about fewer steps
 }
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.skipif(os.name != "posix", reason="they are written for a shell")
 @pytest.mark.parametrize("path", [path for path in PAGES if COMMANDS.search(read(path))])

@@ -18,7 +18,10 @@ from isograd.run.remedies import remedy
 if isograd.backend == "c":
     from isograd.run.attributes import Table
 
-pytestmark = pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension"),
+]
 
 FLAT = wild_scripts.FLAT
 NO_SLOTS = wild_scripts.NO_SLOTS[0]

@@ -29,6 +29,7 @@ class OneBitOff(ladder.Trainer):
         return seconds, bits
 
 
+@pytest.mark.slow
 def test_the_document_has_its_parts(tmp_path):
     command = [sys.executable, str(BENCH / "study.py"), "--tiny", "--output", str(tmp_path)]
     done = subprocess.run([*command, "ladder", "growth"], capture_output=True, text=True)
