@@ -16,6 +16,7 @@ import types
 from pathlib import Path
 
 import pytest
+from conftest import environment_of
 
 import isograd
 from isograd import _core
@@ -46,7 +47,13 @@ compiled_only = pytest.mark.skipif(isograd.backend != "c", reason="needs the C e
 
 def outcome(*line, cwd=None):
     """Exit status, output and complaints of a process."""
-    done = subprocess.run([sys.executable, *line], capture_output=True, cwd=cwd, timeout=60)
+    done = subprocess.run(
+        [sys.executable, *line],
+        capture_output=True,
+        cwd=cwd,
+        env=environment_of(line),
+        timeout=60,
+    )
     return done.returncode, done.stdout, done.stderr.decode()
 
 

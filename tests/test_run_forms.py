@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import wild_scripts
+from conftest import environment_of
 
 import isograd
 from isograd import _core
@@ -42,7 +43,13 @@ for step in range(3):
 
 
 def outcome(*line, cwd):
-    done = subprocess.run([sys.executable, *line], capture_output=True, cwd=cwd, timeout=60)
+    done = subprocess.run(
+        [sys.executable, *line],
+        capture_output=True,
+        cwd=cwd,
+        env=environment_of(line),
+        timeout=60,
+    )
     return done.returncode, done.stdout, done.stderr.decode()
 
 

@@ -124,6 +124,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("index, place", PLACES)
 @pytest.mark.parametrize("tier", COMPILED)

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import wild_scripts
+from conftest import environment_of
 from trainings import TRAININGS
 
 import isograd
@@ -21,7 +22,13 @@ pytestmark = pytest.mark.skipif(isograd.backend != "c", reason="needs the C exte
 def timed(*line, cwd):
     """Status, output and complaints of a process, and its seconds of the processor."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, *line], capture_output=True, cwd=cwd, timeout=100)
+    done = subprocess.run(
+        [sys.executable, *line],
+        capture_output=True,
+        cwd=cwd,
+        env=environment_of(line),
+        timeout=100,
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime - before.ru_utime
     return (done.returncode, done.stdout), done.stderr.decode(), seconds
@@ -39,6 +46,7 @@ def seconds_a_step(way, script, steps, cwd):
     return (longer - timed(*way, script, "1", cwd=cwd)[2]) / (steps - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wild", wild_scripts.WILD, ids=lambda wild: wild.name)
 def test_a_wild_script(tmp_path, wild):
     script = written(tmp_path, wild)
@@ -60,6 +68,7 @@ def test_a_whole_training(tmp_path, name):
     assert re.search(r"class \w+: compiled", ours[1]), ours[1]
 
 
+@pytest.mark.slow
 @pytest.mark.measured
 @pytest.mark.once
 @pytest.mark.undisturbed
