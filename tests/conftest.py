@@ -51,7 +51,7 @@ def pytest_collection_finish():
 
 
 def environment_of(line):
-    """That of a subprocess. Coverage takes a tenth of a second, for nothing where none of ours runs."""
+    """That of a subprocess; where none of our code runs, coverage only takes time."""
     if line[0].startswith("-"):
         return None
     return {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_PROCESS")}

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import isograd
+
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md")))]
 EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
@@ -47,6 +49,9 @@ def run(command, folder):
 
 @pytest.mark.parametrize("example, expected", EXAMPLES.values(), ids=EXAMPLES)
 def test_an_example_runs(example, expected, tmp_path):
+    if "names.safetensors" in example:  # the page's own commands make it
+        made_by = "-m isograd train --steps 2000 --checkpoint names.safetensors"
+        run([sys.executable, *made_by.split()], tmp_path)
     if "torch" in example and not importlib.util.find_spec("torch"):
         pytest.skip("PyTorch is not installed")
     printed = run([sys.executable, "-c", example], tmp_path).splitlines()
@@ -57,11 +62,34 @@ def test_an_example_runs(example, expected, tmp_path):
 
 
 def test_there_are_examples():
-    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2, "ask": 3, "cookbook": 13}
-    least |= {"index": 2, "exact": 5, "check": 1, "tutorial": 6}
+    least = {"README": 3, "ORDER": 4, "micrograd": 3, "training": 2, "ask": 3, "cookbook": 12}
+    least |= {"index": 2, "exact": 5, "check": 1, "tutorial": 7, "ways": 2, "differences": 2}
+    least |= {"checkpoint": 4, "experiments": 3, "run": 1}
     found = Counter(name.split()[0] for name in EXAMPLES)
     assert all(found[name] >= n for name, n in least.items())
     assert all(expected for name, (_, expected) in EXAMPLES.items() if "README" not in name)
+
+
+@pytest.mark.once
+def test_the_tutorial_shows_what_its_first_example_draws(tmp_path):
+    run([sys.executable, "-c", EXAMPLES["tutorial 1"][0]], tmp_path)
+    assert (tmp_path / "graph.svg").read_text("utf-8") == read("docs/images/tutorial-graph.svg")
+
+
+@pytest.mark.once
+@pytest.mark.skipif(isograd.backend != "c", reason="without C nothing is compiled")
+def test_why_says_what_the_page_says(tmp_path):
+    page, script = read("docs/run.md"), EXAMPLES["run 1"][0]
+    tuples = script.replace("set(children)", "children")
+    asked = [(script, []), (script, ["--any-order"]), (tuples, [])]
+    shown = re.findall(r"^```\n(isograd: .*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert tuples != script and len(shown) == 2
+    for (text, options), expected in zip(asked, [*shown, shown[1]]):
+        (tmp_path / "line.py").write_text(text)
+        command = [sys.executable, "-m", "isograd", "run", "--why", *options, "line.py"]
+        process = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+        assert process.stderr.split() == expected.split()
+        assert process.stdout == "2.0 1.0\n"
 
 
 def texts(notebook):
@@ -95,6 +123,7 @@ FILES = {  # what the pages take to be there
     "held_out.txt": WORDS,
     "space.toml": "[run]\nsteps = 20\n[space]\nlr = [0.01, 0.02]\n",
     "your_script.py": "from isograd import Value\nprint((Value(2.0) * 3).data)\n",
+    "line.py": EXAMPLES["run 1"][0],
 }
 SHORTER = {  # what takes long says the same about fewer steps
     "isograd verify": "isograd verify --seconds 1",

@@ -1,5 +1,6 @@
 """The short form of `make fuzz`, and what it does with a difference."""
 
+import math
 import os
 import runpy
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import fuzz
 import pytest
 import random_cases
+import test_native
 from conftest import n_cases
 
 pytestmark = pytest.mark.once
@@ -24,6 +26,45 @@ def test_the_first_seeds(kind):
     kind, count = random_cases.KINDS[kind], n_cases(COUNTS[kind])
     for seed in range(count):
         assert random_cases.difference(kind, kind.make(seed)) is None, (kind.name, seed)
+
+
+def test_a_gradient_that_was_a_large_int_for_a_while_is_no_difference():
+    """The documented difference begins at 2**53 although a float is all that is left of it."""
+    kind = random_cases.KINDS["programs"]
+    factors = [
+        0.5,
+        *[1] * 5,
+        *[2**53 - 1] * 2,
+    ]  # the last is added first
+    products = [("mul", 2, ("c", factor)) for factor in factors]
+    program = [("leaf", 0), *products, ("sum", list(range(3, 11))), ("backward", 11)]
+    assert not kind.are_equal(program)
+    assert kind.difference(program) is None
+    assert kind.difference([*program, ("leaf", 2**60), ("leaf", 1)]) is None
+
+
+@pytest.mark.parametrize("kind", ["programs", "micrograd"])
+def test_one_bit_of_a_program_is_a_difference(kind, monkeypatch):
+    kind = random_cases.KINDS[kind]
+
+    class Spoilt(kind.run):
+        def __init__(self, twin):
+            super().__init__(twin)
+            self.values[0].grad = -0.0 if twin == "c" else 0.0
+
+    monkeypatch.setattr(kind, "run", Spoilt)
+    assert "-0x0.0p+0" in kind.difference([("leaf", 1)])
+
+
+def test_one_bit_of_a_model_is_a_difference(monkeypatch):
+    kind, train = random_cases.KINDS["models"], test_native.outcome_of_training
+
+    def spoilt(*case, **options):
+        losses, weights, *rest = train(*case, **options)
+        return losses, [*weights[:-1], math.nextafter(weights[-1], 1)], *rest
+
+    monkeypatch.setattr(test_native, "outcome_of_training", spoilt)
+    assert "\n  expected weight " in kind.difference(kind.make(2))  # an ordinary model
 
 
 def test_the_command_prints_a_table():

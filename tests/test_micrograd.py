@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bits import bits
+from bits import bits, walk
 
 import isograd._core
 from isograd.micrograd import engine, nn
@@ -34,18 +34,21 @@ def Value(twin):
     return twin[0]
 
 
+def graph(roots):
+    """Numbers, names, edges and identities of every Value reachable from `roots`."""
+    nodes, numbers = walk(roots, lambda node: node._prev)
+    return [
+        (node._op, node.data, node.grad, node.label, [numbers[child] for child in node._prev])
+        for node in nodes
+    ]
+
+
 def describe(roots):
-    """Every Value reachable from `roots`: numbers, names, edges, identities."""
-    nodes, lines = list(dict.fromkeys(roots)), []
-    numbering = {id(v): i for i, v in enumerate(nodes)}
-    for node in nodes:
-        for child in node._prev:
-            if id(child) not in numbering:
-                numbering[id(child)] = len(nodes)
-                nodes.append(child)
-        edges = [numbering[id(child)] for child in node._prev]
-        lines.append(f"{node._op!r} {bits(node.data)} {bits(node.grad)} {node.label!r} {edges}")
-    return lines
+    """The graph as text, a line for each Value."""
+    return [
+        f"{op!r} {bits(data)} {bits(grad)} {label!r} {edges}"
+        for op, data, grad, label, edges in graph(roots)
+    ]
 
 
 def on_both(program):

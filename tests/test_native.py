@@ -9,6 +9,7 @@ import random
 import signal
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,7 @@ def unit(request):
 
 
 def native(config):
-    return _native.NativeGPT(
-        vocab_size=config.vocab_size,
-        n_layer=config.n_layer,
-        n_embd=config.n_embd,
-        n_head=config.n_head,
-        block_size=config.block_size,
-    )
+    return _native.NativeGPT(**asdict(config))
 
 
 def twins(config, seed, change=lambda x: x, scalar=isograd.Value):

@@ -1,5 +1,6 @@
 """The vector functions on both twins: whole graphs equal, shapes checked, subclasses respected."""
 
+import math
 import random
 
 import pytest
@@ -272,3 +273,20 @@ def test_a_long_vector():
         sum(a * b for a, b in zip(VECTOR[twin].rmsnorm(x), y)).backward()
         results.append([v.grad.hex() for v in x])
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("total", [5.0, 0.0, 3, 1e308, math.nan])
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_total_assigned_to_between_two_looks_at_probabilities(total, seen):
+    """A node keeps the numbers of the time when it was made, whenever it is looked at."""
+    graphs = []
+    for twin in TWINS:
+        x = [TWINS[twin](number) for number in (0.5, -1.0, 2)]
+        y = VECTOR[twin].softmax(x)
+        if seen:
+            y[0].backward()
+        y[0]._children[1]._children[0].data = total
+        probabilities = y[1]._children
+        y[2].backward()
+        graphs.append(describe([*x, *y, *probabilities]))
+    assert first_difference(*graphs) is None, first_difference(*graphs)

@@ -15,7 +15,6 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
 OUTSIDE = {  # which file becomes which page
-    "README.md": "readme.md",
     "csrc/gpt/ORDER.md": "order.md",
     "bench/RESULTS.md": "results.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -60,7 +59,18 @@ def on_page_markdown(markdown, page, config, files):
     def picture(match):
         return f"{match[1]}({target(match[2])})"
 
-    return PICTURE.sub(picture, LINK.sub(link, markdown))
+    return with_one_title(PICTURE.sub(picture, LINK.sub(link, markdown)))
+
+
+def with_one_title(markdown):
+    """Where a page has several titles, those after the first become headings in its contents."""
+    code = re.compile(r"(^ *```.*?^ *```$)", re.DOTALL | re.MULTILINE)
+    parts = code.split(markdown)  # text and code in turn
+    text = "".join(parts[::2])
+    if len(re.findall(r"^# ", text, re.MULTILINE)) < 2:
+        return markdown
+    parts[::2] = [re.sub(r"^#", "##", part, flags=re.MULTILINE) for part in parts[::2]]
+    return "".join(parts).replace("## ", "# ", 1)
 
 
 def on_page_content(html, page, config, files):

@@ -91,7 +91,11 @@ PyObject *value_pow(Node *a, Number exponent) {
     if (number_pow(node_data(a), exponent, &power) < 0 ||
         number_pow(node_data(a), number_add(exponent, an_int(-1)), &lower) < 0)
         return NULL;
-    PyObject *y = unary(a, OPERATION_pow, power, number_mul(exponent, lower));
+    return value_known_pow(a, exponent, power, number_mul(exponent, lower));
+}
+
+PyObject *value_known_pow(Node *a, Number exponent, Number power, Number local) {
+    PyObject *y = unary(a, OPERATION_pow, power, local);
     if (y && node_kind((Node *)y) == UNARY) {
         ((Node *)y)->local[1] = exponent.x;
         ((Node *)y)->second |= flag_if(exponent.is_int, LOCAL1_INT);

@@ -18,6 +18,9 @@ PyObject *value_mul_const(Node *a, Number c);
 /* a * c**-1 */
 PyObject *value_div_const(Node *a, Number c);
 PyObject *value_pow(Node *a, Number exponent);
+/* The node of a ** exponent from a time when it was `power` and its derivative `local`: a's number
+ * may be another one by now. */
+PyObject *value_known_pow(Node *a, Number exponent, Number power, Number local);
 
 #define PROTOTYPE(name, doc) PyObject *value_##name(Node *a);
 UNARY_METHODS(PROTOTYPE)

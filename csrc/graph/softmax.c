@@ -168,8 +168,10 @@ int softmax_unfold(Node *p) {
     if (s->unfolded == NULL && unfold_shared(s) < 0)
         return -1;
     Node *e = s->unfolded[probability_index(p)];
-    double exp_k = s->e[probability_index(p)]; /* e's own data may have been assigned to */
-    Node *inverse = (Node *)value_pow(s->unfolded[s->logits->n], an_int(-1));
+    /* The numbers of the time: e's and the total's data may have been assigned to. */
+    double exp_k = s->e[probability_index(p)];
+    Node *inverse = (Node *)value_known_pow(s->unfolded[s->logits->n], an_int(-1),
+                                            a_float(s->inverse), a_float(s->inverse_local));
     if (inverse == NULL)
         return -1;
     if (p->second & SEEN_FUSED)
