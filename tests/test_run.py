@@ -141,6 +141,7 @@ def test_another_program_is_left_alone():
     assert len(said) == 1 and "left alone" in said[0]
 
 
+@pytest.mark.slow
 @compiled_only
 @pytest.mark.parametrize(
     ("changes", "what", "why"),
@@ -255,6 +256,7 @@ def test_a_line_for_which_the_class_is_left_alone(tmp_path, line, why):
     assert said in [[f"class Value: left alone, {reason}"] for reason in reasons(line, why)]
 
 
+@pytest.mark.slow
 @compiled_only
 @pytest.mark.parametrize(
     "changes",

@@ -545,6 +545,7 @@ class Interruptions:
         return self
 
 
+@pytest.mark.slow
 @pytest.mark.undisturbed
 @pytest.mark.parametrize("callback", [None, lambda step, loss: None])
 def test_an_interruption_before_any_bytecode_leaves_a_completed_step(tier, callback):
