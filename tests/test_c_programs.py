@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import slow
 
 ROOT = Path(__file__).parent.parent
 ROOMS = {
@@ -16,10 +15,12 @@ ROOMS = {
     "test_memory": ["gpt", "numerics"],
     "test_pace": ["gpt", "numerics"],
 }
-BARE = [slow("test_numerics"), slow("test_gpt"), "test_pace"]  # which need nothing put before them
+BARE = ["test_numerics", "test_gpt", "test_pace"]  # which need nothing put before them
 WITH_LIBM = ["test_numerics", "test_gpt"]
 REQUEST = re.compile(r"\b(calloc|realloc|aligned_alloc|pthread_create)\(")
 ANY = re.compile("")
+
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -72,20 +73,15 @@ def check_program(
     assert process.returncode == 0 and "OK" in process.stdout, process.stdout + process.stderr
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", BARE)
 def test_a_program_runs_clean(name, tmp_path, compiled):
     check_program(name, tmp_path, compiled)
 
 
-@pytest.mark.slow
-@pytest.mark.once
 def test_threads_do_not_race(tmp_path, compiled):
     check_program("test_gpt", tmp_path, compiled, "-O1", sanitizers="thread")
 
 
-@pytest.mark.slow
-@pytest.mark.once
 @pytest.mark.parametrize("name", WITH_LIBM)
 def test_with_an_unknown_libm_its_word_is_final(name, tmp_path, compiled):
     odd = ROOT / "tests" / "c" / "odd_libm"
@@ -93,8 +89,6 @@ def test_with_an_unknown_libm_its_word_is_final(name, tmp_path, compiled):
     check_program(name, tmp_path, compiled, *options, sources=[odd.with_suffix(".c")])
 
 
-@pytest.mark.slow
-@pytest.mark.once
 def test_each_request_for_memory_or_a_thread_fails_once(tmp_path, compiled):
     scarce = ROOT / "tests" / "c" / "scarce_memory"
     sources = [scarce.with_suffix(".c")]
@@ -102,7 +96,6 @@ def test_each_request_for_memory_or_a_thread_fails_once(tmp_path, compiled):
     check_program("test_memory", tmp_path, compiled, *options, where=REQUEST, sources=sources)
 
 
-@pytest.mark.once
 def test_no_header_makes_a_request():
     headers = [path for room in ROOMS["test_memory"] for path in (ROOT / "csrc" / room).glob("*.h")]
     assert not [path.name for path in headers if REQUEST.search(path.read_text("utf-8"))]
