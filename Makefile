@@ -6,6 +6,7 @@
 #                minutes, PEERS=1 installs NumPy, Numba, JAX and PyTorch to compare with
 # make lint      style, types, C warnings, which part may know which, and the site's links; changes nothing
 # make docs      the site, from docs and other pages: build/site/index.html
+# make wheels    the sdist and from it each wheel that this machine can build, checked and tried: build/wheels
 # make format    apply the style
 # make sanitize  the tests that need it, under AddressSanitizer and UndefinedBehaviorSanitizer
 # make coverage  which lines of Python, Cython and C the tests run: a report in build/coverage
@@ -23,9 +24,10 @@ SOURCES = setup.py pyproject.toml $(filter-out %/_core.c %/_native.c, \
 comma := ,
 
 # One linter's complaint keeps no other from running.
-LINTERS = ruff-check ruff-format mypy pyright stubtest lint-imports cython-lint clang-format check-c
+LINTERS = ruff-check ruff-format mypy pyright stubtest lint-imports cython-lint clang-format check-c \
+	zizmor
 
-.PHONY: demo test test-all fuzz study lint format sanitize coverage docs clean $(LINTERS)
+.PHONY: demo test test-all fuzz study wheels lint format sanitize coverage docs clean $(LINTERS)
 
 demo: $(VENV)/installed
 	$(BIN)/isograd train
@@ -57,6 +59,10 @@ fuzz: $(VENV)/installed-test
 # STUDY holds sections and options, such as STUDY='ladder limit'.
 study: $(VENV)/installed-bench$(if $(PEERS),$(comma)peers)
 	$(BIN)/python bench/study.py $(if $(QUICK),--quick) $(STUDY)
+
+# PYTHONS holds interpreters, such as PYTHONS='python3.14 pypy3'; without it, each CPython that is found.
+wheels: $(VENV)/packages-wheels
+	$(BIN)/python tools/check_wheels.py build/wheels $(PYTHONS)
 
 lint:
 	@$(MAKE) --no-print-directory --keep-going $(LINTERS) docs
@@ -98,6 +104,10 @@ clang-format:
 
 check-c:
 	$(BIN)/python tools/check_c.py
+
+# The workflow is YAML, means something to GitHub, and can be abused by nobody.
+zizmor:
+	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
 
 # A warning, such as that of a link into nowhere, is an error; with --quiet there would be none.
 docs: $(VENV)/packages-docs

@@ -36,8 +36,8 @@ COMPILER_FAILED = (
 EXACT = ["-ffp-contract=off", "-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
 UNIX_FLAGS = ["-std=c11", "-O3", "-fno-strict-aliasing", "-fvisibility=hidden", *EXACT]
 # Python's own flags ask for debug information: six times as long as the code, and it names the
-# folder of the build.
-NO_SYMBOLS = ["-g0"]
+# folder of the build. Only debuggers would read unwind tables: no exception of C++ passes through.
+NO_SYMBOLS = ["-g0", "-fno-asynchronous-unwind-tables"]
 STRIP = ["-Wl,-x" if sys.platform == "darwin" else "-Wl,-s"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 # Lines, which a report names, but no variables: these take the compiler half as long again.

@@ -319,6 +319,12 @@ def test_a_state_of_another_model_is_not_saved(path):
     assert not path.exists()
 
 
+def test_a_model_is_no_checkpoint(path):
+    with pytest.raises(TypeError, match="checkpoint must be a Checkpoint, not of the class GPT"):
+        isograd.save_checkpoint(path, new_checkpoint().model)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("options", [{"f": print}, {"x": object()}])
 def test_options_that_json_cannot_hold_leave_the_file_as_it_was(path, content, options):
     with pytest.raises(TypeError):

@@ -229,6 +229,29 @@ def test_a_drawing_can_be_saved(tmp_path):
     assert "<script" not in drawing.svg and "href" not in drawing.svg
 
 
+def test_a_drawing_is_saved_in_the_language_that_the_name_says(tmp_path):
+    drawing = isograd.draw(isograd.Value(1.0).exp())
+    for name, text in [("a.dot", drawing.dot), ("a.mmd", drawing.mermaid), ("A.SVG", drawing.svg)]:
+        drawing.save(str(tmp_path / name))
+        assert (tmp_path / name).read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("name", ["graph.png", "graph", "graph.svg.pdf"])
+def test_a_drawing_is_saved_in_no_other_language(tmp_path, name):
+    drawing = isograd.draw(isograd.Value(1.0))
+    with pytest.raises(
+        ValueError, match=f"^path must end in .svg, .dot or .mmd.*, not '.*{name}'$"
+    ):
+        drawing.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_single_value_is_no_plural():
+    drawing = isograd.draw(isograd.Value(1.0))
+    assert repr(drawing) == "<Drawing of 1 Value>"
+    assert "<title>1 Value</title>" in drawing.svg
+
+
 NOTEBOOK = [
     "import random\nimport isograd\nfrom isograd.micrograd.engine import Value\n"
     "from isograd.micrograd.nn import MLP\nrandom.seed(1)\nmodel = MLP(2, [4, 1])",

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -195,7 +196,7 @@ def flags(arguments, **environment):
 def test_only_builds_for_debuggers_keep_symbols():
     pytest.importorskip("setuptools", minversion="77")
     compiling, linking = flags("'unix', False")
-    assert compiling[-1] == "-g0", "behind Python's own -g"
+    assert compiling[-2:] == ["-g0", "-fno-asynchronous-unwind-tables"], "behind Python's own -g"
     assert linking[-1] in ["-Wl,-s", "-Wl,-x"]
     others = [flags("'unix', True"), flags("'msvc', False")]
     others += [flags("'unix', False", **{f"ISOGRAD_{x}": "1"}) for x in ["DEBUG", "SANITIZE"]]
@@ -213,13 +214,53 @@ def test_the_sdist_holds_what_tests_it(tmp_path):
     made = re.compile(r"__pycache__|node_modules|\.(so|pyd|pyc)$|isograd/_(core|native)\.c$")
     there = {
         path.relative_to(ROOT).as_posix()
-        for folder in ["bench", "csrc", "docs", "src/isograd", "tests", "tools"]
+        for folder in ["bench", "csrc", "docs", "src/isograd", "tests", "tools", ".github"]
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and not made.search(path.relative_to(ROOT).as_posix())
     }
     missing = {"Makefile", "README.md", "setup.py", "pyproject.toml", *there} - held
     assert not missing
     assert not [path for path in held if made.search(path)]
+
+
+PLATFORMS = ["manylinux_2_28_x86_64", "musllinux_1_2_x86_64", "macosx_11_0_arm64", "win_amd64"]
+CHOICES = {  # implementation, version, ABI and platform, and the wheel that is for it
+    ("cp", "3.10", "cp310", "manylinux_2_28_x86_64"): "cp310-cp310-manylinux_2_28_x86_64",
+    ("cp", "3.15", "cp315", "musllinux_1_2_x86_64"): "cp315-cp315-musllinux_1_2_x86_64",
+    ("cp", "3.14", "cp314t", "manylinux_2_28_x86_64"): "py3-none-any",  # without the GIL
+    ("cp", "3.14", "cp314", "pyemscripten_2026_0_wasm32"): "py3-none-any",  # Pyodide
+    ("cp", "3.13", "cp313", "manylinux_2_39_riscv64"): "py3-none-any",
+    ("pp", "3.11", "pypy311_pp73", "manylinux_2_28_x86_64"): "py3-none-any",
+}
+
+
+def write_wheel(folder, tag):
+    """An empty wheel of isograd."""
+    with zipfile.ZipFile(folder / f"isograd-1-{tag}.whl", "w") as archive:
+        about = "Metadata-Version: 2.1\nName: isograd\nVersion: 1\n"
+        archive.writestr("isograd-1.dist-info/METADATA", about)
+        wheel = f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
+        archive.writestr("isograd-1.dist-info/WHEEL", wheel)
+        archive.writestr("isograd-1.dist-info/RECORD", "")
+
+
+@pytest.mark.once
+def test_pip_takes_the_compiled_wheel_where_it_fits_and_the_pure_one_elsewhere(tmp_path):
+    pytest.importorskip("pip")
+    wheels = [f"cp3{x}-cp3{x}-{platform}" for x in range(10, 16) for platform in PLATFORMS]
+    for tag in [*wheels, "py3-none-any"]:
+        write_wheel(tmp_path, tag)
+    pip = [sys.executable, "-m", "pip", "--isolated", "--quiet", "download", "isograd"]
+    pip += ["--no-index", "--find-links", tmp_path, "--no-deps", "--only-binary=:all:"]
+    running = {}
+    for (implementation, version, abi, platform), expected in CHOICES.items():
+        target = tmp_path / f"for {implementation} {abi} {platform}"
+        options = ["--implementation", implementation, "--python-version", version]
+        options += ["--abi", abi, "--platform", platform, "--dest", target]
+        running[target] = expected, subprocess.Popen([*pip, *options])
+    for target, (expected, process) in running.items():
+        assert process.wait() == 0, target.name
+        assert [x.name for x in target.iterdir()] == [f"isograd-1-{expected}.whl"], target.name
 
 
 @pytest.fixture

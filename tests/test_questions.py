@@ -405,6 +405,16 @@ def test_a_text_is_no_tokens(tier):
         isograd.train(model, TOKENIZER.encode("a"), 1)
 
 
+def test_a_text_is_no_model():
+    for ask in (
+        lambda: isograd.train("m", [[5, 0, 5]], 1),
+        lambda: isograd.evaluate("m", [[5, 0, 5]]),
+        lambda: isograd.sample("m", TOKENIZER, rng=random.Random(1)),
+    ):
+        with pytest.raises(TypeError, match="model must be a GPT, not of the class str"):
+            ask()
+
+
 @pytest.mark.parametrize("temperature", [-1, math.nan, math.inf, "1", None])
 def test_temperatures_that_cannot_be(tier, temperature):
     with pytest.raises(ValueError, match="temperature must be a finite number from 0 on"):

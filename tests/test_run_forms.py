@@ -14,7 +14,6 @@ from conftest import environment_of
 import isograd
 from isograd import _core
 from isograd.run.recognise import recognise
-from isograd.run.remedies import remedy
 
 if isograd.backend == "c":
     from isograd.run.attributes import Table
@@ -449,8 +448,3 @@ def test_only_a_value_was_made_by_a_method():
     (y * z).backward()
     assert (_core.made_by(y), _core.made_by(z)) == (("__add__", None), ("__mul__", None))
     assert _core.made_by(z.exp()) == ("exp", None)
-
-
-def test_every_reason_has_a_remedy():
-    assert remedy("line 3 does what nobody has thought of") != "see docs/run.md"
-    assert remedy("") == "see docs/run.md"

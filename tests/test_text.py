@@ -174,6 +174,29 @@ def test_ids_that_are_no_tokens(ids):
         isograd.CharTokenizer(["abc"]).decode(ids)
 
 
+@pytest.mark.parametrize("ids", ["ab", 3, ["a"], [0.5], None])
+def test_what_holds_no_tokens(ids):
+    with pytest.raises(
+        TypeError, match="ids must be tokens, whole numbers from 0 to 3, not"
+    ) as said:
+        isograd.CharTokenizer(["abc"]).decode(ids)
+    assert str(said.value).endswith(f"not {ids!r}")
+
+
+@pytest.mark.parametrize("doc", [3, None, [["a"]]])
+def test_what_is_no_text(doc):
+    tokenizer = isograd.CharTokenizer(["abc"])
+    for encode in (tokenizer.encode, tokenizer.encode_prompt):
+        with pytest.raises(TypeError) as said:
+            encode(doc)
+        assert str(said.value) == f"doc must be a text, not {doc!r}"
+
+
+def test_documents_are_loaded_from_a_file_alone():
+    with pytest.raises(TypeError, match=r"path must be that of a text file, not \['ab', 'c'\]"):
+        isograd.load_docs(["ab", "c"])
+
+
 @pytest.mark.parametrize("docs", [[], [""], ["", ""]])
 def test_a_tokenizer_needs_a_character(docs):
     with pytest.raises(ValueError, match="at least one character"):

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import isograd
 from isograd import Adam, Value, reference
 from isograd.micrograd import engine, nn
+from isograd.options import RunOptions
+from isograd.runs import new_run
 
 if TYPE_CHECKING:
-    from typing import Any  # noqa: F401  # strings name it, and so the next
+    from typing import Literal  # noqa: F401  # strings name it, and so the next
 
     from typing_extensions import assert_type
 
@@ -79,6 +81,9 @@ def learn(w: list[list[Value]]) -> None:
     assert_type(adam.params, "tuple[Value, ...]")
     assert_type(adam.m, "array[float]")
     losses = [isograd.cross_entropy(isograd.linear(w[0], w), i) for i in range(2)]
+    assert_type(sum(losses), "Value | Literal[0]")  # 0 is that of no losses
+    loss = sum(losses) / len(losses)
+    assert isinstance(loss, Value)
     loss = assert_type(sum(losses, Value(0)) / len(losses), Value)
     loss.backward()
     adam.step()
@@ -93,6 +98,31 @@ def learn(w: list[list[Value]]) -> None:
 @isograd.no_grad()
 def without_a_graph(a: Value) -> Value:
     return a * a
+
+
+def use_the_specification() -> None:
+    """It has the same names; its vector functions take any scalars, and return Any."""
+    x = [reference.Value(1), reference.Value(2.0)]
+    assert_type(2 * x[0], reference.Value)
+    loss: reference.Value = reference.cross_entropy(reference.linear(x, [x, x]), 1)
+    loss.backward()
+    with reference.no_grad():
+        reference.Adam(x).step()
+    try:
+        isograd.softmax(x)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        pass
+
+
+def use_text(folder: Path) -> None:
+    learned, held_out = isograd.hold_out(DOCS, 0.4)
+    assert_type(learned + held_out, "list[str]")
+    assert_type(isograd.hold_out(TOKENS, 0.4), "tuple[list[list[int]], list[list[int]]]")
+    assert_type(TOKENIZER.bos + TOKENIZER.vocab_size, int)
+    assert_type(TOKENIZER.encode_beginnings(["a", "bo"], 8), "list[list[int]]")
+    assert_type(TOKENIZER.decode(TOKENS[0]), str)
+    (folder / "docs.txt").write_text("\n".join(DOCS), "utf-8")
+    assert_type(isograd.load_docs(folder / "docs.txt"), "list[str]")
 
 
 def use_tiers() -> None:
@@ -146,6 +176,16 @@ def use_weights(model: "isograd.GPT[float]") -> None:
     assert len(model.read_data()) == assert_type(model.num_params, int)
 
 
+def use_options() -> None:
+    config = isograd.GPTConfig(5, 2, n_embd=4, n_head=1, activation="relu2", tie_weights=True)
+    assert_type(config.block_size, int)
+    options = RunOptions(steps=2, n_embd=4, n_head=2, validation=0.4, eval_every=2)
+    run = new_run(options, DOCS)
+    assert_type(run.train(options), "list[float]")
+    assert_type(run.model, isograd.GPT)
+    assert_type(run.state.validation, "list[tuple[int, float]]")
+
+
 def use_questions(model: isograd.GPT) -> None:
     prefix = assert_type(TOKENIZER.encode_prompt("an"), "list[int]")
     assert_type(model.logits(prefix), "memoryview[float]")
@@ -175,7 +215,7 @@ def use_training(folder: Path) -> None:
     assert_type(state.steps + state.best_step(), int)
     assert_type(state.validation, "list[tuple[int, float]]")
     isograd.train(model, TOKENS, steps=6, state=state, callback=lambda step, loss: print(end=""))
-    found = isograd.evaluate(model, TOKENS)
+    found = assert_type(isograd.evaluate(model, TOKENS), isograd.Evaluation)
     assert_type(found.bits + found.loss, float)
     assert_type(found.predictions, int)
     rng = random.Random(4)
@@ -183,12 +223,22 @@ def use_training(folder: Path) -> None:
     use_checkpoints(folder, model, state, rng)
 
 
-def use_a_sweep() -> None:
-    found = isograd.sweep({"lr": [0.01, 0.02]}, DOCS, steps=2, n_embd=4, n_head=2)
+def use_a_sweep(folder: Path) -> None:
+    rows: list[dict[str, Any]] = []
+    found = isograd.sweep(
+        {"lr": [0.01, 0.02], "seed": {"low": 1, "high": 9}}, DOCS, sampler="random", trials=2,
+        seeds=2, judge_by="best", workers=1, callback=rows.append, steps=2, n_embd=4, n_head=2,
+    )  # fmt: skip
     assert_type(found.rows, "list[dict[str, Any]]")
     if found.best:
         assert_type(found.best.loss, float)
+        assert_type(found.best.options, "dict[str, Any]")
+    assert_type(found.best_run().tokenizer, isograd.CharTokenizer)
     assert_type(found.best_model(), isograd.GPT)
+    found.save_best(folder / "best.safetensors")
+    found.to_csv(folder / "sweep.csv")
+    if TYPE_CHECKING:  # which needs Matplotlib
+        found.plot(folder / "sweep.svg")
 
 
 def use_checkpoints(
@@ -203,9 +253,6 @@ def use_checkpoints(
     assert_type(again, isograd.Checkpoint)
     assert_type(again.state.losses, "list[float]")
     rng.setstate(again.random_state)
-    (folder / "docs.txt").write_text("\n".join(DOCS), "utf-8")
-    assert_type(isograd.load_docs(folder / "docs.txt"), "list[str]")
-    assert_type(TOKENIZER.decode(TOKENS[0]), str)
 
 
 def use_pictures(folder: Path) -> None:
@@ -223,7 +270,13 @@ def use_pictures(folder: Path) -> None:
     page = isograd.explain(data=DOCS, steps=2, n_embd=4, n_head=2, samples=1)
     assert_type(page, isograd.Explanation)
     assert_type(page.html + page.summary(), str)
+    assert_type(page.sizes, "dict[str, int]")
     page.save(folder / "run.html")
+    other = folder / "other.html"
+    isograd.explain(
+        data=DOCS, compare=folder / "run.html", withhold_documents=True, times=False,
+        callback=lambda step, loss: print(end=""), steps=2, n_embd=4, n_head=2, samples=1,
+    ).save(other)  # fmt: skip
 
 
 def use_micrograd() -> None:
@@ -237,7 +290,10 @@ def use_micrograd() -> None:
     neuron = nn.Neuron(2, nonlin=False)
     assert_type(neuron([a, 1.0]), engine.Value)
     assert_type(neuron.w, "list[engine.Value]")
+    assert_type(nn.Layer(2, 3).neurons, "list[nn.Neuron]")
     network = nn.MLP(2, [3, 1])
+    assert_type(network.layers, "list[nn.Layer]")
+    assert isinstance(network, nn.Module)
     for p in network.parameters():
         p.data -= 0.1 * assert_type(p, engine.Value).grad
     out: engine.Value = network([a, 1.0])  # Any: a list, if its last layer had more neurons
@@ -265,14 +321,17 @@ def square(x: Number) -> Number:
 def main() -> None:
     use_operators(Value(2))
     use_vectors()
+    use_the_specification()
     use_tiers()
+    use_options()
     model = isograd.GPT(CONFIG, rng=random.Random(5), tier="native")
     use_weights(model)
     use_questions(model)
     with TemporaryDirectory() as name:
+        use_text(Path(name))
         use_training(Path(name))
         use_pictures(Path(name))
-    use_a_sweep()
+        use_a_sweep(Path(name))
     use_micrograd()
     assert_type(Named(1).exp(), Named)
     assert_type(square(Value(2)), Value)

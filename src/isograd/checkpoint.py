@@ -25,7 +25,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from .arrange import matrices
-from .checks import check_moments
+from .checks import check_class, check_moments
 from .files import check_end, write_atomically
 from .model import DEFAULT_TIER, GPT, GPTConfig, check_tier
 from .text import CharTokenizer
@@ -63,6 +63,7 @@ def save_checkpoint(path: "str | os.PathLike[str]", checkpoint: Checkpoint) -> N
 
     Raises OSError if the file cannot be written, ValueError if the state is of another model.
     """
+    check_class("checkpoint", checkpoint, Checkpoint)
     model, tokenizer, state, random_state, options, sha256 = checkpoint
     check_moments(state, model.num_params)
     tensors = {

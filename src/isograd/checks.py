@@ -27,6 +27,14 @@ def check_whole(name: str, x: object, least: int) -> None:
         raise ValueError(f"{name} must be a whole number below 2**63")
 
 
+def check_class(name: str, x: object, expected: type) -> None:
+    """Raises TypeError naming `name` if `x` is not of the class `expected`."""
+    if not isinstance(x, expected):
+        raise TypeError(
+            f"{name} must be a {expected.__name__}, not of the class {type(x).__name__}"
+        )
+
+
 SCHEDULES = ("linear", "cosine", "constant")
 ACTIVATIONS = ("relu", "relu2")
 KEPT = ("last", "best")

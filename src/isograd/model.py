@@ -457,7 +457,8 @@ class GPT(Generic[Loss]):
     def attention(self, tokens: Sequence[int]) -> memoryview[float]:
         """How much each head takes from where: n_layer x n_head x T x T, for T `tokens`.
 
-        `[layer, head, i, j]` is what position i takes from position j; 0.0 for a j above i.
+        `[layer, head, i, j]` is what position i takes from position j; 0.0 for a j above i. Memory
+        takes all four at once; `.tolist()` makes lists of lists, for `[layer][head]`.
         """
         tokens = self._prefix(tokens)
         return arrange.attention(self.config, len(tokens), self.weights.attention(tokens))

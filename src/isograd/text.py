@@ -23,6 +23,8 @@ def load_docs(path: str | os.PathLike[str] | None = None) -> list[str]:
     is a device.
     """
     path = NAMES if path is None else path
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"path must be that of a text file, not {path!r:.{SHOWN}}")
     try:
         with open(path, encoding="utf-8") as file:
             check_end(file)
@@ -84,6 +86,8 @@ class CharTokenizer:
             return [self.bos, *map(self._ids.__getitem__, doc), self.bos]
         except KeyError as error:
             raise self._unknown(doc, error.args[0]) from None
+        except TypeError:
+            raise TypeError(f"doc must be a text, not {doc!r:.{SHOWN}}") from None
 
     def encode_prompt(self, text: str) -> list[int]:
         """[BOS, ids of the characters]: the beginning of a document, for a model to go on from.
@@ -114,11 +118,16 @@ class CharTokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The characters of `ids` without BOS. Raises ValueError for an id that is no token."""
-        ids = list(ids)
-        for i in ids:
-            if not 0 <= i < self.vocab_size:
-                raise ValueError(f"{i} is no token: the vocabulary has 0 to {self.bos}")
-        return "".join(self.chars[i] for i in ids if i != self.bos)
+        try:
+            tokens = list(ids)
+            for i in tokens:
+                if not 0 <= i < self.vocab_size:
+                    raise ValueError(f"{i} is no token: the vocabulary has 0 to {self.bos}")
+            return "".join(self.chars[i] for i in tokens if i != self.bos)
+        except TypeError:
+            raise TypeError(
+                f"ids must be tokens, whole numbers from 0 to {self.bos}, not {ids!r:.{SHOWN}}"
+            ) from None
 
     def __repr__(self) -> str:
         return f"CharTokenizer([{''.join(self.chars)!r}])"

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from . import reference
 from ._backend import NativeGPT
 from .checks import (
+    check_class,
     check_documents,
     check_held_out,
     check_moments,
@@ -133,6 +134,7 @@ def train(
     last. Raises RuntimeError, before it changes anything, if another thread or this one's callback
     is training the model.
     """
+    check_class("model", model, GPT)
     check_training(steps, lr, batch_size, threads)
     if not callable(every):
         check_whole("every", every, 1)
@@ -434,6 +436,7 @@ def evaluate(model: GPT, docs: Sequence[Sequence[int]]) -> Evaluation:
     Rounds each sum once. Raises ValueError for no documents, or tokens that the model does not
     have, and what Python's arithmetic raises.
     """
+    check_class("model", model, GPT)
     check_documents(docs, 0, len(docs), model.config.vocab_size)
     counts = [min(model.config.block_size, len(doc) - 1) for doc in docs]
     losses = model.weights.losses(docs)
@@ -466,6 +469,7 @@ def sample(
     on, or the tokenizer's size not the model's; if `prompt` holds a character that the tokenizer
     does not know, or leaves the model no position.
     """
+    check_class("model", model, GPT)
     check_temperature(temperature)
     check_rng(rng, "choices")
     if not isinstance(prompt, str):

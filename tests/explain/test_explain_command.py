@@ -286,8 +286,8 @@ def test_the_callback_sees_each_step():
 
 
 def test_an_unknown_option_is_an_error():
-    with pytest.raises(TypeError, match="tempo"):
-        isograd.explain(tempo=1)
+    with pytest.raises(TypeError, match="'step' is no option of a run; there are steps, batch_"):
+        isograd.explain(step=3)
 
 
 def test_documents_given_as_a_list_need_not_be_the_users_last():

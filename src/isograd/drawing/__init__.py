@@ -24,7 +24,7 @@ __all__ = ["Drawing", "draw", "operation", "value_html"]
 class Drawing:
     """A picture of the graph below a Value. A notebook shows it; `str()` is its SVG.
 
-    `svg`, `dot` and `mermaid` are the picture as text; `save(path)` writes the SVG into a file.
+    `svg`, `dot` and `mermaid` are the picture as text; `save(path)` writes one into a file.
     """
 
     def __init__(self, shown: Picture) -> None:
@@ -42,9 +42,16 @@ class Drawing:
         return as_mermaid(self._picture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the SVG into a file."""
+        """Write the picture into a file, in the language that its name says: .svg, .dot or .mmd.
+
+        Raises ValueError for a name that ends in none of these.
+        """
+        languages = {".svg": "svg", ".dot": "dot", ".mmd": "mermaid"}
+        language = languages.get(os.path.splitext(os.fspath(path))[1].lower())
+        if language is None:
+            raise ValueError(f"path must end in .svg, .dot or .mmd, not {os.fspath(path)!r}")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(self.svg)
+            file.write(getattr(self, language))
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -56,8 +63,7 @@ class Drawing:
         return self.svg
 
     def __repr__(self) -> str:
-        p = self._picture
-        return f"<Drawing of {len(p.nodes):,} Values{', ' + p.rest if p.rest else ''}>"
+        return f"<Drawing of {self._picture.title}>"
 
 
 def draw(value: AnyValue, depth: int | None = None, *, limit: int = 60) -> Drawing:

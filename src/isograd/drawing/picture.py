@@ -40,6 +40,12 @@ class Picture:
     edges: list[Edge] = field(default_factory=list)
     rest: str = ""
 
+    @property
+    def title(self) -> str:
+        n = len(self.nodes)
+        values = "1 Value" if n == 1 else f"{n:,} Values"
+        return f"{values}, {self.rest}" if self.rest else values
+
 
 def shown(x: float, digits: int = 4) -> str:
     """A number in a few digits."""

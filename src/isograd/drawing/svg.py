@@ -30,11 +30,10 @@ def as_svg(picture: Picture) -> str:
     plan = layout(picture)
     width = 2 * MARGIN + (plan.n_layers - 1) * LAYER + WIDTH + 24
     height = 2 * MARGIN + plan.height * HEIGHT + (FOOTER if picture.rest else 0)
-    title = f"{len(picture.nodes):,} Values" + (f", {picture.rest}" if picture.rest else "")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" style="{STYLE}" role="img">',
-        f"<title>{title}</title>",
+        f"<title>{picture.title}</title>",
         f'<rect width="{width:.0f}" height="{height:.0f}" rx="10" fill="{PAPER}"/>',
     ]
     parts += _edges(picture, plan)

@@ -88,6 +88,7 @@ def plan_of(
 
     Raises what `explain` does.
     """
+    check_options(given)
     if checkpoint:
         chosen = with_those_of(checkpoint, given)
         data = data_of(checkpoint) if data is None else data
@@ -101,6 +102,14 @@ def plan_of(
     if checkpoint:
         check_documents(checkpoint, texts, chosen)
     return Plan(chosen, texts, name, checkpoint, os.path.basename(path) if path else None)
+
+
+def check_options(given: Mapping[str, Any]) -> None:
+    """Raises TypeError for what is no option of a run."""
+    names = [field.name for field in fields(RunOptions)]
+    for name in given:
+        if name not in names:
+            raise TypeError(f"{name!r} is no option of a run; there are {', '.join(names)}")
 
 
 def payload_in(path: str | os.PathLike[str]) -> Packed:

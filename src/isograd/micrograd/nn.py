@@ -38,6 +38,7 @@ class Layer(reference.Layer):
     __doc__ = reference.Layer.__doc__
 
     neuron = Neuron
+    neurons: list[Neuron]  # type: ignore[assignment]  # which `neuron` makes
 
     def __call__(self, x: Sequence[Value | float]) -> Any:
         y = call_network(self, x) if as_written() else NotImplemented
@@ -52,6 +53,7 @@ class MLP(reference.MLP):
     __doc__ = reference.MLP.__doc__
 
     layer = Layer
+    layers: list[Layer]  # type: ignore[assignment]  # which `layer` makes
 
     def __call__(self, x: Sequence[Value | float]) -> Any:
         y = call_network(self.layers, x) if as_written() else NotImplemented

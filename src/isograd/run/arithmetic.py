@@ -34,8 +34,8 @@ class Unknown(Exception):
     """Says which part of a script has no place in an expression."""
 
     def __init__(self, node: ast.AST, why: str = "is none that we know") -> None:
-        super().__init__(f"line {getattr(node, 'lineno', '?')} {why}")
         self.line = getattr(node, "lineno", 0)
+        super().__init__(f"line {self.line} {why}" if self.line else f"it {why}")
 
 
 def constant(x: object) -> Expression:

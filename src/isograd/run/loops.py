@@ -14,7 +14,7 @@ from .arithmetic import Unknown
 from .facts import Facts, name_of
 from .moments import use_arrays
 from .patterns import Captured, Pattern, text
-from .plan import Different, Finding, compiled, left_alone
+from .plan import Finding, compiled, left_alone
 from .rewriting import call, insert_before, lazily, moved, name_of_ours
 from .safety import another_class_has_operators
 from .shape import Shape
@@ -43,20 +43,16 @@ def look_at_loop(loop: ast.For, script: Facts, klass: ScriptClass) -> Finding | 
     if plain and is_zeroing(loop):
         loop.iter = call("zero", [loop.iter], loop.iter)
         return compiled(loop, "zeroing loop")
-    what = "Adam loop" if any(map(is_update, loop.body)) else "loop over parameters"
+    adam = read_adam(loop) if plain else None
+    what = "Adam loop" if adam else "loop over parameters"
     if another_class_has_operators(script, klass):
         return left_alone(loop, what, "another class has operators")
-    if what == "Adam loop" and plain:
-        try:
-            return replace_adam(loop, read_adam(loop), script)
-        except Different as difference:
-            why = str(difference)
-    else:
-        why = ""
+    if adam:
+        return replace_adam(loop, adam, script)
     try:
         return replace_update(loop, read_update(loop, script, klass), script, klass)
     except Unknown as unknown:
-        why = str(unknown) if not why or "is none that we know" not in str(unknown) else why
+        why = str(unknown)
     return left_alone(loop, what, why) if any(is_store(p, loop, shape) for p in loop.body) else None
 
 
@@ -72,10 +68,11 @@ def mentions_numbers(loop: ast.For, shape: Shape) -> bool:
 def is_store(statement: ast.stmt, loop: ast.For, shape: Shape) -> bool:
     """Whether it assigns data or grad of what the loop runs over."""
     header = read_header(loop)
+    own = {name_of(part) for part in ast.walk(loop.target)} - {""}
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
     match targets[0]:
-        case ast.Attribute(value=owner, attr=attr) if header and attr in (shape.data, shape.grad):
-            return (name_of(owner) or "?") == header.value or header.kind == "range"
+        case ast.Attribute(value=owner, attr=attr) if attr in (shape.data, shape.grad):
+            return name_of(owner) in own or (header is not None and header.kind == "range")
     return False
 
 
@@ -120,12 +117,6 @@ def is_zeroing(loop: ast.For) -> bool:
     return fits and text(captured["p"]) != text(captured["params"])
 
 
-def is_update(statement: ast.stmt) -> bool:
-    """Whether it is `something.data -= ..` or another assignment of data."""
-    targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
-    return isinstance(targets[0], ast.Attribute) and targets[0].attr == "data"
-
-
 # ---- Adam ----
 
 
@@ -138,37 +129,24 @@ class Adam:
     resets: bool  # the gradients, too
 
 
-def read_adam(loop: ast.For) -> Adam:
-    """Raises Different where it is not the loop that we know."""
+def read_adam(loop: ast.For) -> Adam | None:
+    """None where it is not the loop that we know."""
     (pattern,) = known.patterns("adam")
     captured: Captured = {}
-    read_adam_header(loop, pattern, captured)
-    found = read_statements(loop, pattern, captured)
-    check_names(pattern, captured)
+    for ours, part in [(pattern.loop.target, loop.target), (pattern.loop.iter, loop.iter)]:
+        if not pattern.match(ours, part, captured):
+            return None
+    found = [kind_of(statement, pattern, captured) for statement in loop.body]
+    if not is_whole(found) or not are_steady(pattern, captured):
+        return None
     return Adam(pattern, captured, "zero" in found)
 
 
-def read_adam_header(loop: ast.For, pattern: Pattern, captured: Captured) -> None:
-    for ours, part in [(pattern.loop.target, loop.target), (pattern.loop.iter, loop.iter)]:
-        if not pattern.match(ours, part, captured):
-            raise Different("it does not run over enumerate() of a name")
-
-
-def read_statements(loop: ast.For, pattern: Pattern, captured: Captured) -> list[str]:
-    """What the statements of the loop assign, each as one of STATEMENTS."""
-    found: list[str] = []
-    for statement in loop.body:
-        kind = kind_of(statement, pattern, captured)
-        if kind is None or kind in found:
-            raise Different(f"line {statement.lineno} is not in ours")
-        found.append(kind)
-    for kind in STATEMENTS[:-1]:
-        if kind not in found:
-            raise Different(f"nothing in it is the line for {kind}")
-    for first, second in ORDER:
-        if second in found and found.index(first) > found.index(second):
-            raise Different(f"{second} comes before {first}")
-    return found
+def is_whole(found: list[str | None]) -> bool:
+    """Whether these of STATEMENTS are the loop's, in an order that changes nothing."""
+    if None in found or len({*found}) != len(found) or not {*found} >= {*STATEMENTS[:-1]}:
+        return False
+    return not any(b in found and found.index(a) > found.index(b) for a, b in ORDER)
 
 
 def kind_of(statement: ast.stmt, pattern: Pattern, captured: Captured) -> str | None:
@@ -191,12 +169,8 @@ def spellings(statement: ast.stmt) -> list[ast.stmt]:
     return [statement]
 
 
-def check_names(pattern: Pattern, captured: Captured) -> None:
-    """Raises Different where the loop changes what it reads as a constant."""
+def are_steady(pattern: Pattern, captured: Captured) -> bool:
+    """Whether the loop changes nothing that it reads as a constant."""
     own = pattern.names(captured)
-    if len(set(own)) != len(own):
-        raise Different("one name stands for two things")
-    for expression in pattern.expressions(captured):
-        for part in ast.walk(expression):
-            if isinstance(part, ast.Name) and part.id in own:
-                raise Different(f"{part.id} changes in the loop")
+    parts = [part for whole in pattern.expressions(captured) for part in ast.walk(whole)]
+    return len({*own}) == len(own) and not any(name_of(part) in own for part in parts)

@@ -86,8 +86,9 @@ def hazard_of_import(node: ast.Import | ast.ImportFrom, folder: str) -> str:
     else:
         modules = [node.module]
         for alias in node.names:
-            hidden = alias.name == "*" or alias.name in TREACHEROUS
-            if hidden or not may_use(node.module.split(".")[0], alias.name):
+            if alias.name == "*":
+                return f"imports * from {node.module}"
+            if alias.name in TREACHEROUS or not may_use(node.module.split(".")[0], alias.name):
                 return f"imports {alias.name} from {node.module}"
     for module in modules:
         if not is_harmless_module(module.split(".")[0], folder):

@@ -33,8 +33,8 @@ def recognise(tree: ast.Module, folder: str, any_order: bool = False) -> Plan:
     scripts = [Facts(place) for place in [*[module.tree for module in modules], tree]]
     found = [(each, script) for script in scripts for each in classes_in(script, not modules)]
     if not found:
-        why = "there is no class with a backward() at the top level"
-        return Plan(tree, [left_alone(tree, "class Value", why)])
+        none = "it defines no class with a backward() at its top level"
+        return Plan(tree, [left_alone(tree, "the script", none)])
     (assembled, home), *others = found
     node = assembled.node
     forks = any(map(may_fork, scripts))

@@ -91,8 +91,8 @@ class Script:
         if why:
             for finding in plan.findings:
                 print(f"isograd: {finding}", file=sys.stderr)
-                if not finding.replaced:
-                    print(f"isograd: remedy: {remedy(finding.why)}", file=sys.stderr)
+                if not finding.replaced and (what_to_do := remedy(finding.why)):
+                    print(f"isograd: remedy: {what_to_do}", file=sys.stderr)
         if (why or is_terminal()) and may_watch(plan):
             self.watch = Watch(self.file, plan)
             self.watch.start()

@@ -82,6 +82,24 @@ def chain(node: ast.AST) -> list[str]:
     return []
 
 
+def why_not(node: ast.AST) -> str:
+    """Why a part of a loop's body has no place there."""
+    match node:
+        case ast.Call(func=function) | ast.Expr(value=ast.Call(func=function)):
+            return f"calls {in_short(function)}(), which is no arithmetic"
+        case ast.Attribute() | ast.Subscript() | ast.Name():
+            return (
+                f"uses {in_short(node)}, which is neither the parameter's data or grad nor in a "
+                "list by the loop's index"
+            )
+    return "is no arithmetic that we know"
+
+
+def in_short(node: ast.AST) -> str:
+    text = ast.unparse(node)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 class Body:
     """Executes the body of a loop on symbols."""
 
@@ -138,7 +156,7 @@ class Body:
             case ast.Pass() | ast.Expr(value=ast.Constant()):
                 pass
             case _:
-                raise Unknown(statement)
+                raise Unknown(statement, why_not(statement))
 
     def choose(self, test: Expression, body: list[ast.stmt], orelse: list[ast.stmt]) -> None:
         before = dict(self.state)
@@ -155,10 +173,10 @@ class Body:
         key = self.place(target)
         if key is None:
             if not isinstance(target, ast.Name) or target.id in self.aliases:
-                raise Unknown(target)
+                raise Unknown(target, why_not(target))
             key = target.id
             if not self.is_local(target):
-                raise Unknown(target)
+                raise Unknown(target, f"assigns {key}, which is global or nonlocal")
         if is_bool(value) and (key.startswith(("p.", "[")) or key in self.carried):
             raise Unknown(target, "keeps what is true or false")
         self.state[key] = value
@@ -234,7 +252,7 @@ class Body:
             if node.id in self.assigned and node.id not in self.aliases:
                 key = node.id
         if key is None:
-            raise Unknown(node)
+            raise Unknown(node, why_not(node))
         if key not in self.state:
             self.state[key] = self.start(key)
         found = self.state[key]
@@ -323,8 +341,10 @@ def may_be_invariant(value: Expression) -> bool:
 def read_update(loop: ast.For, script: Facts, klass: ScriptClass) -> Update:
     """Raises Unknown where the loop is none that we know."""
     header = read_header(loop)
-    if header is None or loop.orelse:
+    if header is None:
         raise Unknown(loop, "runs over nothing that we know")
+    if loop.orelse:
+        raise Unknown(loop, "has an else")
     body = Body(header, loop.body, script, klass)
     body.run()
     update = body.update()

@@ -67,9 +67,12 @@ class Watch:
         for share, finding in self.shares():
             if share < (0.01 if why else GOOD_PART):
                 break
-            about = f"{finding.what} in line {finding.line} ran as plain Python"
+            where = "" if finding.what == "the script" else f" in line {finding.line}"
+            about = f"{finding.what}{where} ran as plain Python"
             what = f"isograd: {about}, about {share:.0%} of the time"
-            print(f"{what}: {finding.why}; remedy: {remedy(finding.why)}", file=sys.stderr)
+            what_to_do = remedy(finding.why)
+            more = f"; remedy: {what_to_do}" if what_to_do else ""
+            print(f"{what}: {finding.why}{more}", file=sys.stderr)
             if not why:
                 break
 
