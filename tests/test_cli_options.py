@@ -165,6 +165,7 @@ def test_what_cannot_be_is_refused(data, tmp_path, monkeypatch, arguments, words
 
 
 def test_a_run_of_no_steps_has_no_validation_loss(data, tmp_path):
+    pytest.importorskip("matplotlib")
     kept, plot = tmp_path / "run.safetensors", tmp_path / "loss.svg"
     process = run("train", *SMALL, "--validation=0.2", "--data", data, "--steps=0")
     assert "no validation loss: the run has no steps" in process.stdout

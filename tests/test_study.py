@@ -11,6 +11,7 @@ import pytest
 BENCH = Path(__file__).parent.parent / "bench"
 sys.path.append(str(BENCH))
 pytest.importorskip("isograd._core", reason="the study compares compiled tiers")
+pytest.importorskip("pyperf")
 
 import ladder  # noqa: E402
 import same  # noqa: E402
