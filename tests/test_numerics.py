@@ -109,6 +109,7 @@ def test_adam_many_gradients(library):
         w, m, v = check_update(library, w, g, m, v, rates_of(step, **RATES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", range(41))
 def test_adam_every_length_and_start(library, length):
     rng = np.random.default_rng(length)
@@ -117,6 +118,7 @@ def test_adam_every_length_and_start(library, length):
         check_update(library, w, g, m, rng.random(length), rates_of(5, **RATES), offset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eps", [1e-8, 0.0, 1e-100])
 @pytest.mark.parametrize("step", [1, 500])
 def test_adam_edges(library, eps, step):

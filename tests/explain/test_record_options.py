@@ -68,6 +68,7 @@ def test_the_recorded_run_is_the_one_that_train_makes(seed):
     assert found.kept < found.steps or digest_of(found.keyframes[-1].weights) == digest_of(weights)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("native" not in TIERS, reason="nothing is compiled")
 def test_both_engines_record_the_same(monkeypatch):
     for seed in range(40):
