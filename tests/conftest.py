@@ -1,6 +1,11 @@
-"""The twins: Value and the vector functions in pure Python and compiled, under the same tests."""
+"""The twins: Value and the vector functions in pure Python and compiled, under the same tests.
+
+`pytest --quick` is `make test`: without the tests marked slow, and with fewer random cases.
+"""
 
 import contextlib
+import gc
+import os
 import signal
 import sys
 
@@ -17,6 +22,49 @@ sys._getframe().f_trace_opcodes = True
 
 TWINS = {"python": isograd.reference.Value, "c": isograd._core.Value}
 VECTOR = {"python": isograd.reference.vector, "c": isograd._core}
+
+FEW = False  # set before the first test file is imported
+
+
+def pytest_addoption(parser):
+    text = "leave out tests marked slow, and compare a fifth of the random cases"
+    parser.addoption("--quick", action="store_true", help=text)
+    parser.addoption("--few", action="store_true", help="compare a fifth of the random cases")
+
+
+def pytest_configure(config):
+    global FEW
+    FEW = config.getoption("quick") or config.getoption("few")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("quick"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+
+
+def pytest_collection_finish():
+    """The garbage collector need not look at thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def environment_of(line):
+    """That of a subprocess; where none of our code runs, coverage only takes time."""
+    if line[0].startswith("-"):
+        return None
+    return {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_PROCESS")}
+
+
+def slow(case):
+    """One case of a parametrised test whose others are not slow."""
+    return pytest.param(case, marks=pytest.mark.slow)
+
+
+def n_cases(n):
+    """How many random cases a test compares that compares n in `make test-all`."""
+    return -(-n // 5) if FEW else n
 
 
 @pytest.fixture(params=TWINS)

@@ -1,6 +1,7 @@
 """The C programs in tests/c, which know nothing of Python, built and run under the sanitizers."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,10 @@ ROOMS = {
 }
 BARE = ["test_numerics", "test_gpt", "test_pace"]  # which need nothing put before them
 WITH_LIBM = ["test_numerics", "test_gpt"]
+REQUEST = re.compile(r"\b(calloc|realloc|aligned_alloc|pthread_create)\(")
+ANY = re.compile("")
+
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +48,23 @@ def run_compiler(*arguments):
     assert build.returncode == 0, build.stderr
 
 
-def check_program(name, folder, compiled, *more, sources=(), sanitizers="address,undefined"):
-    """Compiles tests/c/`name`.c, its rooms and `sources` with the sanitizers, and runs it."""
+def check_program(
+    name, folder, compiled, *more, where=ANY, sources=(), sanitizers="address,undefined"
+):
+    """Compiles tests/c/`name`.c, its rooms and `sources` with the sanitizers, and runs it.
+
+    Options `more` are for the files in which `where` is found; the others are compiled already.
+    """
     sources = [ROOT / "tests" / "c" / f"{name}.c", *sources]
     for room in ROOMS[name]:
         sources += sorted((ROOT / "csrc" / room).glob("*.c"))
     options = ["-std=c11", "-O0", "-g", "-I", ROOT / "csrc", "-ffp-contract=off"]
     options += ["-fno-builtin-pow", "-fno-builtin-exp", "-fno-builtin-log"]
-    options += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", *more]
-    objects = [compiled(source, *options) for source in sources]
+    options += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
+    objects = [
+        compiled(source, *options, *(more if where.search(source.read_text("utf-8")) else ()))
+        for source in sources
+    ]
     program = folder / name
     run_compiler(*objects, "-o", program, f"-fsanitize={sanitizers}", "-lm", "-pthread")
     process = subprocess.run([program], capture_output=True, text=True)
@@ -60,18 +73,15 @@ def check_program(name, folder, compiled, *more, sources=(), sanitizers="address
     assert process.returncode == 0 and "OK" in process.stdout, process.stdout + process.stderr
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", BARE)
 def test_a_program_runs_clean(name, tmp_path, compiled):
     check_program(name, tmp_path, compiled)
 
 
-@pytest.mark.once
 def test_threads_do_not_race(tmp_path, compiled):
     check_program("test_gpt", tmp_path, compiled, "-O1", sanitizers="thread")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", WITH_LIBM)
 def test_with_an_unknown_libm_its_word_is_final(name, tmp_path, compiled):
     odd = ROOT / "tests" / "c" / "odd_libm"
@@ -79,8 +89,13 @@ def test_with_an_unknown_libm_its_word_is_final(name, tmp_path, compiled):
     check_program(name, tmp_path, compiled, *options, sources=[odd.with_suffix(".c")])
 
 
-@pytest.mark.once
 def test_each_request_for_memory_or_a_thread_fails_once(tmp_path, compiled):
     scarce = ROOT / "tests" / "c" / "scarce_memory"
     sources = [scarce.with_suffix(".c")]
-    check_program("test_memory", tmp_path, compiled, "-include", f"{scarce}.h", sources=sources)
+    options = "-include", f"{scarce}.h"
+    check_program("test_memory", tmp_path, compiled, *options, where=REQUEST, sources=sources)
+
+
+def test_no_header_makes_a_request():
+    headers = [path for room in ROOMS["test_memory"] for path in (ROOT / "csrc" / room).glob("*.h")]
+    assert not [path.name for path in headers if REQUEST.search(path.read_text("utf-8"))]

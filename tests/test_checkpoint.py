@@ -425,6 +425,7 @@ for i in range(300):
 """
 
 
+@pytest.mark.slow
 @POSIX
 def test_two_processes_may_write_a_file_at_once(path):
     path.write_bytes(b"a")

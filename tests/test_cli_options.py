@@ -92,6 +92,7 @@ def test_patience_comes_to_an_end(data, tmp_path):
     assert f"at step {best}, the least\n" in process.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
 def test_a_finished_run_is_extended(data, tmp_path, tier, schedule):
@@ -164,6 +165,7 @@ def test_what_cannot_be_is_refused(data, tmp_path, monkeypatch, arguments, words
 
 
 def test_a_run_of_no_steps_has_no_validation_loss(data, tmp_path):
+    pytest.importorskip("matplotlib")
     kept, plot = tmp_path / "run.safetensors", tmp_path / "loss.svg"
     process = run("train", *SMALL, "--validation=0.2", "--data", data, "--steps=0")
     assert "no validation loss: the run has no steps" in process.stdout

@@ -52,8 +52,9 @@ def test_an_example_runs(example, expected, tmp_path):
     if "names.safetensors" in example:  # the page's own commands make it
         made_by = "-m isograd train --steps 2000 --checkpoint names.safetensors"
         run([sys.executable, *made_by.split()], tmp_path)
-    if "torch" in example and not importlib.util.find_spec("torch"):
-        pytest.skip("PyTorch is not installed")
+    for package in ("torch", "matplotlib"):
+        if package in example and not importlib.util.find_spec(package):
+            pytest.skip(f"{package} is not installed")
     printed = run([sys.executable, "-c", example], tmp_path).splitlines()
     if "math.sqrt" in example and platform.libc_ver()[0] != "glibc":
         pytest.skip("what pow makes of a square root is shown for glibc")
@@ -99,6 +100,7 @@ def texts(notebook):
     return printed, sum("image/png" in o.get("data", {}) for cell in outputs for o in cell)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.undisturbed
 @pytest.mark.parametrize("path", sorted(ROOT.glob("docs/notebooks/*.ipynb")), ids=lambda p: p.stem)
@@ -131,6 +133,7 @@ SHORTER = {  # what takes long says the same about fewer steps
 }
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.skipif(os.name != "posix", reason="they are written for a shell")
 @pytest.mark.parametrize("path", [path for path in PAGES if COMMANDS.search(read(path))])

@@ -10,6 +10,7 @@ import fuzz
 import pytest
 import random_cases
 import test_native
+from conftest import n_cases
 
 pytestmark = pytest.mark.once
 
@@ -22,7 +23,7 @@ if not hasattr(os, "fork"):
 
 @pytest.mark.parametrize("kind", COUNTS)
 def test_the_first_seeds(kind):
-    kind, count = random_cases.KINDS[kind], COUNTS[kind]
+    kind, count = random_cases.KINDS[kind], n_cases(COUNTS[kind])
     for seed in range(count):
         assert random_cases.difference(kind, kind.make(seed)) is None, (kind.name, seed)
 

@@ -50,6 +50,7 @@ print(live_values() - live)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.undisturbed
 @needs_rusage
 def test_a_chain_of_ten_million():
@@ -150,6 +151,7 @@ def one_program(i):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.undisturbed
 def test_nothing_leaks_over_a_million_programs():
     for i in range(10**5):  # until the interpreter's own caches are full

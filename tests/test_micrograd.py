@@ -811,6 +811,7 @@ def test_the_moons_demo_has_the_same_bits():
     assert python == c
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.undisturbed
 def test_the_moons_demo_is_a_hundred_times_faster():

@@ -106,6 +106,7 @@ def outcome(twin, prepare, operate, failure=None):
     return failed, describe([*v, *made, *result, *model.parameters()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prepare, operate", OPERATIONS.values(), ids=OPERATIONS)
 def test_when_the_interpreter_has_no_memory(prepare, operate):
     Value = TWINS["c"][0]

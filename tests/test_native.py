@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from conftest import n_cases
 
 import isograd
 from isograd import _native, reference
@@ -117,7 +118,7 @@ def test_random_models(unit, seed):
     check_backward(config, seed, docs)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(n_cases(6)))
 def test_random_models_against_the_pure_reference(unit, seed):
     config, docs = random_case(random.Random(1000 + seed), largest=2)
     docs = docs[:2]

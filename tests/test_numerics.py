@@ -10,6 +10,7 @@ import sys
 import numerics
 import numpy as np
 import pytest
+from conftest import n_cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numerics import ERRORS, HERE, UNITS, first_difference, pointer, same
@@ -98,6 +99,7 @@ def check_update(library, w, g, m, v, rates, offset=0):
     return arrays
 
 
+@pytest.mark.slow
 def test_adam_many_gradients(library):
     rng = np.random.default_rng(1)
     n = 20_000
@@ -107,6 +109,7 @@ def test_adam_many_gradients(library):
         w, m, v = check_update(library, w, g, m, v, rates_of(step, **RATES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", range(41))
 def test_adam_every_length_and_start(library, length):
     rng = np.random.default_rng(length)
@@ -115,6 +118,7 @@ def test_adam_every_length_and_start(library, length):
         check_update(library, w, g, m, rng.random(length), rates_of(5, **RATES), offset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eps", [1e-8, 0.0, 1e-100])
 @pytest.mark.parametrize("step", [1, 500])
 def test_adam_edges(library, eps, step):
@@ -294,6 +298,7 @@ def test_adam_corrections_that_divide_badly(library):
             check_update(library, zeros, zeros, ones, x, rates)
 
 
+@pytest.mark.slow
 def test_adam_long_run(library):
     """20,000 steps on gradients like those of training: rows seen rarely, neurons that die."""
     rng = np.random.default_rng(6)
@@ -352,7 +357,7 @@ FAINT_RATES = [
 ]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=n_cases(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(PARAMETER, min_size=1, max_size=24),
     st.sampled_from(FAINT_RATES),
@@ -366,6 +371,7 @@ def test_adam_faint_moments(library, parameters, options, step):
         columns = [w, columns[1], m, v]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", FAINT_RATES, ids=str)
 def test_adam_hundreds_of_steps_from_faint_moments(library, options):
     """Lanes that are quiet for a while, for ever, or never, from states of long runs."""

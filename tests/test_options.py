@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from bits import bits
+from conftest import n_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ def outcome(options, tier, **others):
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=n_cases(150), deadline=None)
 def test_every_tier_trains_to_the_references_bits(seed):
     options = random_options(random.Random(seed))
     expected = outcome(options, "reference")
@@ -96,7 +97,7 @@ def test_every_tier_trains_to_the_references_bits(seed):
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=n_cases(40), deadline=None)
 def test_a_run_that_pauses_and_changes_tiers_ends_the_same(seed):
     rng = random.Random(seed)
     options = replace(random_options(rng), init_std=0.08, clip_norm=rng.choice((None, 0.1)))

@@ -147,6 +147,7 @@ def build(tmp_path):
     return build
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere CC does not say which compiler to use")
 def test_a_build_without_a_compiler_says_what_to_do(build):
     process = build(CC="no-such-compiler", ISOGRAD_PURE="")
@@ -157,6 +158,7 @@ def test_a_build_without_a_compiler_says_what_to_do(build):
     assert sentence.endswith("ISOGRAD_PURE=1 pip install .")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere CC does not say which compiler to use")
 def test_a_build_with_an_error_in_c_points_at_the_compilers_message(build):
     process = build(CC="false", ISOGRAD_PURE="")
@@ -190,6 +192,7 @@ def flags(arguments, **environment):
     return [line.split() for line in process.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_only_builds_for_debuggers_keep_symbols():
     pytest.importorskip("setuptools", minversion="77")
     compiling, linking = flags("'unix', False")

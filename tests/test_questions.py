@@ -17,6 +17,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 from bits import bits
+from conftest import n_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ def answer(ask, *arguments):
         return type(error)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=n_cases(40), deadline=None)
 @given(cases(), st.sampled_from([0, 1e-310, 0.5, 1.0, 3]))
 def test_every_tier_gives_the_same_answers(case, temperature):
     model, tokens, _ = case
@@ -107,7 +108,7 @@ class Listener(random.Random):
     """A generator that is not Python's own: its `choices` is called."""
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=n_cases(40), deadline=None)
 @given(cases(), st.data())
 def test_every_tier_goes_on_with_the_same_tokens(case, data):
     model, tokens, seed = case

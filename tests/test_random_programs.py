@@ -13,13 +13,13 @@ from operator import methodcaller
 
 import numpy as np
 from bits import bits, describe, first_difference, graph, packed
-from conftest import TWINS, VECTOR
+from conftest import TWINS, VECTOR, n_cases
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from isograd._core import unary_methods
 
-EXAMPLES = int(os.environ.get("ISOGRAD_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("ISOGRAD_EXAMPLES") or n_cases(1000))
 PYTHON_INTS_END = 2**53  # the documented difference: from there on the compiled twin has floats
 
 floats = st.one_of(

@@ -6,13 +6,14 @@ ISOGRAD_SCRIPTS sets how many.
 import os
 
 import pytest
+from conftest import n_cases
 
 import isograd
 
 pytest.importorskip("resource")
 import random_scripts
 
-SCRIPTS = int(os.environ.get("ISOGRAD_SCRIPTS", "200"))
+SCRIPTS = int(os.environ.get("ISOGRAD_SCRIPTS") or n_cases(200))
 
 pytestmark = [
     pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension"),

@@ -16,6 +16,7 @@ import types
 from pathlib import Path
 
 import pytest
+from conftest import environment_of
 
 import isograd
 from isograd import _core
@@ -46,7 +47,13 @@ compiled_only = pytest.mark.skipif(isograd.backend != "c", reason="needs the C e
 
 def outcome(*line, cwd=None):
     """Exit status, output and complaints of a process."""
-    done = subprocess.run([sys.executable, *line], capture_output=True, cwd=cwd, timeout=60)
+    done = subprocess.run(
+        [sys.executable, *line],
+        capture_output=True,
+        cwd=cwd,
+        env=environment_of(line),
+        timeout=60,
+    )
     return done.returncode, done.stdout, done.stderr.decode()
 
 
@@ -134,6 +141,7 @@ def test_another_program_is_left_alone():
     assert len(said) == 1 and "left alone" in said[0]
 
 
+@pytest.mark.slow
 @compiled_only
 @pytest.mark.parametrize(
     ("changes", "what", "why"),
@@ -248,6 +256,7 @@ def test_a_line_for_which_the_class_is_left_alone(tmp_path, line, why):
     assert said in [[f"class Value: left alone, {reason}"] for reason in reasons(line, why)]
 
 
+@pytest.mark.slow
 @compiled_only
 @pytest.mark.parametrize(
     "changes",

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import wild_scripts
+from conftest import environment_of
 
 import isograd
 from isograd import _core
@@ -17,7 +18,10 @@ from isograd.run.recognise import recognise
 if isograd.backend == "c":
     from isograd.run.attributes import Table
 
-pytestmark = pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension"),
+]
 
 FLAT = wild_scripts.FLAT
 NO_SLOTS = wild_scripts.NO_SLOTS[0]
@@ -38,7 +42,13 @@ for step in range(3):
 
 
 def outcome(*line, cwd):
-    done = subprocess.run([sys.executable, *line], capture_output=True, cwd=cwd, timeout=60)
+    done = subprocess.run(
+        [sys.executable, *line],
+        capture_output=True,
+        cwd=cwd,
+        env=environment_of(line),
+        timeout=60,
+    )
     return done.returncode, done.stdout, done.stderr.decode()
 
 

@@ -66,6 +66,7 @@ def command(config, *options):
     return output.replace(os.linesep.encode(), b"\n")
 
 
+@pytest.mark.slow
 def test_the_program_does_not_notice_whose_value_it_uses(config):
     expected, theirs = run(ORIGINAL, config)
     output, ours = run(WITH_OUR_VALUE, config)

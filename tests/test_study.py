@@ -11,6 +11,7 @@ import pytest
 BENCH = Path(__file__).parent.parent / "bench"
 sys.path.append(str(BENCH))
 pytest.importorskip("isograd._core", reason="the study compares compiled tiers")
+pytest.importorskip("pyperf")
 
 import ladder  # noqa: E402
 import same  # noqa: E402
@@ -29,6 +30,7 @@ class OneBitOff(ladder.Trainer):
         return seconds, bits
 
 
+@pytest.mark.slow
 def test_the_document_has_its_parts(tmp_path):
     command = [sys.executable, str(BENCH / "study.py"), "--tiny", "--output", str(tmp_path)]
     done = subprocess.run([*command, "ladder", "growth"], capture_output=True, text=True)

@@ -338,6 +338,7 @@ def test_a_second_run_from_the_callback_is_refused_and_changes_nothing(tier):
     isograd.train(model, DOCS, 1)  # it is free again
 
 
+@pytest.mark.slow
 def test_a_second_run_from_another_thread_is_refused_and_changes_nothing(tier):
     model, same = new_model(tier), new_model(tier)
     started, over, errors = threading.Event(), threading.Event(), []
@@ -544,6 +545,7 @@ class Interruptions:
         return self
 
 
+@pytest.mark.slow
 @pytest.mark.undisturbed
 @pytest.mark.parametrize("callback", [None, lambda step, loss: None])
 def test_an_interruption_before_any_bytecode_leaves_a_completed_step(tier, callback):

@@ -124,6 +124,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("index, place", PLACES)
 @pytest.mark.parametrize("tier", COMPILED)
@@ -217,6 +218,7 @@ def test_the_command_says_that_all_are_equal(monkeypatch, capsys):
         assert re.fullmatch(rf"{tier} +\d+ +none +\d+\.\d", line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", COMPILED)
 def test_the_command_says_what_to_report(monkeypatch, capsys, tier):
     sabotage(monkeypatch, tier, flip_weight(58 * 4 + 6, 2))

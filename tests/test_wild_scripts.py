@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import wild_scripts
+from conftest import environment_of, slow
 from trainings import TRAININGS
 
 import isograd
@@ -21,7 +22,13 @@ pytestmark = pytest.mark.skipif(isograd.backend != "c", reason="needs the C exte
 def timed(*line, cwd):
     """Status, output and complaints of a process, and its seconds of the processor."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, *line], capture_output=True, cwd=cwd, timeout=100)
+    done = subprocess.run(
+        [sys.executable, *line],
+        capture_output=True,
+        cwd=cwd,
+        env=environment_of(line),
+        timeout=100,
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime - before.ru_utime
     return (done.returncode, done.stdout), done.stderr.decode(), seconds
@@ -39,6 +46,7 @@ def seconds_a_step(way, script, steps, cwd):
     return (longer - timed(*way, script, "1", cwd=cwd)[2]) / (steps - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wild", wild_scripts.WILD, ids=lambda wild: wild.name)
 def test_a_wild_script(tmp_path, wild):
     script = written(tmp_path, wild)
@@ -60,6 +68,7 @@ def test_a_whole_training(tmp_path, name):
     assert re.search(r"class \w+: compiled", ours[1]), ours[1]
 
 
+@pytest.mark.slow
 @pytest.mark.measured
 @pytest.mark.once
 @pytest.mark.undisturbed
@@ -77,7 +86,11 @@ def test_a_wild_script_is_faster(tmp_path, wild):
     pytest.fail(f"{max(factors):.0f} times as fast, {wild.factor} expected")
 
 
-@pytest.mark.parametrize("wild", wild_scripts.TWINS, ids=lambda wild: wild.name)
+@pytest.mark.parametrize(
+    "wild",
+    [slow(wild) if i % 8 else wild for i, wild in enumerate(wild_scripts.TWINS)],
+    ids=lambda wild: wild.name,
+)
 def test_a_twin_of_another_meaning(tmp_path, wild):
     script, steps = written(tmp_path, wild), str(wild.steps)
     plain = timed(script, steps, cwd=tmp_path)

@@ -1,6 +1,6 @@
-"""Prints what isograd with some extra needs, for pip: all but isograd, which pip would compile.
+"""Prints what isograd with some extras needs, for pip: all but isograd, which pip would compile.
 
-`python tools/packages_of.py EXTRA`, for an extra of pyproject.toml.
+`python tools/packages_of.py EXTRA,EXTRA`, for extras of pyproject.toml.
 """
 
 import re
@@ -15,11 +15,12 @@ except ImportError:  # Python 3.10
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
-def packages_of(project, extra):
-    """Those of the extra, and of the extras that it names."""
-    for requirement in project["optional-dependencies"][extra]:
-        other = re.fullmatch(rf"{project['name']}\[(\w+)\]", requirement)
-        yield from packages_of(project, other[1]) if other else [requirement]
+def packages_of(project, extras):
+    """Those of the extras, separated by commas, and of the extras that these name."""
+    for extra in extras.split(","):
+        for requirement in project["optional-dependencies"][extra]:
+            others = re.fullmatch(rf"{project['name']}\[(.+)\]", requirement)
+            yield from packages_of(project, others[1]) if others else [requirement]
 
 
 def main():

@@ -63,7 +63,7 @@ RUNS = {
     },
 }
 
-pytestmark = [pytest.mark.once, pytest.mark.undisturbed, pytest.mark.javascript]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.undisturbed, pytest.mark.javascript]
 
 
 def browser_path(kind):

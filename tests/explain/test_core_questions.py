@@ -14,7 +14,7 @@ from isograd import reference
 from isograd.reference import Value, no_grad
 from isograd.reference.value import topological_order
 
-pytestmark = [pytest.mark.once, pytest.mark.javascript]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.javascript]
 
 NAMES = ["default", "letters", "layers", "batches", "cut", "certain"]
 

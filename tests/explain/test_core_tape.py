@@ -46,6 +46,7 @@ def local(node, place):
     return float(node._local_grads[place]) if len(node._local_grads) > place else 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, k", CASES)
 def test_every_node_of_a_step_is_the_references(name, k):
     step, found = step_of(name, k), tape(name, k)
@@ -61,6 +62,7 @@ def test_every_node_of_a_step_is_the_references(name, k):
     assert {"+", "*", "**", "log", "exp", "relu", "weight", "constant"} == set(found["operation"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, k", CASES)
 def test_shares_of_a_gradient_stand_in_the_order_in_which_they_were_added(name, k):
     step, found = step_of(name, k), tape(name, k)

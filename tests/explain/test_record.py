@@ -92,6 +92,7 @@ def test_the_recorded_run_is_the_one_that_train_makes(options, monkeypatch):
 needs_c = pytest.mark.skipif("native" not in TIERS, reason="nothing is compiled")
 
 
+@pytest.mark.slow
 @needs_c
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
 def test_c_and_the_reference_record_the_same(options, monkeypatch, units):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from bits import bits
+from conftest import n_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_options import ARITHMETIC, NAMES, random_options
@@ -47,7 +48,7 @@ def extended_at_random(options, rng):
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=n_cases(40), deadline=None)
 def test_the_recorded_run_is_the_one_that_train_makes(seed):
     rng = random.Random(seed)
     options = random_options(rng)
@@ -67,6 +68,7 @@ def test_the_recorded_run_is_the_one_that_train_makes(seed):
     assert found.kept < found.steps or digest_of(found.keyframes[-1].weights) == digest_of(weights)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("native" not in TIERS, reason="nothing is compiled")
 def test_both_engines_record_the_same(monkeypatch):
     for seed in range(40):
