@@ -62,7 +62,7 @@ FAULTS = memory checkpoint input interruption threads
 
 faults: $(FAULTS:%=faults-%)
 
-faults-%: $(VENV)/installed-test
+faults-%: $(VENV)/installed-$(EXTRA)
 	ISOGRAD_FAULTS=whole $(BIN)/python -m pytest -q tests/faults/test_faults_$*.py $(PYTEST)
 
 # STUDY holds sections and options, such as STUDY='ladder limit'.
