@@ -55,7 +55,10 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    import matplotlib.figure  # noqa: F401 - in this process, for those forked off it
+    # Ctrl-C while matplotlib's own C code is imported ends in its traceback.
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
 
     return Whole(tmp_path_factory.mktemp("train"), TRAIN)
 
