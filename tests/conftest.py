@@ -10,6 +10,7 @@ import signal
 import sys
 
 import pytest
+from amount import WHOLE
 
 import isograd._core
 import isograd.reference
@@ -65,6 +66,20 @@ def slow(case):
 def n_cases(n):
     """How many random cases a test compares that compares n in `make test-all`."""
     return -(-n // 5) if FEW else n
+
+
+@pytest.fixture
+def counted(record_property):
+    """A function that takes the sentence with what a test of faults has counted."""
+    return lambda sentence: record_property("counted", sentence)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """At the end of `make faults` stands what each test has counted."""
+    for report in terminalreporter.getreports("passed") if WHOLE else []:
+        for name, sentence in report.user_properties:
+            if name == "counted":
+                terminalreporter.write_line(sentence)
 
 
 @pytest.fixture(params=TWINS)

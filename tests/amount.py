@@ -1,4 +1,4 @@
-"""How much the tests here try: all of it under `make faults`, a spread sample in `make test`."""
+"""How much the tests in faults/ try: all of it under `make faults`, a spread sample otherwise."""
 
 import os
 
@@ -6,7 +6,7 @@ WHOLE = os.environ.get("ISOGRAD_FAULTS") == "whole"
 
 
 def spread(items, few):
-    """All of `items` in the whole form; otherwise `few`, evenly spread, the first and last too."""
+    """All of `items` under `make faults`; otherwise `few`, evenly spread, both ends among them."""
     items = list(items)
     if WHOLE or len(items) <= few:
         return items
