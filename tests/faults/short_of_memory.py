@@ -18,6 +18,7 @@ import json
 import os
 import pickle
 import random
+import re
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ from isograd import _core
 from isograd.micrograd import engine, nn
 
 FEW = 20
+ADDRESS = rb" at 0x[0-9a-f]+"  # of an object that a script prints
 STEADY = 5  # runs in a row that leave nothing behind: the interpreter's own caches are full
 AGAIN = 20  # a leak leaves as many blocks behind as there were failures
 ROUNDS = 10  # and that so many times in a row
@@ -420,7 +422,7 @@ def ending_of_script(name, begin, end):
             sys.stdout.flush()
         os._exit(77)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    texts = [os.pread(file, 1 << 20, 0) for file in files]
+    texts = [re.sub(ADDRESS, b"", os.pread(file, 1 << 20, 0)) for file in files]
     for file in files:
         os.close(file)
     return status, *texts
