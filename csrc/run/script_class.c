@@ -239,16 +239,22 @@ static int set_attribute(PyObject *self, PyObject *name, PyObject *value) {
     return status;
 }
 
+/* What the script's method makes of `self`; NULL without an exception if there is none. */
+static PyObject *text_by_member(const char *name, PyObject *self) {
+    PyObject *own = script_member(name);
+    return own ? PyObject_CallOneArg(own, self) : NULL;
+}
+
 static PyObject *represent(PyObject *self) {
-    PyObject *own = script_member("__repr__");
-    if (own)
-        return PyObject_CallOneArg(own, self);
+    PyObject *text = text_by_member("__repr__", self);
+    if (text || PyErr_Occurred())
+        return text;
     return PyUnicode_FromFormat("<__main__.%U object at %p>", adopted.name, self);
 }
 
 static PyObject *as_text(PyObject *self) {
-    PyObject *own = script_member("__str__");
-    return own ? PyObject_CallOneArg(own, self) : PyObject_Repr(self);
+    PyObject *text = text_by_member("__str__", self);
+    return text || PyErr_Occurred() ? text : PyObject_Repr(self);
 }
 
 /* ---- adopting ---- */

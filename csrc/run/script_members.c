@@ -68,7 +68,12 @@ PyObject *script_members_hand_over(void) {
 PyObject *script_members_replay(void) { return members ? members->replay : NULL; }
 
 PyObject *script_member(const char *name) {
-    return members ? PyDict_GetItemString(members->methods, name) : NULL;
+    if (members == NULL)
+        return NULL;
+    PyObject *key = PyUnicode_FromString(name);
+    PyObject *method = key ? PyDict_GetItemWithError(members->methods, key) : NULL;
+    Py_XDECREF(key);
+    return method;
 }
 
 PyObject *script_member_called(PyObject *name) {

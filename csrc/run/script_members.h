@@ -20,7 +20,7 @@ PyObject *script_members_hand_over(void);
 
 /* `replay`; borrowed, NULL without an exception when it is no more. */
 PyObject *script_members_replay(void);
-/* The method of that name; borrowed, NULL without an exception if there is none. */
+/* The method of that name; borrowed, NULL if there is none, or with an exception set. */
 PyObject *script_member(const char *name);
 /* The same for a str. */
 PyObject *script_member_called(PyObject *name);
