@@ -43,7 +43,7 @@ class Block(NamedTuple):
     seeds: range
     equal: int = 0
     different: tuple[int, ...] = ()
-    seconds: float = 0.0
+    seconds: float = 0.0  # of a process, by the clock
 
 
 def start_worker() -> None:
@@ -53,7 +53,7 @@ def start_worker() -> None:
 
 def compare(block: Block) -> Block:
     faulthandler.dump_traceback_later(NO_END, exit=True, file=sys.__stderr__)
-    kind, began = KINDS[block.kind], used()
+    kind, began = KINDS[block.kind], time.perf_counter()
     equal, different = 0, []
     for seed in block.seeds:
         try:
@@ -64,12 +64,8 @@ def compare(block: Block) -> Block:
         except NothingSaid:
             pass
     faulthandler.cancel_dump_traceback_later()
-    return block._replace(equal=equal, different=tuple(different), seconds=used() - began)
-
-
-def used() -> float:
-    """The processor's seconds that this process and those it waited for have used."""
-    return sum(os.times()[:4])
+    seconds = time.perf_counter() - began
+    return block._replace(equal=equal, different=tuple(different), seconds=seconds)
 
 
 class Campaign:
@@ -137,7 +133,7 @@ class Campaign:
             f"isograd {isograd.__version__}, {platform.python_implementation()} "
             f"{platform.python_version()}, {libc}, {platform.machine()}, {', '.join(units())}",
             "",
-            "| kind | seeds | equal | different | processor seconds |",
+            "| kind | seeds | equal | different | seconds |",
             "|---|---|---|---|---|",
         ]
         for kind, end in self.next.items():
