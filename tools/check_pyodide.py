@@ -21,7 +21,9 @@ def install(wheel: Path, folder: Path) -> None:
     npm = [shutil.which("npm") or "npm", "install", "--prefix", folder, "--silent", "--no-audit"]
     subprocess.run([*npm, "--no-fund", PYODIDE], check=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", folder / "wheels"]
-    subprocess.run([*pip, wheel, MICROPIP], check=True)
+    subprocess.run([*pip, wheel], check=True)
+    theirs = ["--python-version=3.14", "--only-binary=:all:"]  # whatever runs this
+    subprocess.run([*pip, *theirs, MICROPIP], check=True)
 
 
 def train(folder: Path) -> bool:

@@ -238,13 +238,13 @@ def main(folder: Path, given: list[str]) -> int:
     tried = [try_wheel(python, folder, built.get(python, pure)) for python in pythons]
     if compiling:
         tried.append(try_wheel(newest, folder, pure, choose=False))
+    table(tried)
     if shutil.which("npm"):
         check_pyodide.install(pure, folder / "pyodide")
         if not check_pyodide.train(folder / "pyodide"):
             faults.append("Pyodide: see above")
     else:
         print("Pyodide was not tried: npm was not found")
-    table(tried)
     print("No compiler was on PATH:", *COMPILERS)
     print(*faults or ["The tree gives the same files as the sdist, byte for byte."], sep="\n")
     return 1 if faults or any(x.faults for x in tried) else 0
