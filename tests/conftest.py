@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -51,11 +52,14 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-def environment_of(line):
-    """That of a subprocess; where none of our code runs, coverage only takes time."""
-    if line[0].startswith("-"):
-        return None
-    return {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_PROCESS")}
+def outcome(*line, cwd=None, timeout=60):
+    """Exit status, output and complaints of a Python with these arguments."""
+    environment = dict(os.environ)
+    if not line[0].startswith("-"):  # none of our code runs there, so coverage only takes time
+        environment = {k: v for k, v in environment.items() if not k.startswith("COVERAGE_PROCESS")}
+    command = [sys.executable, *line]
+    done = subprocess.run(command, capture_output=True, cwd=cwd, env=environment, timeout=timeout)
+    return done.returncode, done.stdout, done.stderr.decode()
 
 
 def slow(case):

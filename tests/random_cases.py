@@ -239,30 +239,26 @@ class Run(test_random_programs.Run):
                 del self.values[operands[0] % len(self.values)]
             return None
         if name == "set below":
-            return self.set_below(*operands)
+            return assign_below(self, "_children", *operands)
         if name == "copy":
             return COPIES[operands[1]](self.pick(operands[0]))
         return super().perform(name, *operands)
-
-    def set_below(self, start, turns, attribute, number):
-        setattr(below(self.pick(start), turns, lambda v: v._children), attribute, number)
 
 
 class MicrogradRun(test_random_micrograd.Run):
     def perform(self, name, *operands):
         if name == "set below":
-            start, turns, attribute, number = operands
-            setattr(below(self.pick(start), turns, lambda v: v._prev), attribute, number)
-            return None
+            return assign_below(self, "_prev", *operands)
         return super().perform(name, *operands)
 
 
-def below(node, turns, children_of):
-    """Where a way down the children of a node leads to."""
+def assign_below(run, edges, start, turns, attribute, number):
+    """Assigns to the node that a way down these edges leads to."""
+    node = run.pick(start)
     for turn in turns:
-        children = children_of(node)
+        children = getattr(node, edges)
         node = children[turn % len(children)] if children else node
-    return node
+    setattr(node, attribute, number)
 
 
 class Programs:

@@ -18,6 +18,10 @@ import isograd
 from isograd.options import RunOptions
 
 NOT_WINDOWS = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, pipes, terminals")
+NATIVE_ONLY = pytest.mark.skipif(
+    isograd.model.DEFAULT_TIER != "native", reason="pure Python takes too long"
+)
+MANY_COMMANDS = [pytest.mark.once, NOT_WINDOWS, NATIVE_ONLY]  # of tests in faults/
 TINY = ["--n-embd=4", "--n-head=2", "--block-size=4", "--steps=2", "--samples=2"]
 
 
@@ -486,7 +490,7 @@ def test_a_folder_that_is_gone_is_one_sentence(data, tmp_path, options, name):
 
 @pytest.mark.undisturbed
 @NOT_WINDOWS
-@pytest.mark.skipif(isograd.model.DEFAULT_TIER != "native", reason="pure Python takes too long")
+@NATIVE_ONLY
 @pytest.mark.parametrize("command", ["train", "eval"])
 def test_a_long_line_takes_what_its_bytes_take(tmp_path, command):
     short, long, kept = tmp_path / "short.txt", tmp_path / "long.txt", tmp_path / "kept"
@@ -996,7 +1000,7 @@ def cpu_seconds(arguments):
 
 @pytest.mark.undisturbed
 @NOT_WINDOWS
-@pytest.mark.skipif(isograd.model.DEFAULT_TIER != "native", reason="pure Python takes too long")
+@NATIVE_ONLY
 def test_a_terminal_costs_hardly_more_than_the_training_itself():
     """bench/terminal.py measures it better. Here the machine may be busy with other things, which
     makes runs longer and the view, drawn by the clock, dearer; a view drawn by steps costs 1.5."""

@@ -16,7 +16,7 @@ import types
 from pathlib import Path
 
 import pytest
-from conftest import environment_of
+from conftest import outcome
 
 import isograd
 from isograd import _core
@@ -43,18 +43,6 @@ NAMES = str(Path(isograd.__file__).parent / "data" / "names.txt")
 TINY = ["steps=3", "n_embd=4", "n_head=2", "samples=2"]
 
 compiled_only = pytest.mark.skipif(isograd.backend != "c", reason="needs the C extension")
-
-
-def outcome(*line, cwd=None):
-    """Exit status, output and complaints of a process."""
-    done = subprocess.run(
-        [sys.executable, *line],
-        capture_output=True,
-        cwd=cwd,
-        env=environment_of(line),
-        timeout=60,
-    )
-    return done.returncode, done.stdout, done.stderr.decode()
 
 
 def both(script, *args, cwd=None):

@@ -4,12 +4,10 @@ test_wild_scripts.py has whole trainings; here is what these write in no more th
 """
 
 import ast
-import subprocess
-import sys
 
 import pytest
 import wild_scripts
-from conftest import environment_of
+from conftest import outcome
 
 import isograd
 from isograd import _core
@@ -39,17 +37,6 @@ for step in range(3):
         p.grad = 0
     print(loss.data, [(w.data, w.grad) for w in W])
 """
-
-
-def outcome(*line, cwd):
-    done = subprocess.run(
-        [sys.executable, *line],
-        capture_output=True,
-        cwd=cwd,
-        env=environment_of(line),
-        timeout=60,
-    )
-    return done.returncode, done.stdout, done.stderr.decode()
 
 
 def both(folder, source):

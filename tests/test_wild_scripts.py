@@ -4,12 +4,10 @@ wild_scripts.py has them.
 """
 
 import re
-import subprocess
-import sys
 
 import pytest
 import wild_scripts
-from conftest import environment_of, slow
+from conftest import outcome, slow
 from trainings import TRAININGS
 
 import isograd
@@ -22,16 +20,9 @@ pytestmark = pytest.mark.skipif(isograd.backend != "c", reason="needs the C exte
 def timed(*line, cwd):
     """Status, output and complaints of a process, and its seconds of the processor."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, *line],
-        capture_output=True,
-        cwd=cwd,
-        env=environment_of(line),
-        timeout=100,
-    )
+    status, output, complaints = outcome(*line, cwd=cwd, timeout=100)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime - before.ru_utime
-    return (done.returncode, done.stdout), done.stderr.decode(), seconds
+    return (status, output), complaints, after.ru_utime - before.ru_utime
 
 
 def written(folder, wild):

@@ -5,7 +5,7 @@ The documents are given beside them; runs.py makes a run of both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -26,6 +26,11 @@ ARCHITECTURE = ("n_layer", "n_embd", "n_head", "block_size", "activation", "tie_
 AT_WILL = ("temperature", "samples")  # what a run that goes on may change
 ALWAYS_KEPT = ("steps", "lr", "batch_size", "seed", *AT_WILL)
 OF_TRAIN = (*("steps", "lr", "batch_size", "schedule", "warmup", "eval_every", "keep", "patience"),)
+
+
+def no_option(name: object, names: Iterable[str]) -> str:
+    """What is said of a name that no option of a run has."""
+    return f"{name!r} is no option of a run; there are {', '.join(names)}"
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,12 @@ import re
 
 import pytest
 from amount import spread
-from test_cli import NOT_WINDOWS
+from test_cli import MANY_COMMANDS
 
 from isograd.commands.cli import cli
-from isograd.model import DEFAULT_TIER
 
 pytest.importorskip("safetensors")
-pytestmark = [
-    pytest.mark.once,
-    NOT_WINDOWS,
-    pytest.mark.skipif(DEFAULT_TIER != "native", reason="pure Python takes too long"),
-]
+pytestmark = MANY_COMMANDS
 
 TINY = ["--n-embd=4", "--n-head=2", "--block-size=4", "--steps=2", "--samples=1"]
 RUN = ["--data=docs.txt", *TINY]

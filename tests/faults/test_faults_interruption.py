@@ -12,18 +12,13 @@ import time
 
 import pytest
 from amount import spread
-from test_cli import NOT_WINDOWS
+from test_cli import MANY_COMMANDS
 
 import isograd
-from isograd.model import DEFAULT_TIER
 
 pytest.importorskip("safetensors")
 pytest.importorskip("matplotlib")
-pytestmark = [
-    pytest.mark.once,
-    NOT_WINDOWS,
-    pytest.mark.skipif(DEFAULT_TIER != "native", reason="pure Python takes too long"),
-]
+pytestmark = MANY_COMMANDS
 
 SIZES = ["--n-embd=4", "--n-head=2", "--block-size=4", "--samples=1", "--data=../docs.txt"]
 FILES = ["--checkpoint=run", "--history=run.csv", "--plot=run.svg"]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 from ..checkpoint import Checkpoint, docs_sha256
 from ..checks import check_whole
 from ..files import check_end
-from ..options import ALWAYS_KEPT, AT_WILL, RunOptions, stored_options
+from ..options import ALWAYS_KEPT, AT_WILL, RunOptions, no_option, stored_options
 from ..runs import documents_of, split
 from ..text import NAMES, CharTokenizer, load_docs
 from .digest import digest_of
@@ -109,7 +109,7 @@ def check_options(given: Mapping[str, Any]) -> None:
     names = [field.name for field in fields(RunOptions)]
     for name in given:
         if name not in names:
-            raise TypeError(f"{name!r} is no option of a run; there are {', '.join(names)}")
+            raise TypeError(no_option(name, names))
 
 
 def payload_in(path: str | os.PathLike[str]) -> Packed:

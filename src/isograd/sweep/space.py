@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
 from ..checks import ACTIVATIONS, KEPT, SCHEDULES, check_choice, check_whole
-from ..options import RunOptions
+from ..options import RunOptions, no_option
 
 KINDS = {field.name: str(field.type).split(" | ") for field in fields(RunOptions)}
 del KINDS["extended"]
@@ -247,7 +247,7 @@ def check_tried(name: Any) -> None:
 def check_known(name: Any) -> None:
     """Raises ValueError if `name` is no option of a run."""
     if name not in KINDS:
-        raise ValueError(f"{name!r} is no option of a run; there are {', '.join(KINDS)}")
+        raise ValueError(no_option(name, KINDS))
 
 
 def as_option(name: str, value: Any) -> Any:
